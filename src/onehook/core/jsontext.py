@@ -1,0 +1,188 @@
+"""JSON in and out: exact numbers in, the bytes that ECMAScript would write out.
+
+What we send must equal ``JSON.stringify(JSON.parse(body))``, because receivers sign over that
+(`schema.md` §2 rule 13); so decimals keep their source text until they are written.
+"""
+
+import json
+import re
+from typing import Any, Never, TypeAlias, Union
+
+import msgspec
+
+JsonScalar: TypeAlias = None | bool | int | float | str
+JsonValue: TypeAlias = Union[JsonScalar, list["JsonValue"], dict[str, "JsonValue"]]
+
+MAX_SAFE_INTEGER = 2**53 - 1
+MAX_DEPTH = 64  # no vendor sends deeper bodies, and no path of ours looks deeper
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_POSITION = re.compile(r"\(byte (\d+)\)$")
+
+
+class JsonSyntaxError(ValueError):
+    """A body is not JSON. ``line`` and ``column`` count from 1; the column counts bytes."""
+
+    def __init__(self, reason: str, line: int, column: int) -> None:
+        super().__init__(f"{reason} at line {line}, column {column}")
+        self.reason, self.line, self.column = reason, line, column
+
+
+class Num(float):
+    """A decimal as the source wrote it: a float to compare with, and its own text."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text: str) -> "Num":
+        """Read *text*, a JSON number with a fraction or an exponent."""
+        number = float.__new__(cls, text)
+        number.text = text
+        return number
+
+
+_decode = msgspec.json.Decoder(float_hook=Num).decode
+
+
+def decode(body: bytes) -> JsonValue:
+    """Parse *body*; integers of any size stay whole, decimals become :class:`Num`.
+
+    A lone surrogate escape becomes U+FFFD (`schema.md` §2 rule 13); of duplicate keys the last
+    wins, as in JavaScript.
+
+    Raises:
+        JsonSyntaxError: it is no JSON, not UTF-8, or nested deeper than a parser can follow.
+    """
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        # msgspec refuses lone surrogates, with several messages; JavaScript takes them.
+        if _SURROGATE_ESCAPE.search(body):
+            return _decode_surrogates(body)
+        raise _syntax_error(body, error) from None
+
+
+def _syntax_error(body: bytes, error: Exception) -> JsonSyntaxError:
+    if isinstance(error, UnicodeDecodeError):
+        try:
+            body.decode()
+        except UnicodeDecodeError as whole:  # msgspec counts from the start of the string
+            return JsonSyntaxError("not UTF-8", *position(body, whole.start))
+    if isinstance(error, RecursionError):
+        return JsonSyntaxError("nested too deeply", 1, 1)
+    found = _POSITION.search(str(error))
+    reason = _POSITION.sub("", str(error)).removeprefix("JSON is malformed: ").strip()
+    return JsonSyntaxError(reason, *position(body, int(found[1]) if found else len(body)))
+
+
+def _decode_surrogates(body: bytes) -> JsonValue:
+    """The slow way in, for the one thing that msgspec refuses and JavaScript takes."""
+    try:
+        value: JsonValue = json.loads(body.decode(), parse_float=Num, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        at = len(error.doc[: error.pos].encode())
+        raise JsonSyntaxError(error.msg, *position(body, at)) from None
+    except (RecursionError, ValueError) as error:
+        raise _syntax_error(body, error) from None
+    return _replace_surrogates(value)
+
+
+def _no_constant(name: str) -> Never:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
+
+
+def _replace_surrogates(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_replace_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            _SURROGATE.sub("\ufffd", key): _replace_surrogates(item) for key, item in value.items()
+        }
+    return value
+
+
+def position(body: bytes, at: int) -> tuple[int, int]:
+    """The line and column, both from 1, of byte *at* of *body*."""
+    before = body[:at]
+    return before.count(b"\n") + 1, at - before.rfind(b"\n")
+
+
+def too_deep(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
+    """Whether lists and objects in *value* nest deeper than *limit*."""
+    level: list[JsonValue] = [value]
+    for _ in range(limit + 1):
+        below: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        if not below:
+            return False
+        level = below
+    return True
+
+
+def number(value: float) -> int | float | str:
+    """*value* in the form that survives JavaScript (`schema.md` §2 rule 13).
+
+    A whole number within ±(2^53-1) is an int; beyond, or a decimal that a double cannot give
+    back, the source's text; every other decimal stays.
+    """
+    if isinstance(value, int):
+        return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else str(value)
+    text = value.text if isinstance(value, Num) else repr(value)
+    plain = float(value)
+    if plain.is_integer():
+        if -MAX_SAFE_INTEGER <= plain <= MAX_SAFE_INTEGER:
+            return int(plain)
+        if abs(plain) < 1e21:  # JavaScript would write it out as an integer it cannot hold
+            return text
+    if plain in (float("inf"), float("-inf")) or _digits(text) != _digits(repr(plain)):
+        return text
+    return Num(repr(plain))
+
+
+def _digits(text: str) -> tuple[str, int]:
+    """Significant digits and power of ten: equal for two spellings of one decimal."""
+    mantissa, _, exponent = text.lower().lstrip("+-").partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    power = int(exponent or 0) - len(fraction)
+    digits = (whole + fraction).lstrip("0")
+    stripped = digits.rstrip("0")
+    return stripped, power + len(digits) - len(stripped)
+
+
+def ecmascript(value: float) -> str:
+    """A finite float as ``Number.prototype.toString`` writes it. Source: ECMA-262 §6.1.6.1.20."""
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    digits, power = _digits(repr(abs(value)))
+    point = len(digits) + power  # where the decimal point stands, from the first digit
+    if point > 21 or point <= -6:
+        mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
+        return f"{sign}{mantissa}e{point - 1:+d}"
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    if len(digits) <= point:
+        return sign + digits + "0" * (point - len(digits))
+    return f"{sign}{digits[:point]}.{digits[point:]}"
+
+
+def _write(value: object) -> Any:  # Any: msgspec's own hook type
+    if isinstance(value, float):
+        return msgspec.Raw(ecmascript(value).encode())
+    msg = f"{type(value).__name__} is no JSON value"
+    raise NotImplementedError(msg)
+
+
+_encode = msgspec.json.Encoder(enc_hook=_write).encode
+
+
+def encode(value: object) -> bytes:
+    """Compact JSON. Floats must be :class:`Num` to be written as ECMAScript writes them."""
+    return _encode(value)

@@ -1,0 +1,92 @@
+"""The values that walk the line: a webhook as it came, its identity, who gets its events."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NewType
+
+from onehook.core.jsontext import JsonValue
+
+IntegrationId = NewType("IntegrationId", str)
+SubscriptionId = NewType("SubscriptionId", str)
+EventId = NewType("EventId", str)
+WebhookId = NewType("WebhookId", str)
+DeliveryId = NewType("DeliveryId", str)
+
+
+class Headers:
+    """Request headers: names without case, every value of a repeated one kept in order.
+
+    Values are text with bytes beyond UTF-8 as lone surrogates (``surrogateescape``), so that
+    ``value.encode("utf-8", "surrogateescape")`` gives the bytes that came.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            values.setdefault(name.lower(), []).append(value)
+        self._values = values
+
+    @classmethod
+    def of_bytes(cls, pairs: Iterable[tuple[bytes, bytes]]) -> "Headers":
+        """Read what an HTTP parser gives."""
+        return cls(
+            (name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
+            for name, value in pairs
+        )
+
+    def get(self, name: str) -> str | None:
+        """The first value of *name*, which must be in lower case; None if it was not sent."""
+        values = self._values.get(name)
+        return None if values is None else values[0]
+
+    def all(self, name: str) -> Sequence[str]:
+        """Every value of *name* (lower case), in the order of the request."""
+        return self._values.get(name, ())
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """All headers, names in lower case."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
+    def first_values(self) -> Mapping[str, str]:
+        """Name to first value, for templates."""
+        return {name: values[0] for name, values in self._values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One native HTTP request from a vendor. *body* is what came, before any decoding."""
+
+    headers: Headers
+    body: bytes
+    received_at: datetime  # aware UTC
+    method: str = "POST"
+    url: str = ""  # as the sender called it, public origin, path and query
+    query: Sequence[tuple[str, str]] = ()  # decoded, in order
+
+    def query_value(self, name: str) -> str | None:
+        """The first query parameter of that name, or None."""
+        return next((value for key, value in self.query if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationInfo:
+    """What an event says of its integration: ``{id, type, name}`` of the envelope."""
+
+    id: IntegrationId
+    type: str  # the platform's slug
+    name: str
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])  # secrets left out
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A unified event: the columns we route by, and the JSON that is delivered."""
+
+    id: EventId
+    type: str
+    data: Mapping[str, JsonValue]
+    envelope: Mapping[str, JsonValue]
+    body: bytes  # the envelope as compact JSON: what is stored, signed and sent
