@@ -1,0 +1,73 @@
+# Everything a developer runs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+# What pyright prints about newer versions of itself is no concern of ours.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help setup lock demo run format check test e2e bench wheel
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make .venv from requirements.lock; instant when nothing changed
+
+# pyproject.toml is here for the entry point and the version; the packages come from the lock alone.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "onehook needs Python 3.11 or later; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null; then \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	else \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: setup ## write requirements.lock anew from pyproject.toml (keeps what still fits)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --extra dev pyproject.toml -o requirements.lock
+
+demo: setup ## a gateway with sample webhooks and a receiver; ARGS=...
+	@$(BIN)/onehook demo $(ARGS)
+
+run: setup ## the gateway, as `onehook serve`; ARGS=...
+	@$(BIN)/onehook serve $(ARGS)
+
+format: setup ## mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+check: setup ## ruff, mypy, pyright, import contracts, yamllint; luacheck where installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/yamllint --strict .
+	@if command -v luacheck >/dev/null; then \
+	    luacheck --std lua51 --globals redis server cjson cmsgpack bit KEYS ARGV \
+	        -- src/onehook/store/scripts; \
+	else \
+	    echo "luacheck is not installed: skipped (a test loads every script)"; \
+	fi
+
+test: setup ## every mapping's own tests, then the fast tests
+	$(BIN)/onehook mapping test mappings/*.yaml
+	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+
+e2e: setup ## the slow tests: whole processes, killed half-way
+	$(BIN)/pytest -m slow $(ARGS)
+
+bench: setup ## measure; ARGS=...
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+wheel: setup ## build the wheel into dist/
+	@$(BIN)/python -m hatchling build -t wheel

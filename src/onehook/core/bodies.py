@@ -1,0 +1,114 @@
+"""The body of a webhook, from the bytes that were signed to a JSON value.
+
+JSON as it is; gzip inflated within a cap, after verification; GitHub's form encoding, whose one
+field ``payload`` holds the JSON.
+"""
+
+import zlib
+from urllib.parse import unquote_to_bytes
+
+from onehook.core.jsontext import MAX_DEPTH, JsonSyntaxError, JsonValue, decode, too_deep
+from onehook.core.model import Headers, Webhook
+from onehook.errors import InvalidRequestError
+
+FORM = "application/x-www-form-urlencoded"
+_SHORT = 200  # a body this short cannot nest deeper than MAX_DEPTH and matter
+
+
+class BodyError(ValueError):
+    """A verified body cannot be read. *reason*: unparsable, empty_body."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+def media_type(headers: Headers) -> str:
+    """The content type without parameters, in lower case; empty if none was sent."""
+    return (headers.get("content-type") or "").partition(";")[0].strip().lower()
+
+
+def check_media_type(webhook: Webhook) -> None:
+    """Refuse what no vendor sends as a webhook; an empty body needs no type.
+
+    Raises:
+        InvalidRequestError: 415, media_type_unsupported or encoding_unsupported.
+    """
+    encoding = (webhook.headers.get("content-encoding") or "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip"):
+        detail = f"Content-Encoding {encoding[:40]!r} is not read here: send gzip, or none"
+        raise InvalidRequestError(detail, code="encoding_unsupported", status=415)
+    if not webhook.body:
+        return
+    found = media_type(webhook.headers)
+    if found in ("application/json", FORM):
+        return
+    if not (found.startswith("application/") and found.endswith("+json")):
+        shown = repr(found[:80]) if found else "no content type"
+        detail = f"{shown} is not read here: send application/json"
+        raise InvalidRequestError(detail, code="media_type_unsupported", status=415)
+
+
+def inflate(body: bytes, max_bytes: int) -> bytes:
+    """Undo gzip, never beyond *max_bytes*.
+
+    Raises:
+        InvalidRequestError: 400 body_invalid if it is no gzip, 413 body_too_large beyond the cap.
+    """
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        out = inflater.decompress(body, max_bytes + 1)
+    except zlib.error:
+        detail = "the body says Content-Encoding: gzip and is none"
+        raise InvalidRequestError(detail, code="body_invalid", status=400) from None
+    if len(out) > max_bytes:
+        detail = f"the inflated body is larger than {max_bytes} bytes"
+        raise InvalidRequestError(detail, code="body_too_large", status=413)
+    if not inflater.eof:
+        detail = "the gzip body ends too early"
+        raise InvalidRequestError(detail, code="body_invalid", status=400)
+    return out
+
+
+def plain_body(webhook: Webhook, max_bytes: int) -> bytes:
+    """The body after content decoding.
+
+    Raises:
+        InvalidRequestError: see :func:`inflate`.
+    """
+    encoding = webhook.headers.get("content-encoding")
+    if encoding is None or encoding.strip().lower() == "identity" or not webhook.body:
+        return webhook.body
+    return inflate(webhook.body, max_bytes)
+
+
+def parse_body(webhook: Webhook, max_bytes: int) -> JsonValue:
+    """The JSON value in the body.
+
+    Raises:
+        BodyError: it is empty, or no JSON, with line and column.
+        InvalidRequestError: see :func:`inflate`.
+    """
+    body = plain_body(webhook, max_bytes)
+    if body and media_type(webhook.headers) == FORM:
+        body = _payload(body)
+    if not body.strip():
+        detail = "the body is empty: at the sender, untick the option that leaves it out"
+        raise BodyError("empty_body", detail)
+    try:
+        value = decode(body)
+    except JsonSyntaxError as error:
+        detail = f"line {error.line}, column {error.column}: {error.reason}"
+        raise BodyError("unparsable", detail) from None
+    if len(body) > _SHORT and body.count(b"[") + body.count(b"{") > MAX_DEPTH and too_deep(value):
+        raise BodyError("unparsable", f"nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _payload(body: bytes) -> bytes:
+    """The field ``payload`` of a form body."""
+    for pair in body.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if name == b"payload":
+            return unquote_to_bytes(value.replace(b"+", b" "))
+    raise BodyError("unparsable", "line 1, column 1: the form has no field payload")

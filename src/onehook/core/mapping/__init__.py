@@ -1,0 +1,1 @@
+"""Mapping files: their shape, their compiler, and webhook to events."""

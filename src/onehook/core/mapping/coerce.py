@@ -1,0 +1,127 @@
+"""A value from a payload into a field of a model: what passes, what converts, what is null.
+
+Integers become text for text fields; a timestamp field reads times; nothing else converts. What
+does not fit an optional field is null and noted; nothing here raises.
+"""
+
+from collections.abc import Callable
+
+from onehook.core.jsontext import JsonScalar, JsonValue, number
+from onehook.core.mapping.context import Context
+from onehook.core.schema.base import MAX_ITEMS, MAX_TEXT, FieldSpec, Kind
+
+Get = Callable[[JsonValue, Context], JsonValue]
+
+
+def text(value: JsonValue) -> str | None:
+    """Text as it is, a whole number as its digits; None for everything else."""
+    if type(value) is str:
+        return value
+    if type(value) is int:
+        return str(value)
+    return None
+
+
+def key_text(value: JsonValue) -> str | None:
+    """How a table key or a part of a name shows *value*; None for null, lists and objects."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(number(value))
+    return None
+
+
+def scalar(value: JsonValue) -> JsonScalar:
+    """A scalar that survives JavaScript; None for lists and objects."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | float):
+        return number(value)
+    return None
+
+
+def coerced(get: Get, spec: FieldSpec | None) -> Get:
+    """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars."""
+    if spec is None:
+        return lambda item, context: _loose(get(item, context))
+    fit = _FITS[spec.kind]
+    name = spec.name
+
+    def typed(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        if value is None:
+            return None
+        fitted = fit(value, spec, context)
+        if fitted is None:
+            context.misfits.append(name)
+        return fitted
+
+    return typed
+
+
+def _loose(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [scalar(item) for item in value if not isinstance(item, dict | list)]
+    return scalar(value)
+
+
+def _text(value: JsonValue, _spec: FieldSpec, context: Context) -> JsonValue:
+    found = text(value)
+    if found is not None and len(found) > MAX_TEXT:
+        context.oversize = True
+    return found
+
+
+def _email(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
+    return value.lower() or None if isinstance(value, str) else None
+
+
+def _integer(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not value.is_integer():
+        return None
+    return number(value)
+
+
+def _number(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return number(value)
+
+
+def _boolean(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
+    return value if isinstance(value, bool) else None
+
+
+def _list(value: JsonValue, spec: FieldSpec, context: Context) -> JsonValue:
+    if not isinstance(value, list) or spec.item is None:
+        return None
+    fit, item = _FITS[spec.item.kind], spec.item
+    found = [f for v in value if v is not None and (f := fit(v, item, context)) is not None]
+    if len(found) > MAX_ITEMS:
+        context.oversize = True
+    return found
+
+
+def _as_is(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
+    return value
+
+
+_FITS: dict[Kind, Callable[[JsonValue, FieldSpec, Context], JsonValue]] = {
+    Kind.TEXT: _text,
+    Kind.LONG: _text,
+    Kind.EMAIL: _email,
+    Kind.TIMESTAMP: _as_is,  # the date parser has made it what it must be
+    Kind.DAY: _as_is,
+    Kind.ENUM: _as_is,
+    Kind.INTEGER: _integer,
+    Kind.NUMBER: _number,
+    Kind.BOOLEAN: _boolean,
+    Kind.MODEL: _as_is,
+    Kind.LIST: _list,
+    Kind.SCALARS: _as_is,
+    Kind.ANY: _as_is,
+}

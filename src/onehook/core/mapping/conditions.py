@@ -1,0 +1,202 @@
+"""Conditions: ``{$.path: scalar | [any of] | {exists|not|matches|gt|lt: …}}``, all and-ed.
+
+One condition language serves rules, groups, ignores, values and the choice of a proof.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import re2
+
+from onehook.core.jsontext import JsonScalar, JsonValue
+from onehook.core.mapping.context import Context
+from onehook.core.mapping.paths import MISSING, Found, Missing, PathError, compile_path
+from onehook.core.mapping.problems import nearest
+from onehook.core.mapping.report import Report
+from onehook.core.mapping.source import Map, Node, Scalar, Seq
+
+Condition = Callable[[JsonValue, Context], bool]
+Subject = Callable[[JsonValue, Context], Found]
+Test = Callable[[Found], bool]
+
+
+def always(_item: JsonValue, _context: Context) -> bool:
+    """The condition of a rule that states none."""
+    return True
+
+
+def compile_condition(node: Node, report: Report) -> Condition:
+    """Compile a map of tests; every problem goes to *report*."""
+    if not isinstance(node, Map):
+        report("E002", node.place, "a condition is a map such as {$.action: opened}")
+        return always
+    parts: list[Condition] = []
+    for key, value in node.items.items():
+        if key == "any":
+            parts.append(_any(value, report))
+        elif key == "not":
+            parts.append(_negated(compile_condition(value, report)))
+        else:
+            subject = _subject(key, node, report)
+            test = _test(value, report)
+            parts.append(_pair(subject, test))
+    return all_of(parts)
+
+
+def all_of(parts: list[Condition]) -> Condition:
+    """One condition that holds where all of *parts* do."""
+    parts = [part for part in parts if part is not always]
+    if not parts:
+        return always
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) == 2:
+        first, second = parts
+        return lambda item, context: first(item, context) and second(item, context)
+    some = tuple(parts)
+    return lambda item, context: all(part(item, context) for part in some)
+
+
+def _pair(subject: Subject, test: Test) -> Condition:
+    return lambda item, context: test(subject(item, context))
+
+
+def _negated(condition: Condition) -> Condition:
+    return lambda item, context: not condition(item, context)
+
+
+def _any(node: Node, report: Report) -> Condition:
+    if not isinstance(node, Seq) or not node.items:
+        report("E002", node.place, "any: takes a list of conditions")
+        return always
+    some = tuple(compile_condition(item, report) for item in node.items)
+    return lambda item, context: any(part(item, context) for part in some)
+
+
+def _subject(key: str, node: Map, report: Report) -> Subject:
+    place = node.keys[key]
+    if key.startswith("header."):
+        name = key.removeprefix("header.").lower()
+        return lambda _item, context: _or_missing(context.headers.get(name))
+    if key.startswith("setting."):
+        name = key.removeprefix("setting.")
+        report.uses_setting(name, place)
+        return lambda _item, context: _or_missing(context.settings.get(name))
+    if not key.startswith("$"):
+        hint = f"did you mean $.{key}, or header.{key}?"
+        report("E101", place, f"{key!r} is not a path", hint)
+        return lambda _item, _context: MISSING
+    try:
+        path = compile_path(key)
+    except PathError as error:
+        report("E102", place, f"{error.message} (column {error.column + 1} of {key})")
+        return lambda _item, _context: MISSING
+    lookup = path.lookup
+    if path.absolute:
+        return lambda _item, context: lookup(context.body)
+    return lambda item, _context: lookup(item)
+
+
+def _or_missing(value: str | None) -> Found:
+    return MISSING if value is None else value
+
+
+def _test(node: Node, report: Report) -> Test:
+    if isinstance(node, Scalar):
+        return _equals(node.value)
+    if isinstance(node, Seq):
+        values = tuple(item.value for item in node.items if isinstance(item, Scalar))
+        if len(values) != len(node.items) or not values:
+            report("E002", node.place, "a list in a condition holds scalars: any of them may match")
+        tests = tuple(_equals(value) for value in values)
+        return lambda found: any(test(found) for test in tests)
+    tests_of: list[Test] = []
+    for key, value in node.items.items():
+        make = _OPERATORS.get(key)
+        if make is None:
+            hint = nearest(key, _OPERATORS)
+            report("E002", node.keys[key], f"there is no test {key!r}", hint)
+        else:
+            tests_of.append(make(value, report))
+    every = tuple(tests_of)
+    return lambda found: all(test(found) for test in every)
+
+
+def _equals(wanted: JsonScalar) -> Test:
+    """Equal and of one kind: ``1`` is not ``true``, nor ``"1"``. Absent counts as null."""
+    if wanted is None:
+        return lambda found: found is None or found is MISSING
+    if isinstance(wanted, bool):
+        return lambda found: found is wanted
+    if isinstance(wanted, str):
+        return lambda found: found == wanted or (type(found) is list and wanted in found)
+    return lambda found: (
+        isinstance(found, int | float) and not isinstance(found, bool) and found == wanted
+    )
+
+
+def _exists(node: Node, report: Report) -> Test:
+    if not isinstance(node, Scalar) or not isinstance(node.value, bool):
+        report("E106", node.place, "exists: is true or false")
+        return bool
+    wanted = node.value
+    return lambda found: (found is not MISSING and found is not None) is wanted
+
+
+def _not(node: Node, report: Report) -> Test:
+    test = _test(node, report)
+    return lambda found: not test(found)
+
+
+def compile_pattern(node: Node, report: Report) -> Any:  # noqa: ANN401 re2 is untyped
+    """An RE2 pattern: linear time, whatever a user writes. Reports E107; None then."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        report("E107", node.place, "a pattern is text")
+        return None
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1 << 20
+    try:
+        return re2.compile(node.value, options)
+    except re2.error as error:
+        detail = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        hint = "patterns are RE2: no look-around, no back references"
+        report("E107", node.place, f"the pattern is refused: {detail}", hint)
+        return None
+
+
+def _matches(node: Node, report: Report) -> Test:
+    pattern = compile_pattern(node, report)
+    if pattern is None:
+        return lambda _found: False
+    return lambda found: isinstance(found, str) and pattern.search(_sane(found)) is not None
+
+
+def _sane(text: str) -> str:
+    """RE2 takes UTF-8; a header may hold bytes that are none."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _compares(node: Node, report: Report, *, greater: bool) -> Test:
+    if not isinstance(node, Scalar) or isinstance(node.value, bool) or node.value is None:
+        report("E106", node.place, "gt: and lt: take a number or text")
+        return lambda _found: False
+    wanted = node.value
+
+    def test(found: Found) -> bool:
+        if isinstance(wanted, str):
+            return isinstance(found, str) and (found > wanted if greater else found < wanted)
+        if isinstance(found, bool | Missing) or not isinstance(found, int | float):
+            return False
+        return found > wanted if greater else found < wanted
+
+    return test
+
+
+_OPERATORS: Mapping[str, Callable[[Node, Report], Test]] = {
+    "exists": _exists,
+    "not": _not,
+    "matches": _matches,
+    "gt": lambda node, report: _compares(node, report, greater=True),
+    "lt": lambda node, report: _compares(node, report, greater=False),
+}

@@ -1,0 +1,145 @@
+"""Times as vendors write them, to the one way we write them.
+
+Out: RFC 3339 UTC with three decimals and ``Z``; finer digits are cut, not rounded
+(`schema.md` §2 rule 3). A time without offset is nothing, unless the mapping names its zone.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from onehook.core.jsontext import JsonValue
+
+Parse = Callable[[JsonValue], datetime | None]
+
+_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_EPOCH = timedelta(milliseconds=1)
+_MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def render(moment: datetime) -> str:
+    """*moment*, aware, as ``2026-11-22T10:15:00.000Z``."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def parser(formats: Sequence[str], tz: tzinfo | None) -> Parse:
+    """A function that tries *formats* in order: ``iso8601``, ``epoch_s``, ``epoch_ms``, strptime.
+
+    *tz* is the zone of times that state no offset; without it they are refused (None).
+    """
+    parsers = tuple(_parser(format_, tz) for format_ in formats)
+    if len(parsers) == 1:
+        return parsers[0]
+
+    def first(value: JsonValue) -> datetime | None:
+        return next((m for parse in parsers if (m := parse(value)) is not None), None)
+
+    return first
+
+
+def _parser(format_: str, tz: tzinfo | None) -> Parse:
+    if format_ == "iso8601":
+        return lambda value: _iso(value, tz)
+    if format_ in ("epoch_s", "epoch_ms"):
+        per_unit = 1000 if format_ == "epoch_s" else 1
+        return lambda value: _epoch(value, per_unit)
+    return lambda value: _strptime(value, format_, tz)
+
+
+def _iso(value: JsonValue, tz: tzinfo | None) -> datetime | None:
+    """RFC 3339 and its usual variants: a space for ``T``, ``-0700``, `` UTC``."""
+    if not isinstance(value, str) or not 16 <= len(value) <= 40:
+        return None
+    text = value
+    if text.endswith(" UTC"):
+        text = text[:-4] + "Z"
+    if "." in text or "," in text:
+        text = _FRACTION.sub(lambda m: "." + (m[1] + "00")[:3], text)
+    if " " in text[11:]:  # "2020-07-17 10:16:45 +0300"
+        text = text[:11] + text[11:].replace(" ", "", 1)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return _aware(moment, tz)
+
+
+def _aware(moment: datetime, tz: tzinfo | None) -> datetime | None:
+    if moment.tzinfo is None:
+        if tz is None:
+            return None
+        moment = moment.replace(tzinfo=tz)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # a moment in the year 1 or 9999, moved over the edge by its offset
+        return None
+
+
+def _epoch(value: JsonValue, ms_per_unit: int) -> datetime | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    ms = value * ms_per_unit
+    if not 0 <= ms <= _MAX_EPOCH_MS:
+        return None
+    return _START + int(ms) * _EPOCH
+
+
+def _strptime(value: JsonValue, format_: str, tz: tzinfo | None) -> datetime | None:
+    if not isinstance(value, str) or len(value) > 80:
+        return None
+    try:
+        return _aware(datetime.strptime(value, format_), tz)  # noqa: DTZ007 made aware, or refused
+    except ValueError:
+        return None
+
+
+def day_parser(formats: Sequence[str]) -> Callable[[JsonValue], str | None]:
+    """A function that gives ``YYYY-MM-DD``: of a plain day, of a time its day where it was."""
+
+    def parse(value: JsonValue) -> str | None:
+        if not isinstance(value, str) or len(value) > 80:
+            return None
+        for format_ in formats:
+            try:
+                if format_ == "iso8601":
+                    if _DAY.match(value) is None:
+                        continue
+                    return date.fromisoformat(value[:10]).isoformat()
+                return datetime.strptime(value, format_).date().isoformat()  # noqa: DTZ007 a day
+            except ValueError:
+                continue
+        return None
+
+    return parse
+
+
+def states_offset(format_: str) -> bool:
+    """Whether a time in *format_* may carry its own offset."""
+    return format_ in ("iso8601", "epoch_s", "epoch_ms") or "%z" in format_
+
+
+def is_format(format_: str) -> bool:
+    """Whether *format_* is one of ours, or something strptime can read."""
+    if format_ in ("iso8601", "epoch_s", "epoch_ms"):
+        return True
+    if "%" not in format_:
+        return False
+    try:
+        datetime.strptime(datetime(2026, 11, 22, 10, 15, tzinfo=UTC).strftime(format_), format_)  # noqa: DTZ007 only tried
+    except ValueError:
+        return False
+    return True
+
+
+def find_zone(name: str) -> tzinfo | None:
+    """The zone of that IANA name, None if there is none."""
+    try:
+        return UTC if name in ("UTC", "Z") else ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return None

@@ -1,0 +1,250 @@
+"""A webhook to its events: pure, total, the same every time.
+
+Every input has an outcome: events, ignored with a reason, or quarantined with a reason that
+says where.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from onehook.core import identity
+from onehook.core.jsontext import JsonValue, encode
+from onehook.core.mapping.compiler import CompiledMapping, Foreach, Group, Rule
+from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.dates import render
+from onehook.core.mapping.limits import MAX_EVENT, shrink, trim
+from onehook.core.model import Event, IntegrationInfo, Webhook
+from onehook.core.schema.events import SCHEMA_VERSION
+
+MAX_DETAIL = 500  # characters of a quarantine's detail
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """The webhook became events; ``unmapped`` are enum values that no table row names."""
+
+    events: tuple[Event, ...]
+    unmapped: tuple[tuple[str, str], ...] = ()
+    misfits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The mapping says that nothing of interest is in it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Kept, not normalized. *reason*: no_rule, mapping_error, schema_violation, unparsable,
+    empty_body.
+    """
+
+    reason: str
+    detail: str
+    pointer: str | None = None
+
+
+Outcome: TypeAlias = Emitted | Ignored | Quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What every event of one webhook shares."""
+
+    webhook: Webhook
+    integration: IntegrationInfo
+    parts: tuple[str, ...]
+    received_at: str
+    integration_json: Mapping[str, JsonValue]
+    raw: Mapping[str, JsonValue]
+
+
+class _TooMany(Exception):  # noqa: N818 a signal inside this module
+    """A foreach found more items than it may."""
+
+
+def make_context(
+    mapping: CompiledMapping, webhook: Webhook, integration: IntegrationInfo, body: JsonValue
+) -> Context:
+    """The context in which *mapping*'s values are read for *webhook*."""
+    context = Context(
+        body, webhook.headers, integration.settings, mapping.platform, "", mapping.fold
+    )
+    host = mapping.host(body, context)
+    context.host = host if isinstance(host, str) and host else integration.id
+    return context
+
+
+def dedupe_parts(mapping: CompiledMapping, webhook: Webhook, context: Context) -> tuple[str, ...]:
+    """What makes this webhook the same as another: the vendor's delivery id, else the digest."""
+    parts: list[str] = []
+    for get in mapping.dedupe.key:
+        part = get(context.body, context)
+        if not isinstance(part, str) or not part:
+            return (identity.digest(webhook.body),)
+        parts.append(part)
+    return tuple(parts) or (identity.digest(webhook.body),)
+
+
+def is_repeatable(mapping: CompiledMapping, context: Context) -> bool:
+    """Whether the same bytes may rightly come again as news (`dedupe.repeatable`)."""
+    return any(condition(context.body, context) for condition in mapping.dedupe.repeatable)
+
+
+def normalize(
+    mapping: CompiledMapping,
+    webhook: Webhook,
+    integration: IntegrationInfo,
+    context: Context,
+    parts: tuple[str, ...],
+) -> Outcome:
+    """Turn one webhook into events. Never raises: every input has an outcome.
+
+    *parts* are its dedupe parts. An event that lacks a required field quarantines the whole
+    webhook: part of a batch would pass for all of it.
+    """
+    try:
+        events = tuple(_events(mapping, webhook, integration, context, parts))
+    except MissingField as missing:
+        pointer = f"/data{missing.pointer}"
+        detail = f"{pointer} is required and the webhook has nothing for it"
+        return Quarantined("schema_violation", detail, pointer)
+    except _TooMany as error:
+        return Quarantined("mapping_error", str(error))
+    except RecursionError:
+        return Quarantined("mapping_error", "nested too deeply to be read")
+    if events:
+        return Emitted(events, tuple(context.unmapped), tuple(context.misfits))
+    for condition, reason in mapping.ignores:
+        if condition(context.body, context):
+            return Ignored(reason)
+    name = mapping.event_name(context.body, context)
+    shown = f"the event {name!r}"[:MAX_DETAIL] if isinstance(name, str) else "this webhook"
+    detail = f"no rule of {mapping.platform} {mapping.version} takes {shown}, and none ignores it"
+    return Quarantined("no_rule", detail)
+
+
+def _events(
+    mapping: CompiledMapping,
+    webhook: Webhook,
+    integration: IntegrationInfo,
+    context: Context,
+    parts: tuple[str, ...],
+) -> Iterator[Event]:
+    source: _Source | None = None
+    ordinals: dict[str, int] = {}
+    for rule, item, key in _matching(mapping.rules, context.body, context, None):
+        if source is None:  # most webhooks of a busy sender may be ignored: spare them the digest
+            source = _source(webhook, integration, parts)
+        ordinal = ordinals.get(rule.type, 0)
+        ordinals[rule.type] = ordinal + 1
+        yield _event(mapping, rule, item, context, source, key or str(ordinal))
+
+
+def _matching(
+    rules: tuple[Rule | Group, ...], item: JsonValue, context: Context, key: str | None
+) -> Iterator[tuple[Rule, JsonValue, str | None]]:
+    for rule in rules:
+        if not rule.condition(item, context):
+            continue
+        if rule.foreach is None:
+            if isinstance(rule, Rule):
+                yield rule, item, key
+            else:
+                yield from _matching(rule.rules, item, context, key)
+            continue
+        for below, item_key in _items(rule.foreach, item, context):
+            if isinstance(rule, Rule):
+                yield rule, below, item_key
+            else:
+                yield from _matching(rule.rules, below, context, item_key)
+
+
+def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tuple[JsonValue, str]]:
+    items = foreach.path.values(context.body if foreach.path.absolute else item) or []
+    if len(items) > foreach.max:
+        msg = f"{foreach.path.text} holds {len(items)} items, and foreach takes {foreach.max}"
+        raise _TooMany(msg)
+    seen: dict[str, int] = {}
+    for at, below in enumerate(items):
+        found = foreach.key.values(below)
+        key = str(found[0]) if found and isinstance(found[0], str | int) else f"#{at}"
+        times = seen[key] = seen.get(key, 0) + 1
+        # Two items of one key are two events: a second one must not take the first one's id.
+        yield below, key if times == 1 else f"{key}#{times}"
+
+
+def _source(webhook: Webhook, integration: IntegrationInfo, parts: tuple[str, ...]) -> _Source:
+    return _Source(
+        webhook,
+        integration,
+        parts,
+        render(webhook.received_at),
+        {"id": integration.id, "type": integration.type, "name": integration.name},
+        {
+            "content_type": webhook.headers.get("content-type") or "application/octet-stream",
+            "size": len(webhook.body),
+            "sha256": identity.digest(webhook.body),
+            "body": None,
+        },
+    )
+
+
+def _event(
+    mapping: CompiledMapping,
+    rule: Rule,
+    item: JsonValue,
+    context: Context,
+    source: _Source,
+    discriminator: str,
+) -> Event:
+    event_id = identity.event_id(source.integration.id, source.parts, rule.type, discriminator)
+    at = rule.at(item, context)
+    data = _data(mapping, rule, item, context)
+    data["raw"] = {"ref": f"/v1/events/{event_id}/native", **source.raw}
+    data["truncated"] = []
+    if context.oversize:
+        data["truncated"] = trim(data)
+    envelope: dict[str, JsonValue] = {
+        "id": event_id,
+        "type": rule.type,
+        "schema_version": SCHEMA_VERSION,
+        "timestamp": at if isinstance(at, str) else source.received_at,
+        "timestamp_basis": "occurred" if isinstance(at, str) else "received",
+        "received_at": source.received_at,
+        "integration": dict(source.integration_json),
+        "data": data,
+    }
+    body = encode(envelope)
+    if len(body) > MAX_EVENT:
+        shrink(data)
+        body = encode(envelope)
+    return Event(event_id, rule.type, data, envelope, body)
+
+
+def _data(
+    mapping: CompiledMapping, rule: Rule, item: JsonValue, context: Context
+) -> dict[str, JsonValue]:
+    root = item
+    if rule.source is not None:
+        found = rule.source.lookup(context.body if rule.source.absolute else item)
+        root = found if isinstance(found, dict | list | str | int | float) else {}
+    built = rule.data.build(root, context, always=True)
+    data = built if isinstance(built, dict) else {}
+    native = data["native"]
+    name = mapping.event_name(context.body, context)
+    if isinstance(native, dict) and name is not None:
+        native["event"] = name
+    custom = data.pop("custom", {})
+    data["actor"] = rule.actor(item, context)
+    changes = rule.changes(item, context)
+    references = rule.references(item, context)
+    if len(changes) > 250 or len(references) > 50 or (isinstance(custom, dict) and len(custom) > 50):
+        context.oversize = True
+    data["changes"] = list(changes)
+    data["references"] = list(references)
+    data["custom"] = custom
+    return data

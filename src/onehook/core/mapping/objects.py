@@ -1,0 +1,257 @@
+"""Objects of the schema, built from a map of fields or from a named shape.
+
+An object none of whose paths found anything is null; constants alone make no object.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.coerce import Get, key_text, scalar
+from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.problems import Place, nearest
+from onehook.core.mapping.report import Report
+from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
+from onehook.core.schema.base import FieldSpec, Kind, Model, fields_of
+from onehook.core.schema.events import entity_of
+
+UrnOf = Callable[[JsonValue, Context, Mapping[str, JsonValue]], str | None]
+EnumGet = Callable[[JsonValue, Context], tuple[JsonValue, JsonValue]]  # member, source's value
+_NEVER_MISSING = (Kind.LIST, Kind.SCALARS, Kind.ENUM)  # [], {} and unknown stand for null
+
+
+class Values(Protocol):
+    """What objects need of the value compiler."""
+
+    report: Report
+    shapes: Mapping[str, Map]
+
+    def typed(self, node: Node, spec: FieldSpec | None) -> Get:
+        """Compile a value for the field *spec* (None: any scalar)."""
+        ...
+
+    def enum(self, node: Node, spec: FieldSpec) -> EnumGet:
+        """Compile a value for an enum field."""
+        ...
+
+    def constant(self, node: Node) -> bool:
+        """Whether the value reads nothing from the webhook."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An object ready to build: its blank form and what fills each field."""
+
+    model: type[Model]
+    blank: Mapping[str, JsonValue]
+    plain: tuple[tuple[str, Get, bool], ...]  # name, value, whether finding it makes the object
+    enums: tuple[tuple[str, EnumGet, bool], ...]  # name, value, required
+    native: tuple[tuple[str, Get], ...]
+    custom: tuple[tuple[str, Get], ...]
+    urn: UrnOf | None
+    required: tuple[str, ...]
+    lists: tuple[str, ...]  # required lists: [] rather than null
+
+    def build(self, item: JsonValue, context: Context, *, always: bool) -> JsonValue:
+        """The object; None if nothing in it was found, unless *always*.
+
+        Raises:
+            MissingField: a required field is null.
+        """
+        out = dict(self.blank)
+        found = always
+        for name, get, counts in self.plain:
+            try:
+                value = get(item, context)
+            except MissingField as missing:
+                missing.pointer = f"/{name}{missing.pointer}"
+                raise
+            if value is not None:
+                out[name] = value
+                if counts and value != []:
+                    found = True
+        native: dict[str, JsonValue] = {}
+        for name, enum, required in self.enums:
+            member, source = enum(item, context)
+            if source is not None:
+                found = True
+                native[name] = scalar(source)
+            out[name] = "unknown" if member is None and required else member
+        for name, get in self.native:
+            value = get(item, context)
+            if value is not None:
+                native[name] = value
+        if not found:
+            return None
+        if "native" in out:
+            out["native"] = native
+        self._finish(out, item, context)
+        return out
+
+    def _finish(self, out: dict[str, JsonValue], item: JsonValue, context: Context) -> None:
+        if self.custom:
+            out["custom"] = {
+                name: value
+                for name, get in self.custom
+                if (value := get(item, context)) is not None
+            }
+        if self.urn is not None:
+            out["urn"] = self.urn(item, context, out)
+        for name in self.required:
+            if out[name] is None:
+                raise MissingField(f"/{name}")
+        for name in self.lists:
+            if out[name] is None:
+                out[name] = []
+
+
+class ObjectCompiler:
+    """Compiles maps and shapes to plans; a shape is compiled once for each model it serves."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.report = values.report
+        self._plans: dict[tuple[str, type[Model], bool, int], Plan] = {}
+        self._open: list[str] = []  # shapes being compiled: one inside itself never ends
+        self.used: set[str] = set()
+
+    def plan(self, node: Map, model: type[Model], *, top: bool = False) -> Plan:
+        """The plan of an inline object; *top*: it is an event's data, which may have custom."""
+        return self._plan([node], node, model, top=top)
+
+    def shape(
+        self, name: Scalar, extra: Map | None, model: type[Model], *, top: bool = False
+    ) -> Plan | None:
+        """The plan of the shape *name*, with the fields of *extra* (``set:``) over its own."""
+        known = str(name.value)
+        shape = self.values.shapes.get(known)
+        if shape is None:
+            hint = nearest(known, self.values.shapes)
+            self.report("E104", name.place, f"there is no shape {known!r}", hint)
+            return None
+        self.used.add(known)
+        key = (known, model, top, id(extra) if extra is not None else 0)
+        if key not in self._plans:
+            if known in self._open:
+                way = " -> ".join([*self._open, known])
+                self.report("E104", name.place, f"the shape uses itself: {way}")
+                return None
+            self._open.append(known)
+            nodes = [shape] if extra is None else [shape, extra]
+            self._plans[key] = self._plan(nodes, name, model, top=top)
+            self._open.pop()
+        return self._plans[key]
+
+    def _plan(self, nodes: list[Map], at: Node, model: type[Model], *, top: bool) -> Plan:
+        entries = self._entries(nodes)
+        fields = fields_of(model)
+        plain: list[tuple[str, Get, bool]] = []
+        enums: list[tuple[str, EnumGet, bool]] = []
+        for name, (value, place) in entries.items():
+            spec = fields.get(name)
+            if name in ("urn", "native") and spec is not None:
+                continue
+            if name == "custom" and top:
+                continue
+            if spec is None:
+                message = f"{model.__name__} has no field {name!r}"
+                self.report("E105", place, message, nearest(name, [*fields, "same"]))
+            elif spec.kind is Kind.ENUM:
+                enums.append((name, self.values.enum(value, spec), spec.required))
+            else:
+                get = self.values.typed(value, spec)
+                plain.append((name, get, not self.values.constant(value)))
+        self._check_required(entries, at, model)
+        return Plan(
+            model,
+            dict.fromkeys(fields),
+            tuple(plain),
+            tuple(enums),
+            self._scalars(entries, "native"),
+            self._scalars(entries, "custom"),
+            self._urn(entries, model),
+            tuple(n for n, s in fields.items() if s.required and s.kind not in _NEVER_MISSING),
+            tuple(n for n, s in fields.items() if s.required and s.kind is Kind.LIST),
+        )
+
+    def _entries(self, nodes: list[Map]) -> dict[str, tuple[Node, Place]]:
+        """Field name to value and place; a later map's fields replace, native and custom merge."""
+        entries: dict[str, tuple[Node, Place]] = {}
+        for node in nodes:
+            for name, value in node.items.items():
+                if name == "same":
+                    self._same(value, entries)
+                    continue
+                before = entries.get(name)
+                merges = name in ("native", "custom") and before is not None
+                merged = merge(before[0], value) if merges and before is not None else value
+                entries[name] = (merged, node.keys.get(name, value.place))
+        return entries
+
+    def _same(self, node: Node, entries: dict[str, tuple[Node, Place]]) -> None:
+        if not isinstance(node, Seq):
+            self.report("E002", node.place, "same: takes a list of field names")
+            return
+        for item in node.items:
+            if not isinstance(item, Scalar) or not isinstance(item.value, str):
+                self.report("E002", item.place, "same: holds field names")
+                continue
+            entries[item.value] = (Scalar(item.place, f"$.{item.value}", plain=True), item.place)
+
+    def _check_required(
+        self, entries: Mapping[str, tuple[Node, Place]], at: Node, model: type[Model]
+    ) -> None:
+        missing = [
+            name
+            for name, spec in fields_of(model).items()
+            if spec.required and spec.kind is not Kind.SCALARS and name not in entries
+        ]
+        if missing:
+            message = f"{model.__name__} needs {', '.join(missing)}, never set here"
+            self.report("E105", at.place, message, "add the field; null is not enough")
+
+    def _scalars(
+        self, entries: Mapping[str, tuple[Node, Place]], name: str
+    ) -> tuple[tuple[str, Get], ...]:
+        if name not in entries:
+            return ()
+        node = entries[name][0]
+        if not isinstance(node, Map):
+            self.report("E002", node.place, f"{name}: is a map of names to values")
+            return ()
+        return tuple(
+            (f"_{key}" if key.isdigit() else key, self.values.typed(value, None))
+            for key, value in node.items.items()
+        )
+
+    def _urn(
+        self, entries: Mapping[str, tuple[Node, Place]], model: type[Model]
+    ) -> UrnOf | None:
+        """``urn: [parts]``, or ``{entity, path: [parts]}`` where the model does not name it."""
+        if "urn" not in entries:
+            return None
+        node = entries["urn"][0]
+        entity: str | None = None
+        parts: Node | None = node
+        if isinstance(node, Map):
+            named = node.get("entity")
+            entity = str(named.value) if isinstance(named, Scalar) else None
+            parts = node.get("path")
+        elif model.__name__ == "Ref":
+            hint = "write {entity: ticket, path: [$.key]}"
+            self.report("E105", node.place, "a Ref does not say what it refers to", hint)
+        if not isinstance(parts, Seq) or not parts.items:
+            self.report("E002", node.place, "urn: is a list of path parts")
+            return None
+        gets = tuple(self.values.typed(part, None) for part in parts.items)
+
+        def urn(item: JsonValue, context: Context, out: Mapping[str, JsonValue]) -> str | None:
+            texts = [t for get in gets if (t := key_text(get(item, context))) is not None]
+            if len(texts) < len(gets):
+                return None
+            return context.urn(entity or entity_of(model, out), texts)
+
+        return urn
+

@@ -1,0 +1,295 @@
+"""Paths: the subset of RFC 9535 that mappings may use, compiled to lookups.
+
+Names, indexes and wildcards need no library and become plain dict and list accesses; slices and
+comparison filters go to jsonpath-ng. The subset is checked here first: jsonpath-ng also takes
+``a.b`` without ``$``, ``..``, arithmetic and functions of its own, and then finds nothing
+without a word.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from jsonpath_ng.exceptions import JSONPathError
+from jsonpath_ng.ext import parse as jsonpath_parse
+
+from onehook.core.jsontext import JsonValue
+
+MAX_LENGTH = 256
+MAX_STEPS = 64
+MAX_FOUND = 100_000
+
+
+class Missing:
+    """The type of :data:`MISSING`, what a path gives that leads nowhere."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = Missing()
+Found = JsonValue | Missing
+Lookup = Callable[[JsonValue], Found]
+
+
+class PathError(ValueError):
+    """A path is wrong; ``column`` counts from 0 within it."""
+
+    def __init__(self, column: int, message: str) -> None:
+        super().__init__(message)
+        self.column, self.message = column, message
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A compiled path. ``absolute``: it begins with ``$$`` and starts at the body."""
+
+    text: str
+    absolute: bool
+    many: bool  # it can find more than one value, and so gives a list
+    lookup: Lookup
+
+    def values(self, root: JsonValue) -> list[JsonValue] | None:
+        """All values found, as a list; None if even the place to look in is not there."""
+        found = self.lookup(root)
+        if isinstance(found, Missing) or found is None:
+            return None
+        if self.many and isinstance(found, list):
+            return found
+        return [found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Wild:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """A slice or filter, in jsonpath-ng's own spelling."""
+
+    text: str
+
+
+_Step = _Name | _Index | _Wild | _Library
+
+_SHORT_NAME = re.compile(r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff-]*")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,8}")
+_SLICE = re.compile(r"(-?[0-9]{1,9})?\s*:\s*(-?[0-9]{1,9})?(?:\s*:\s*(-?[0-9]{1,9})?)?")
+_COMPARISON = re.compile(
+    r"""@(?P<path>(?:\.[A-Za-z_][A-Za-z0-9_-]*|\['[^'\\]*'\])+)\s*
+        (?:(?P<op>==|!=|<=|>=|<|>)\s*
+           (?P<value>'[^'\\]*'|"[^"\\]*"|-?[0-9]+(?:\.[0-9]+)?|true|false|null))?\s*""",
+    re.VERBOSE,
+)
+
+
+def is_path(text: str) -> bool:
+    """Whether *text* means to be a path; it may still be a wrong one."""
+    return text.startswith("$")
+
+
+def compile_path(text: str) -> Path:
+    """Compile *text*, such as ``$.a.b[0]``, ``$$['x-y'].z[*]`` or ``$.list[?@.id == 'x'].name``.
+
+    Raises:
+        PathError: with the column, if it is no path or outside the subset.
+    """
+    absolute = text.startswith("$$")
+    steps = _steps(text, 2 if absolute else 1)
+    many = any(isinstance(step, _Wild | _Library) for step in steps)
+    return Path(text, absolute, many, _compile(tuple(steps)))
+
+
+def _steps(text: str, at: int) -> list[_Step]:
+    if len(text) > MAX_LENGTH:
+        raise PathError(MAX_LENGTH, f"longer than {MAX_LENGTH} characters")
+    steps: list[_Step] = []
+    while at < len(text):
+        if text[at] == ".":
+            step, at = _dotted(text, at)
+        elif text[at] == "[":
+            step, at = _bracket(text, at)
+        else:
+            raise PathError(at, f"expected '.' or '[', found {text[at]!r}")
+        steps.append(step)
+        if len(steps) > MAX_STEPS:
+            raise PathError(at, f"more than {MAX_STEPS} steps")
+    return steps
+
+
+def _dotted(text: str, at: int) -> tuple[_Step, int]:
+    if text.startswith("..", at):
+        raise PathError(at, "'..' is not allowed: name each step")
+    if text.startswith(".*", at):
+        return _Wild(), at + 2
+    found = _SHORT_NAME.match(text, at + 1)
+    if found is None:
+        raise PathError(at + 1, "expected a name or '*'; quote others as ['x-y z']")
+    if text.startswith("(", found.end()):
+        raise PathError(found.end(), "functions are not allowed")
+    return _Name(found[0]), found.end()
+
+
+def _bracket(text: str, at: int) -> tuple[_Step, int]:
+    inner = at + 1
+    if text.startswith("*", inner):
+        return _Wild(), _closed(text, inner + 1)
+    if quoted := _QUOTED.match(text, inner):
+        name = quoted[1] if quoted[1] is not None else quoted[2]
+        return _Name(re.sub(r"\\(.)", r"\1", name)), _closed(text, quoted.end())
+    if text.startswith("?", inner):
+        return _filter(text, inner + 1)
+    if sliced := _SLICE.match(text, inner):
+        if sliced[3] is not None and int(sliced[3]) <= 0:
+            raise PathError(inner, "a slice goes forward: its step is 1 or more")
+        return _Library(f"[{sliced[0].replace(' ', '')}]"), _closed(text, sliced.end())
+    if number := _INTEGER.match(text, inner):
+        return _Index(int(number[0])), _closed(text, number.end())
+    raise PathError(inner, "expected an index, a quoted name, '*', a slice or a ?filter")
+
+
+def _closed(text: str, at: int) -> int:
+    if not text.startswith("]", at):
+        raise PathError(at, "expected ']'")
+    return at + 1
+
+
+def _filter(text: str, at: int) -> tuple[_Step, int]:
+    """One or more comparisons joined by ``&&``, in parentheses or not."""
+    parenthesis = text.startswith("(", at)
+    at += parenthesis
+    parts: list[str] = []
+    while True:
+        while text.startswith(" ", at):
+            at += 1
+        found = _COMPARISON.match(text, at)
+        if found is None:
+            raise PathError(at, "expected a comparison such as @.name == 'x'")
+        parts.append(f"@{found['path']}" + (f" {found['op']} {found['value']}" if found["op"] else ""))
+        at = found.end()
+        if not text.startswith("&&", at):
+            break
+        at += 2
+    if parenthesis:
+        if not text.startswith(")", at):
+            raise PathError(at, "expected ')' or '&&'")
+        at += 1
+    return _Library(f"[?({' & '.join(parts)})]"), _closed(text, at)
+
+
+def _compile(steps: tuple[_Step, ...]) -> Lookup:
+    for at, step in enumerate(steps):
+        if isinstance(step, _Wild):
+            return _wild(_compile(steps[:at]), _compile(steps[at + 1 :]), _many(steps[at + 1 :]))
+        if isinstance(step, _Library):
+            rest = steps[at + 1 :]
+            return _wild(_library(_compile(steps[:at]), step), _compile(rest), _many(rest))
+    return _direct([s.name if isinstance(s, _Name) else s.index for s in steps if not isinstance(s, _Wild | _Library)])
+
+
+def _many(steps: Sequence[_Step]) -> bool:
+    return any(isinstance(step, _Wild | _Library) for step in steps)
+
+
+def _direct(keys: Sequence[str | int]) -> Lookup:
+    """Names and indexes only: the way of nearly every path, so written out by length."""
+    if not keys:
+        return lambda root: root
+    if len(keys) == 1 and isinstance(keys[0], str):
+        only = keys[0]
+        return lambda root: root.get(only, MISSING) if type(root) is dict else MISSING
+    if len(keys) == 2 and isinstance(keys[0], str) and isinstance(keys[1], str):
+        first, second = keys
+
+        def two(root: JsonValue) -> Found:
+            if type(root) is not dict:
+                return MISSING
+            below = root.get(first)
+            return below.get(second, MISSING) if type(below) is dict else MISSING
+
+        return two
+    steps = tuple(keys)
+
+    def walk(root: JsonValue) -> Found:
+        value: JsonValue = root
+        for key in steps:
+            if type(value) is dict and type(key) is str:
+                if key not in value:
+                    return MISSING
+                value = value[key]
+            elif type(value) is list and type(key) is int and -len(value) <= key < len(value):
+                value = value[key]
+            else:
+                return MISSING
+        return value
+
+    return walk
+
+
+def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
+    """Every member of what *base* finds, each followed along *rest*; missing ones left out."""
+
+    def every(root: JsonValue) -> Found:
+        container = base(root)
+        if isinstance(container, dict):
+            members = list(container.values())
+        elif isinstance(container, list):
+            members = container
+        else:
+            return MISSING
+        found: list[JsonValue] = []
+        for member in members[:MAX_FOUND]:
+            value = rest(member)
+            if isinstance(value, Missing):
+                continue
+            if flatten and isinstance(value, list):
+                found.extend(value)
+            else:
+                found.append(value)
+        return found
+
+    return every
+
+
+def _library(base: Lookup, step: _Library) -> Lookup:
+    try:
+        compiled = jsonpath_parse("$" + step.text)
+    except (JSONPathError, ValueError, TypeError) as error:
+        raise PathError(0, f"{step.text}: {error}") from None
+
+    def find(root: JsonValue) -> Found:
+        container = base(root)
+        if not isinstance(container, list):
+            return MISSING
+        try:
+            return [match.value for match in compiled.find(container)]
+        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+            # jsonpath-ng compares what cannot be compared (None < 3) and raises: no match.
+            return [m for m in container if _matches(compiled, m)]
+
+    return find
+
+
+def _matches(compiled: object, member: JsonValue) -> bool:
+    try:
+        return bool(compiled.find([member]))  # type: ignore[attr-defined]  # jsonpath-ng is untyped
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError):
+        return False
+
+

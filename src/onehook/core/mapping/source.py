@@ -1,0 +1,190 @@
+"""YAML text to a tree in which every node knows its place.
+
+YAML 1.2 core schema only: dates, ``on`` and ``no`` stay text. Anchors, aliases and tags are
+refused: they are what makes a small file explode, or become code, in other loaders.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ruamel.yaml import YAML
+from ruamel.yaml import events as yaml_events
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from onehook.core.jsontext import JsonScalar, JsonValue
+from onehook.core.mapping.problems import MappingError, Place, Problem, Source
+
+MAX_FILE = 1024 * 1024  # characters; the largest shipped mapping has some 60,000
+MAX_DEPTH = 40
+
+_NULL = re.compile(r"(?:~|null|Null|NULL)?")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]{1,300}")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A scalar: its value by the core schema, and whether it was written without quotes."""
+
+    place: Place
+    value: JsonScalar
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """A list."""
+
+    place: Place
+    items: tuple["Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """A map; ``keys`` holds the place of each key."""
+
+    place: Place
+    items: dict[str, "Node"]
+    keys: dict[str, Place] = field(default_factory=dict[str, Place])
+
+    def get(self, key: str) -> "Node | None":
+        """The value of *key*, None if it is not there."""
+        return self.items.get(key)
+
+
+Node = Scalar | Seq | Map
+
+
+def merge(under: Node, over: Node) -> Node:
+    """Two maps as one, *over*'s values winning; anything but two maps is just *over*."""
+    if not isinstance(under, Map) or not isinstance(over, Map):
+        return over
+    return Map(over.place, {**under.items, **over.items}, {**under.keys, **over.keys})
+
+
+def plain(node: Node) -> JsonValue:
+    """*node* as ordinary values."""
+    match node:
+        case Scalar(value=value):
+            return value
+        case Seq(items=items):
+            return [plain(item) for item in items]
+        case Map(items=items):
+            return {key: plain(item) for key, item in items.items()}
+
+
+def parse(source: Source) -> Map:
+    """Read *source* as one YAML document whose top is a map.
+
+    Raises:
+        MappingError: E001, with the place of each problem found.
+    """
+    start = Place(source, 0, 0)
+    if len(source.text) > MAX_FILE:
+        raise MappingError([Problem("E001", start, f"the file is longer than {MAX_FILE} characters")])
+    reader = _Reader(source)
+    try:
+        node = reader.document()
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = start if mark is None else Place(source, mark.line, mark.column)
+        reader.problems.append(Problem("E001", place, f"YAML: {error.problem or error.context}"))
+        raise MappingError(reader.problems) from None
+    except (YAMLError, ValueError) as error:
+        raise MappingError([Problem("E001", start, f"YAML: {error}".splitlines()[0])]) from None
+    if not isinstance(node, Map):
+        reader.problems.append(Problem("E001", start, "a mapping file is a map of keys to values"))
+    if reader.problems or not isinstance(node, Map):
+        raise MappingError(reader.problems)
+    return node
+
+
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+class _Reader:
+    """Builds the tree from YAML's event stream, where anchors and tags can still be seen."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.problems: list[Problem] = []
+        loader = YAML(typ="rt", pure=True)
+        self.events: Iterator[Any] = iter(loader.parse(source.text))  # Any: ruamel is untyped
+
+    def document(self) -> Node | None:
+        node: Node | None = None
+        for event in self.events:
+            if isinstance(event, yaml_events.DocumentStartEvent):
+                if node is not None:
+                    self._refuse(event.start_mark, "a second document", "keep one a file")
+                    break
+                node = self._node(next(self.events), 0)
+        return node
+
+    def _place(self, mark: _Mark) -> Place:
+        return Place(self.source, mark.line, mark.column)
+
+    def _refuse(self, mark: _Mark, what: str, hint: str) -> None:
+        self.problems.append(Problem("E001", self._place(mark), f"{what} is not allowed", hint))
+
+    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401 ruamel is untyped
+        place = self._place(event.start_mark)
+        if isinstance(event, yaml_events.AliasEvent):
+            self._refuse(event.start_mark, f"the alias *{event.anchor}", "write it out, or use a shape")
+            return Scalar(place, None, plain=True)
+        if event.anchor is not None:
+            self._refuse(event.start_mark, f"the anchor &{event.anchor}", "use a shape or a table")
+        if event.tag is not None and event.tag != "!":
+            self._refuse(event.start_mark, f"the tag {event.tag}", "leave it out")
+        if depth > MAX_DEPTH:
+            msg = f"nested deeper than {MAX_DEPTH} levels"
+            raise ValueError(msg)
+        if isinstance(event, yaml_events.ScalarEvent):
+            bare = event.style is None and event.tag is None
+            value: JsonScalar = resolve(event.value) if bare else event.value
+            return Scalar(place, value, plain=bare)
+        if isinstance(event, yaml_events.SequenceStartEvent):
+            items: list[Node] = []
+            while not isinstance(below := next(self.events), yaml_events.SequenceEndEvent):
+                items.append(self._node(below, depth + 1))
+            return Seq(place, tuple(items))
+        return self._map(place, depth)
+
+    def _map(self, place: Place, depth: int) -> Map:
+        found = Map(place, {})
+        while not isinstance(event := next(self.events), yaml_events.MappingEndEvent):
+            key_node = self._node(event, depth + 1)
+            value = self._node(next(self.events), depth + 1)
+            if not isinstance(key_node, Scalar):
+                self.problems.append(Problem("E001", key_node.place, "a key is a list or map"))
+                continue
+            # A key is always text, as written: `5:` and `true:` are the words 5 and true.
+            key = str(event.value)
+            if key in found.items:
+                message = f"{key!r} stands twice, first at line {found.keys[key].line + 1}"
+                self.problems.append(Problem("E001", key_node.place, message, "remove one"))
+                continue
+            found.items[key] = value
+            found.keys[key] = key_node.place
+        return found
+
+
+_RESOLVERS: tuple[tuple[re.Pattern[str], Callable[[str], JsonScalar]], ...] = (
+    (_NULL, lambda _: None),
+    (_BOOL, lambda text: text.lower() == "true"),
+    (_INT, int),
+    (_FLOAT, float),
+)
+
+
+def resolve(text: str) -> JsonScalar:
+    """The value of a plain scalar. Source: YAML 1.2.2 §10.3.2, without octal and hexadecimal."""
+    for pattern, convert in _RESOLVERS:
+        if pattern.fullmatch(text):
+            return convert(text)
+    return text

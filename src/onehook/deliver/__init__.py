@@ -1,0 +1,1 @@
+"""Delivering: lease, attempt, record."""

@@ -1,0 +1,1 @@
+"""Receiving: from a POST to a committed webhook."""

@@ -1,0 +1,1 @@
+"""One atomic operation per Lua script, and its typed call."""

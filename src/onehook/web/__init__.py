@@ -1,0 +1,1 @@
+"""What the HTTP shells share: keys and scopes, problems."""
