@@ -716,6 +716,14 @@ def test_a1_lines_of_a_list_are_one_list(case: Case) -> None:
         assert with_proof(signed, *values).code() == "verified"
 
 
+def test_a1_space_around_the_entries_of_a_list_is_allowed() -> None:
+    """A proxy that joins two lines puts a space after the comma (RFC 9110 §5.3)."""
+    value = f"v1={'0' * 64}, v1={HEX_OF_BODY}\t,v2=x"
+    assert Case(PAGERDUTY, [("X-PagerDuty-Signature", value)]).code() == "verified"
+    value = f"v1={HEX_OF_BODY[:32]} {HEX_OF_BODY[32:]}"
+    assert Case(PAGERDUTY, [("X-PagerDuty-Signature", value)]).code() == "signature_invalid"
+
+
 @rows({n: c for n, c in PLAIN.items() if "Slack" in n or "Zendesk" in n or "Twitch" in n})
 def test_a1_other_signed_headers_must_come_once(case: Case) -> None:
     """A signed timestamp or id that is missing, empty or sent twice is refused as such."""
@@ -915,17 +923,20 @@ def test_a4_any_body_is_refused_or_verified(name: str, body: bytes) -> None:
 @given(st.sampled_from(list(IN_HEADERS)), st.data())
 def test_a4_mutated_signature_is_refused(name: str, data: st.DataObject) -> None:
     """One character of a good signature replaced, dropped or doubled makes it worthless."""
-    signed = signed_by(
-        replace(IN_HEADERS[name], secrets=one(IN_HEADERS[name].secrets["secret"][0]))
-    )
+    case = IN_HEADERS[name]
+    signed = signed_by(replace(case, secrets=one(case.secrets["secret"][0])))
     value = proof_of(signed)[1]
-    at = data.draw(st.integers(0, len(value) - 1))
-    new = data.draw(st.sampled_from(["", value[at] * 2]) | st.characters())
-    mutated = value[:at] + new + value[at + 1 :]
-    # Spellings of the same: letter case of hex, missing padding, space around an entry.
-    same = {mutated.lower().strip(" \t"), mutated + "="} & {value.lower(), value}
-    if not same and mutated.replace(", ", ",").replace(",\t", ",") != value:
+    at = data.draw(st.integers(1, 28))  # from the end: the shortest signature has 28 characters
+    new = data.draw(st.sampled_from(["", value[-at] * 2]) | st.characters())
+    mutated = value[:-at] + new + value[len(value) - at + 1 :]
+    if same_proof(case.scheme, mutated) != same_proof(case.scheme, value):
         assert with_proof(signed, mutated).code() != "verified"
+
+
+def same_proof(scheme: Hmac, value: str) -> str:
+    """*value* without what proves the same: letter case of hex, padding, ends of entries."""
+    bare = value.rstrip(" \t,=")
+    return bare.lower() if Encoding.HEX in scheme.encodings else bare
 
 
 @rows({n: c for n, c in HMACS.items() if BODY in c.scheme.content and n != "Linear"})
@@ -1232,6 +1243,40 @@ def test_the_first_alternative_that_was_sent_decides_alone(
     """A bad signature never falls back to the good token beside it."""
     token = ("X-Gitlab-Token", "gl-secret-token")
     assert replace(GITLAB_CASE, headers=[*headers, token]).code() == code
+
+
+def test_a_signature_of_another_form_is_still_the_decider() -> None:
+    """A signature header without the expected prefix is a bad signature, not a missing one."""
+    scheme = AnyOf((GITHUB, SharedToken(Header("X-Gitlab-Token"), "secret")))
+    headers = [("X-Hub-Signature-256", f"sha1={SHA1_OF_BODY}"), ("X-Gitlab-Token", "secret")]
+    assert Case(scheme, headers).code() == "signature_invalid"
+    assert Case(scheme, headers[1:]).code() == "verified"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"value":[{"clientState":"secret"}]}', "verified"),
+        (b'{"value":[{"clientState":"wrong"}]}', "signature_invalid"),
+        (b'{"value":[{"clientState":"secret"},{}]}', "signature_missing"),
+        (b"{}", "signature_missing"),
+    ],
+)
+def test_a_token_in_the_body_decides_where_nothing_else_was_sent(body: bytes, code: str) -> None:
+    """An alternative in the body counts as sent once any item holds it."""
+    assert Case(SERVICENOW_ANY, [], body).code() == code
+
+
+def test_values_in_the_body_that_sign_must_be_unique() -> None:
+    """A signature or a signed value that a path finds twice is ambiguous."""
+    digest = hmac.digest(b"secret", b"a", "sha256").hex()
+    twice = b'{"s":["%s","%s"],"v":["a"]}' % (digest.encode(), digest.encode())
+    scheme = Hmac(where=path("$.s.*"), secret="secret", content=(path("$.v.*"),))
+    assert Case(scheme, [], twice).code() == "signature_ambiguous"
+    assert Case(replace(scheme, format=List(",", "")), [], twice).code() == "verified"
+    body = b'{"s":["%s"],"v":["a","a"]}' % digest.encode()
+    assert Case(scheme, [], body).code() == "signature_ambiguous"
+    assert Case(scheme, [], body.replace(b',"a"', b"")).code() == "verified"
 
 
 @pytest.mark.parametrize(

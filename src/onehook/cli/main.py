@@ -7,6 +7,7 @@ from cyclopts import App
 from onehook import __version__
 from onehook.cli import mapping
 from onehook.cli.output import fail
+from onehook.cli.serve import serve
 from onehook.errors import OnehookError
 
 app = App(
@@ -15,6 +16,7 @@ app = App(
     help="A webhook gateway that understands events.",
     result_action="return_value",
 )
+app.command(serve)
 app.command(mapping.app)
 
 

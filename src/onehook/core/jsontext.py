@@ -33,6 +33,7 @@ class Num(float):
     """A decimal as the source wrote it: a float to compare with, and its own text."""
 
     __slots__ = ("text",)
+    text: str
 
     def __new__(cls, text: str) -> "Num":
         """Read *text*, a JSON number with a fraction or an exponent."""

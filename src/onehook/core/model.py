@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NewType
 
 from onehook.core.jsontext import JsonValue
@@ -90,3 +90,58 @@ class Event:
     data: Mapping[str, JsonValue]
     envelope: Mapping[str, JsonValue]
     body: bytes  # the envelope as compact JSON: what is stored, signed and sent
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What routing and delivery need to know of a subscription."""
+
+    id: SubscriptionId
+    url: str
+    events: tuple[str, ...]  # patterns: *, scm.*, scm.pull_request.*, or a type
+    integrations: tuple[str, ...]  # ids or platform slugs; empty: all
+    active: bool
+    paused: bool
+    secret: bytes  # the key's bytes
+    timeout: timedelta
+    retry: tuple[timedelta, ...]
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a delivery is ours: no attempt outlives it."""
+        return self.timeout + timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event on its way to one subscription, leased to this process.
+
+    *token* proves the lease; *attempt* is the number of the attempt to make, from 1.
+    """
+
+    subscription: Subscription
+    event_id: EventId
+    event_type: str
+    webhook_id: WebhookId
+    body: bytes
+    token: int
+    attempt: int
+
+    @property
+    def id(self) -> DeliveryId:
+        """The delivery's id: both ids in one, so that nothing has to be stored to find it."""
+        return delivery_id(self.event_id, self.subscription.id)
+
+
+def delivery_id(event_id: str, subscription_id: str) -> DeliveryId:
+    """``dlv_`` + the event's 26 characters + the subscription's."""
+    event, subscription = event_id.removeprefix("evt_"), subscription_id.removeprefix("sub_")
+    return DeliveryId(f"dlv_{event}{subscription}")
+
+
+def split_delivery_id(text: str) -> tuple[EventId, SubscriptionId] | None:
+    """Event and subscription of a delivery id; None if it is none."""
+    body = text.removeprefix("dlv_")
+    if len(body) != 52 or body == text:
+        return None
+    return EventId(f"evt_{body[:26]}"), SubscriptionId(f"sub_{body[26:]}")

@@ -31,7 +31,6 @@ MINIMUM: Mapping[Kind, int] = {"valkey": 8, "redis": 7}
 CONNECT_TIMEOUT = timedelta(seconds=2)
 COMMAND_TIMEOUT = timedelta(seconds=5)
 POOL_TIMEOUT = timedelta(seconds=5)
-HEALTH_CHECK_S = 30  # an idle connection that a firewall forgot is found by a PING, not by a commit
 
 
 # --- clients -------------------------------------------------------------------------------------
@@ -58,6 +57,9 @@ def connect(url: str, *, max_connections: int = 32, timeout: timedelta = COMMAND
             retry=Retry(NoBackoff(), 0),
             decode_responses=False,
             protocol=3,
+            # Not by PING: it would be the first command of a connection, and fail while the server
+            # is loading. TCP keepalive (redis-py: 30 s idle, 3 probes of 5 s) finds the dead ones.
+            health_check_interval=0,
             client_name="onehook",
             driver_info=None,  # CLIENT SETINFO: a round trip more, and Redis 7.0 does not know it
             # RESP3 would ask every server for a managed service's push messages otherwise.
@@ -106,11 +108,10 @@ def _target(url: str) -> dict[str, Any]:
         msg = _fault_of_url(url)
         if msg is not None:
             raise SettingsError(msg)
-        target = cast("dict[str, Any]", parse_url(url))
-    except ValueError as error:  # a port that is no number, a broken IPv6 address
+        return cast("dict[str, Any]", parse_url(url))
+    except ValueError:  # a port that is no number, a broken IPv6 address
         msg = "ONEHOOK_REDIS_URL is not a URL."
-        raise SettingsError(msg) from error
-    return target | {"health_check_interval": HEALTH_CHECK_S}
+        raise SettingsError(msg) from None  # its text may quote a piece of the password
 
 
 def _fault_of_url(url: str) -> str | None:

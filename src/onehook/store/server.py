@@ -6,8 +6,9 @@ and owns it; who does not adopts the server that lives there, and takes over whe
 
 The socket always lies in the data folder. Where that makes its path longer than an operating system
 takes (104 bytes on macOS, 108 on Linux), it is reached through a symbolic link to the folder, in a
-private temporary directory of this process. The server itself is run inside the folder and binds a
-relative path, so nothing needs to know another gateway's link.
+private temporary directory of this process; a killed one leaves it behind, with only the link in
+it. The server itself is run inside the folder and binds a relative path, so nothing needs to know
+another gateway's link.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from collections.abc import Callable, Generator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import structlog
 from redis.asyncio import Redis
@@ -99,7 +100,7 @@ class EmbeddedServer:
         self._log_start = 0  # where this server's lines begin in valkey.log
         self._state = ServerState.STOPPED
         self._stopped = False
-        self._one_at_a_time = asyncio.Lock()
+        self._starting = asyncio.Lock()
 
     @property
     def state(self) -> ServerState:
@@ -167,11 +168,10 @@ class EmbeddedServer:
     async def watch(self, stop: asyncio.Event) -> None:
         """Keep a server up until *stop* is set: 0.1 to 5 s after a death, start or take over.
 
-        Also starts one if `start` was not called. Ends at once when *stop* is set, also while a
-        server is loading, and leaves the server as it is.
-
-        Raises:
-            SettingsError: as `start`; what an operator has to mend does not mend itself.
+        Also starts one if `start` was not called; may run beside a `start` that is still waiting.
+        Ends at once when *stop* is set, and leaves the server as it is. Never raises: even what
+        `start` calls a matter of settings may pass, a full disk for one, so it is logged and tried
+        again.
         """
         loop = asyncio.get_running_loop()
         delay = 0.0
@@ -181,23 +181,24 @@ class EmbeddedServer:
             if stop.is_set() or self._stopped:
                 return
             if self._state is not ServerState.STOPPED:  # there was one, or a start has failed
-                self._bury()
                 delay = next_delay(delay, lived=loop.time() - since)
                 await _pause(stop, delay)
             try:
                 await self._bring_up(stop)
-            except StoreUnavailableError as error:
-                log.error("store.start_failed", detail=error.detail)  # noqa: TRY400 - no bug of ours
+            except (SettingsError, StoreUnavailableError) as error:
+                log.warning("store.start_failed", detail=error.detail)
 
     # --- one server ------------------------------------------------------------------------------
 
     async def _bring_up(self, stop: asyncio.Event) -> None:
         """Return when a server answers, or when told to give up."""
         async with (
-            self._one_at_a_time,
+            self._starting,
             connect(self.prepare(), max_connections=1, timeout=PROBE_TIMEOUT) as client,
         ):
-            self._state = ServerState.STARTING
+            if self._lives():  # somebody else's call has brought it up meanwhile
+                return
+            self._bury()
             while not stop.is_set() and not self._stopped:
                 if self._process is None:
                     self._process = self._spawn_if_free()
@@ -270,13 +271,10 @@ class EmbeddedServer:
         # closed early, and its child watchers differ between Pythons and uvloop.
         binary = _find_binary() if self._binary is None else self._binary.absolute()
         maxmemory = usable_memory() // 2 if self._maxmemory is None else self._maxmemory
-        config = os.open(self._data / "valkey.conf", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(config, "w", encoding="ascii") as file:
-            os.fchmod(config, 0o600)
-            file.write(CONFIG.format(maxmemory=maxmemory))
+        _write_if_other(self._data / "valkey.conf", CONFIG.format(maxmemory=maxmemory))
         (self._data / "valkey.sock").unlink(missing_ok=True)  # of a server that was killed
-        with (self._data / "valkey.log").open("ab") as output:
-            self._log_start = output.tell()
+        with _open_private(self._data / "valkey.log", os.O_APPEND) as output:
+            self._log_start = output.seek(0, os.SEEK_END)
             try:
                 return subprocess.Popen(  # noqa: S603 - the operator's or our own binary
                     [binary, "valkey.conf"],
@@ -300,7 +298,9 @@ class EmbeddedServer:
         """Return when there is no server to use (any more), or when told to."""
         loop = asyncio.get_running_loop()
         touched = loop.time()
-        while not stop.is_set() and not self._stopped and self._lives():
+        while self._starting.locked() or self._lives():
+            if stop.is_set() or self._stopped:
+                return
             await _pause(stop, POLL_S)
             if loop.time() - touched > TOUCH_S:
                 self._touch_alias()
@@ -311,25 +311,31 @@ class EmbeddedServer:
             return False
         if self._process is not None:
             return self._process.poll() is None
-        with self._lock() as lock:
-            return lock is None
+        try:
+            with self._lock() as lock:
+                return lock is None
+        except OSError:  # no file descriptor left, say: that tells nothing about the server
+            return True
 
     def _bury(self) -> None:
-        """Forget a server that ended."""
+        """Forget a server that ended; one of ours that lives (a start was given up) is kept."""
+        exit_code = None if self._process is None else self._process.poll()
         if self._state is ServerState.READY:
-            exit_code = None if self._process is None else self._process.returncode
             log.warning("store.ended", pid=self.pid, exit_code=exit_code)
-        self._process = self._adopted_pid = None
+        if exit_code is not None:
+            self._process = None
+        self._adopted_pid = None
         self._state = ServerState.STARTING
 
     def _ended(self, exit_code: int) -> StoreUnavailableError:
         """What to say of a server that ended before it answered."""
         self._process = None
         path = self._data / "valkey.log"
-        with path.open("rb") as file:
+        last = "nothing"
+        with contextlib.suppress(OSError), path.open("rb") as file:
             file.seek(self._log_start)
             lines = file.read().decode("utf-8", "replace").splitlines()
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+            last = next((line.strip() for line in reversed(lines) if line.strip()), last)
         said = last.rpartition(" # ")[2]  # without "9775:M 22 Nov 2026 05:15:04.773"
         return StoreUnavailableError(
             f"The embedded store ended with code {exit_code} as it started; it said last: {said} "
@@ -391,6 +397,23 @@ def usable_memory() -> int:
         with contextlib.suppress(OSError, ValueError):  # absent, or "max"
             sizes.append(int(limit.read_text("ascii")))
     return min(sizes)
+
+
+def _open_private(path: Path, flags: int) -> BinaryIO:
+    """Open for writing; a new file has mode 600, whatever our umask is."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600), "wb")
+
+
+def _write_if_other(path: Path, text: str) -> None:
+    """Write *text* to *path*, in one step, unless it is there: on a full disk it still is."""
+    content = text.encode("ascii")
+    if path.is_file() and path.read_bytes() == content:
+        return
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with _open_private(new, os.O_EXCL) as file:
+        file.write(content)
+    new.replace(path)
 
 
 def _try_flock(descriptor: int) -> bool:

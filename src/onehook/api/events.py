@@ -1,0 +1,151 @@
+"""``/v1/events``: unified events as they are delivered, and the webhooks they came from."""
+
+import base64
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from onehook.api.integrations import get_record
+from onehook.api.pagination import Pattern, TimedPage, decode_cursor, encode_cursor
+from onehook.core.identity import digest
+from onehook.core.jsontext import encode
+from onehook.errors import GoneError, NotFoundError
+from onehook.store.events import MAX_SCAN, SCAN, IndexEntry
+from onehook.web.gateway import Gateway
+from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
+
+
+class EventQuery(TimedPage):
+    """Which events to list."""
+
+    integration: str | None = None
+    type: Pattern | None = None
+
+
+class NativeQuery(Form):
+    """How to give a native webhook: its body as it came, or described in JSON."""
+
+    format: Literal["raw", "json"] = "raw"
+
+
+class EventOut(BaseModel):
+    """A unified event, exactly as it is delivered; ``/v1/schemas/{type}`` has its ``data``."""
+
+    id: str
+    type: str
+    schema_version: str
+    timestamp: str
+    timestamp_basis: Literal["occurred", "received"]
+    received_at: str
+    integration: dict[str, str]
+    data: dict[str, Any]
+
+
+class EventList(BaseModel):
+    """A page of events."""
+
+    data: list[EventOut]
+    next: str | None
+
+
+async def listing(call: Call[NoBody, EventQuery]) -> web.Response:
+    """List events, newest first."""
+    query, gateway = call.query, call.gateway
+    integration = None
+    if query.integration is not None:
+        integration = get_record(gateway.registry.snapshot, query.integration).id
+
+    def wanted(entry: IndexEntry) -> bool:
+        return (integration is None or entry.integration_id == integration) and (
+            query.type is None or matches(query.type, entry.type)
+        )
+
+    bodies: list[bytes] = []
+    position = decode_cursor(query.cursor)
+    seen = 0
+    more = True
+    while more and len(bodies) < query.limit and seen < MAX_SCAN:
+        entries = await gateway.events.index(
+            since=query.since, until=query.until, before=position, count=SCAN
+        )
+        more = len(entries) == SCAN
+        seen += len(entries)
+        chosen = [entry for entry in entries if wanted(entry)]
+        found = await gateway.events.find_events([entry.event_id for entry in chosen])
+        position = entries[-1].position if entries else position
+        for entry, event in zip(chosen, found, strict=True):
+            if event is None:
+                continue
+            bodies.append(event[1])
+            if len(bodies) == query.limit:
+                more = more or entry is not entries[-1]
+                position = entry.position
+                break
+    cursor = encode_cursor(position) if more and position else None
+    body = b'{"data":[' + b",".join(bodies) + b'],"next":' + encode(cursor) + b"}"
+    return web.Response(body=body, content_type="application/json")
+
+
+def matches(pattern: str, type_: str) -> bool:
+    """Whether *type_* is of *pattern*: ``*``, ``scm.*`` or a type."""
+    return pattern == type_ or fnmatchcase(type_, pattern)
+
+
+async def get_event(gateway: Gateway, event_id: str) -> tuple[str, bytes]:
+    """Webhook id and JSON of an event.
+
+    Raises:
+        NotFoundError: there is none, or it expired.
+    """
+    found = await gateway.events.find_event(event_id)
+    if found is None:
+        msg = f"there is no event {event_id[:80]!r}, or its retention has ended"
+        raise NotFoundError(msg)
+    return found
+
+
+async def read(call: Call[NoBody, NoQuery]) -> web.Response:
+    """Show one event, byte for byte as it is delivered."""
+    _, body = await get_event(call.gateway, call.path["id"])
+    return web.Response(body=body, content_type="application/json")
+
+
+async def native(call: Call[NoBody, NativeQuery]) -> web.Response:
+    """Give the native webhook of an event."""
+    webhook_id, _ = await get_event(call.gateway, call.path["id"])
+    kept = await call.gateway.events.find_native(webhook_id)
+    if kept is None:
+        msg = "the native webhook is no longer kept; the event still is"
+        raise GoneError(msg)
+    webhook = kept.webhook
+    content_type = webhook.headers.get("content-type") or "application/octet-stream"
+    if call.query.format == "raw":
+        return web.Response(
+            body=webhook.body,
+            headers={
+                "Content-Type": content_type,
+                "X-Content-Type-Options": "nosniff",
+                "Content-Disposition": f'attachment; filename="{webhook_id}"',
+            },
+        )
+    described = {
+        "received_at": webhook.received_at.isoformat().replace("+00:00", "Z"),
+        "headers": [list(pair) for pair in webhook.headers.pairs()],
+        "content_type": content_type,
+        "size": len(webhook.body),
+        "sha256": digest(webhook.body),
+        "body_base64": base64.b64encode(webhook.body).decode(),
+    }
+    return web.Response(body=encode(described), content_type="application/json")
+
+
+OPERATIONS = (
+    Operation("GET", "/v1/events", "listEvents", "List events", listing, query=EventQuery,
+              answer=EventList),
+    Operation("GET", "/v1/events/{id}", "getEvent", "Show an event", read, answer=EventOut),
+    Operation("GET", "/v1/events/{id}/native", "getNativeWebhook",
+              "Give the webhook that an event came from", native, query=NativeQuery,
+              content_type="*/*", problems=(410,)),
+)  # fmt: skip

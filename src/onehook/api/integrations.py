@@ -1,0 +1,289 @@
+"""``/v1/integrations``: which vendors may send to us, and how they prove themselves."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+from ulid import ULID
+
+from onehook.api.pagination import Page, decode_cursor, encode_cursor
+from onehook.core.durations import parse_duration
+from onehook.core.integration import check_settings
+from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.signatures import secret_problem
+from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
+from onehook.store.registry import IntegrationRecord, Registry, SealedSecret, Snapshot
+from onehook.web.gateway import Gateway
+from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
+
+MAX_SECRETS = 3  # active at once, of one setting; threats.md A11
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Secret = Annotated[str, Field(min_length=1, max_length=4096)]
+Value = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class IntegrationIn(Form):
+    """A new integration. ``verify: none`` takes anything that arrives: only by explicit choice."""
+
+    type: str
+    name: Name | None = None
+    key: Key | None = None
+    secret: Secret | None = None
+    settings: dict[str, Value] = {}
+    verify: Literal["signature", "none"] = "signature"
+    active: bool = True
+
+
+class IntegrationPatch(Form):
+    """What to change (RFC 7396): fields left out stay, null clears."""
+
+    name: Name | None = None
+    key: Key | None = None
+    secret: Secret | None = None
+    settings: dict[str, Value | None] | None = None
+    verify: Literal["signature", "none"] | None = None
+    active: bool | None = None
+
+
+class IntegrationOut(BaseModel):
+    """An integration. Its secrets go in, never out."""
+
+    id: str
+    key: str | None
+    type: str
+    name: str
+    settings: dict[str, str]
+    verify: Literal["signature", "none"]
+    active: bool
+    ingest_url: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class IntegrationList(BaseModel):
+    """A page of integrations."""
+
+    data: list[IntegrationOut]
+    next: str | None
+
+
+class Rotation(Form):
+    """A new secret; the one before it stays valid for *overlap*."""
+
+    secret: Secret
+    setting: str = "secret"
+    overlap: str = "24h"
+
+
+def show(gateway: Gateway, record: IntegrationRecord) -> IntegrationOut:
+    """*record* as the API shows it."""
+    return IntegrationOut(
+        id=record.id,
+        key=record.key,
+        type=record.type,
+        name=record.name,
+        settings=record.settings,
+        verify="none" if record.verify == "none" else "signature",
+        active=record.active,
+        ingest_url=gateway.ingest_url(record.id),
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def get_record(snapshot: Snapshot, id_or_key: str) -> IntegrationRecord:
+    """The integration of that id or key.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = snapshot.integrations.get(id_or_key) or snapshot.integrations.get(
+        snapshot.by_key.get(id_or_key, "")
+    )
+    if found is None:
+        msg = f"there is no integration {id_or_key[:80]!r}"
+        raise NotFoundError(msg)
+    return found
+
+
+def check_key(snapshot: Snapshot, key: str | None, own_id: str) -> None:
+    """Refuse a key that another object has.
+
+    Raises:
+        ConflictError: naming the object.
+    """
+    holder = snapshot.by_key.get(key or "")
+    taken = key in snapshot.integrations or key in snapshot.subscriptions
+    if (holder is not None and holder != own_id) or taken:
+        msg = f"the key {key!r} is taken by {holder or key}"
+        raise ConflictError(msg)
+
+
+def _mapping(gateway: Gateway, platform: str) -> CompiledMapping:
+    file = gateway.mappings.get(platform)
+    if file is None:
+        detail = f"there is no platform {platform[:40]!r}; there are {', '.join(gateway.mappings)}"
+        raise InvalidRequestError(detail, errors=[FieldError("/type", detail)])
+    return file.mapping
+
+
+def _split(
+    mapping: CompiledMapping, settings: Mapping[str, str], secret: str | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Plain settings, and secrets by setting."""
+    hidden = {name for name, spec in mapping.settings.items() if spec.secret} | {"secret"}
+    plain = {name: value for name, value in settings.items() if name not in hidden}
+    secrets = {name: value for name, value in settings.items() if name in hidden}
+    if secret is not None:
+        secrets["secret"] = secret
+    return plain, secrets
+
+
+def _seal(registry: Registry, id_: str, secrets: Mapping[str, str]) -> dict[str, list[SealedSecret]]:
+    return {name: [SealedSecret(registry.sealer.seal(id_, value))] for name, value in secrets.items()}
+
+
+async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
+    """Make an integration."""
+    gateway, body = call.gateway, call.body
+    registry = gateway.registry
+    mapping = _mapping(gateway, body.type)
+    plain, secrets = _split(mapping, body.settings, body.secret)
+    unsigned = body.verify == "none"
+    raw = {name: value.encode() for name, value in secrets.items()}
+    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
+    check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
+    id_ = f"int_{str(ULID()).lower()}"
+    check_key(registry.snapshot, body.key, id_)
+    now = gateway.clock.now()
+    record = IntegrationRecord(
+        id=id_,
+        key=body.key,
+        type=body.type,
+        name=body.name or body.type,
+        settings=plain,
+        secrets=_seal(registry, id_, secrets),
+        verify=body.verify,
+        active=body.active,
+        created_at=now,
+        updated_at=now,
+    )
+    await registry.save("integrations", record)
+    return show(gateway, record)
+
+
+async def listing(call: Call[NoBody, Page]) -> IntegrationList:
+    """List integrations, newest first."""
+    before = decode_cursor(call.query.cursor)
+    records = sorted(call.gateway.registry.snapshot.integrations.values(), key=lambda r: r.id)
+    chosen = [r for r in reversed(records) if before is None or r.id < before]
+    page = chosen[: call.query.limit]
+    more = len(chosen) > len(page)
+    return IntegrationList(
+        data=[show(call.gateway, record) for record in page],
+        next=encode_cursor(page[-1].id) if more else None,
+    )
+
+
+async def read(call: Call[NoBody, NoQuery]) -> IntegrationOut:
+    """Show one integration."""
+    return show(call.gateway, get_record(call.gateway.registry.snapshot, call.path["id"]))
+
+
+async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
+    """Change an integration."""
+    gateway, body = call.gateway, call.body
+    registry = gateway.registry
+    record = get_record(registry.snapshot, call.path["id"])
+    mapping = _mapping(gateway, record.type)
+    given = body.model_fields_set
+    changes: dict[str, Any] = {n: getattr(body, n) for n in ("name", "verify", "active") if n in given}
+    if any(value is None for value in changes.values()):
+        name = next(name for name, value in changes.items() if value is None)
+        raise InvalidRequestError(f"{name} cannot be null", errors=[FieldError(f"/{name}", "cannot be null")])
+    merged = dict(record.settings)
+    for name, value in (body.settings or {}).items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    plain, secrets = _split(mapping, merged, body.secret if "secret" in given else None)
+    opened = {
+        name: registry.sealer.open(record.id, some[0].sealed)
+        for name, some in record.secrets.items()
+        if name not in (body.settings or {}) and not (name == "secret" and "secret" in given)
+    }
+    raw = {name: value.encode() for name, value in {**opened, **secrets}.items()}
+    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
+    unsigned = changes.get("verify", record.verify) == "none"
+    check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
+    if "key" in given:
+        check_key(registry.snapshot, body.key, record.id)
+        changes["key"] = body.key
+    kept = {name: some for name, some in record.secrets.items() if name in opened}
+    changes["secrets"] = {**kept, **_seal(registry, record.id, secrets)}
+    changes["settings"] = plain
+    updated = _replace(record, updated_at=gateway.clock.now(), **changes)
+    await registry.save("integrations", updated)
+    return show(gateway, updated)
+
+
+def _replace(record: IntegrationRecord, **changes: Any) -> IntegrationRecord:  # noqa: ANN401 fields of the record
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    return IntegrationRecord(**{**fields, **changes})
+
+
+async def delete(call: Call[NoBody, NoQuery]) -> None:
+    """Remove an integration; its events stay until their retention ends."""
+    registry = call.gateway.registry
+    await registry.delete("integrations", get_record(registry.snapshot, call.path["id"]).id)
+
+
+async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
+    """Give an integration a new secret; the old one stays valid during the overlap."""
+    gateway, body = call.gateway, call.body
+    registry = gateway.registry
+    record = get_record(registry.snapshot, call.path["id"])
+    mapping = _mapping(gateway, record.type)
+    spec = mapping.settings.get(body.setting)
+    if body.setting != "secret" and (spec is None or not spec.secret):
+        detail = f"{body.setting[:40]!r} is no secret setting of {record.type}"
+        raise InvalidRequestError(detail, errors=[FieldError("/setting", detail)])
+    overlap = parse_duration(body.overlap)
+    if overlap is None or overlap > timedelta(days=30):
+        detail = "overlap is a duration up to 30d, such as 24h or 0s"
+        raise InvalidRequestError(detail, errors=[FieldError("/overlap", detail)])
+    scheme = mapping.verify.scheme(record.settings)
+    problem = secret_problem(scheme, body.setting, body.secret.encode())
+    if problem is not None:
+        raise InvalidRequestError(problem, errors=[FieldError("/secret", problem)])
+    now = gateway.clock.now()
+    before = [s for s in record.secrets.get(body.setting, []) if not s.expires_at or s.expires_at > now]
+    if len(before) >= MAX_SECRETS:
+        msg = f"{MAX_SECRETS} secrets are active already: wait until one has ended"
+        raise ConflictError(msg)
+    ends = now + overlap
+    older = [SealedSecret(s.sealed, min(s.expires_at or ends, ends)) for s in before] if overlap else []
+    new = SealedSecret(registry.sealer.seal(record.id, body.secret))
+    secrets = {**record.secrets, body.setting: [new, *older]}
+    updated = _replace(record, secrets=secrets, updated_at=now)
+    await registry.save("integrations", updated)
+    return show(gateway, updated)
+
+
+_ONE = "/v1/integrations/{id}"
+OPERATIONS = (
+    Operation("POST", "/v1/integrations", "createIntegration", "Make an integration", create,
+              body=IntegrationIn, answer=IntegrationOut, status=201, problems=(409,)),
+    Operation("GET", "/v1/integrations", "listIntegrations", "List integrations", listing,
+              query=Page, answer=IntegrationList),
+    Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut),
+    Operation("PATCH", _ONE, "updateIntegration", "Change an integration", update,
+              body=IntegrationPatch, answer=IntegrationOut, problems=(409,)),
+    Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204),
+    Operation("POST", _ONE + "/rotate-secret", "rotateIntegrationSecret",
+              "Give an integration a new secret", rotate, body=Rotation, answer=IntegrationOut,
+              problems=(409,)),
+)  # fmt: skip

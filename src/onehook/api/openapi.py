@@ -1,0 +1,129 @@
+"""``/openapi.json``: OpenAPI 3.1, made from the operations that are served."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter
+
+from onehook import __version__
+from onehook.api import deliveries, events, integrations, platforms, subscriptions
+from onehook.core.jsontext import encode
+from onehook.web.operations import NoBody, NoQuery, Operation
+
+OPERATIONS: Sequence[Operation] = (
+    *platforms.OPERATIONS,
+    *integrations.OPERATIONS,
+    *subscriptions.OPERATIONS,
+    *events.OPERATIONS,
+    *deliveries.OPERATIONS,
+)
+_PARAMETER = re.compile(r"\{(\w+)\}")
+
+
+class ProblemOut(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[dict[str, str]] = []
+
+
+@cache
+def document() -> bytes:
+    """The OpenAPI document."""
+    inputs = {m for o in OPERATIONS for m in (o.body, o.query) if m not in (NoBody, NoQuery)}
+    outputs = {o.answer for o in OPERATIONS if o.answer is not None} | {ProblemOut}
+    keyed = [(model, "validation", TypeAdapter(model)) for model in sorted(inputs, key=_name)]
+    keyed += [(model, "serialization", TypeAdapter(model)) for model in sorted(outputs, key=_name)]
+    schemas, shared = TypeAdapter.json_schemas(  # type: ignore[arg-type]  # the modes are literals
+        keyed, ref_template="#/components/schemas/{model}"
+    )
+    refs: dict[type[BaseModel], dict[str, Any]] = {
+        model: schema for (model, _), schema in schemas.items()
+    }
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        for path in (operation.path, *operation.aliases):
+            alias = path != operation.path
+            described = _describe(operation, refs, shared.get("$defs", {}), alias=alias)
+            paths.setdefault(path, {})[operation.method.lower()] = described
+    return encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "onehook", "version": __version__, "license": {"name": "Apache-2.0"}},
+            "security": [{"apiKey": []}],
+            "paths": paths,
+            "components": {
+                "schemas": shared.get("$defs", {}),
+                "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
+            },
+        }
+    )
+
+
+def _name(model: type[BaseModel]) -> str:
+    return model.__name__
+
+
+def _describe(
+    operation: Operation,
+    refs: dict[type[BaseModel], dict[str, Any]],
+    shared: dict[str, Any],
+    *,
+    alias: bool,
+) -> dict[str, Any]:
+    problem = {"content": {"application/problem+json": {"schema": refs[ProblemOut]}}}
+    has_id = bool(_PARAMETER.search(operation.path))
+    codes = {401, 405, 422, 500, 503, *operation.problems}
+    codes |= {404} if has_id else set()
+    described: dict[str, Any] = {
+        "operationId": operation.name + ("Alias" if alias else ""),
+        "summary": operation.summary,
+        "parameters": _parameters(operation, refs, shared),
+        "responses": {},
+    }
+    if alias:
+        del described["operationId"]
+    if operation.body is not NoBody:
+        codes |= {400, 413, 415}
+        content = {"application/json": {"schema": refs[operation.body]}}
+        required = bool(operation.body.model_json_schema().get("required"))
+        described["requestBody"] = {"required": required, "content": content}
+    answer: dict[str, Any] = {"description": operation.summary}
+    if operation.answer is not None:
+        answer["content"] = {operation.content_type: {"schema": refs[operation.answer]}}
+    elif operation.status != 204:
+        answer["content"] = {operation.content_type: {}}
+    described["responses"][str(operation.status)] = answer
+    for code in sorted(codes):
+        described["responses"][str(code)] = {"description": "a problem", **problem}
+    return described
+
+
+def _parameters(
+    operation: Operation, refs: dict[type[BaseModel], dict[str, Any]], shared: dict[str, Any]
+) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(operation.path)
+    ]
+    if operation.query is NoQuery:
+        return found
+    schema = refs[operation.query]
+    schema = shared.get(schema.get("$ref", "").rpartition("/")[2], schema)
+    required = schema.get("required", [])
+    return found + [
+        {"name": name, "in": "query", "required": name in required, "schema": below}
+        for name, below in schema.get("properties", {}).items()
+    ]
+
+
+async def serve(_request: web.Request) -> web.Response:
+    """``GET /openapi.json``."""
+    return web.Response(body=document(), content_type="application/json")

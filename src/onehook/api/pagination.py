@@ -1,0 +1,67 @@
+"""Lists page by opaque cursor: ``{"data": […], "next": cursor or null}``, newest first."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from onehook.core.routing import pattern_problem
+from onehook.errors import FieldError, InvalidRequestError
+from onehook.web.operations import Form
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        msg = "state the offset, such as 2026-11-22T10:15:00Z"
+        raise ValueError(msg)
+    return moment.astimezone(UTC)
+
+
+def _pattern(text: str) -> str:
+    problem = pattern_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
+Moment = Annotated[datetime, AfterValidator(_aware)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class Page(Form):
+    """The query of every list."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+
+
+class TimedPage(Page):
+    """The query of a list that has times: *since* is inclusive, *until* exclusive."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+def encode_cursor(position: str) -> str:
+    """An opaque cursor for *position*."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> str | None:
+    """The position that *cursor* stands for.
+
+    Raises:
+        InvalidRequestError: it is none of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (binascii.Error, UnicodeError, ValueError):
+        position = ""
+    if not position or not all(c.isalnum() or c in "-_" for c in position):
+        detail = "is no cursor of this list: pass the last `next` as it was"
+        raise InvalidRequestError(detail, errors=[FieldError("/cursor", detail)])
+    return position

@@ -1,0 +1,312 @@
+"""``/v1/subscriptions`` (also ``/v1/webhooks``, ``/webhooks``): who gets which events, where."""
+
+import secrets as random
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+from ulid import ULID
+
+from onehook.api.integrations import Key, Name, check_key
+from onehook.api.pagination import Page, Pattern, decode_cursor, encode_cursor
+from onehook.core.addresses import check_url
+from onehook.core.durations import parse_duration, render_duration
+from onehook.core.profiles import make_secret, secret_key
+from onehook.core.schedule import DEFAULT_RETRY
+from onehook.errors import AddressError, FieldError, InvalidRequestError, NotFoundError
+from onehook.store.registry import Snapshot, SubscriptionRecord
+from onehook.web.gateway import Gateway
+from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
+
+_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(seconds=30)
+_LONGEST_RETRY = timedelta(days=7)
+SECRET_BYTES = 32
+
+
+def _timeout(text: str) -> str:
+    found = parse_duration(text)
+    if found is None or not _SHORTEST <= found <= _LONGEST:
+        msg = "is a duration from 1s to 30s, such as 10s"
+        raise ValueError(msg)
+    return text
+
+
+def _delay(text: str) -> str:
+    found = parse_duration(text)
+    if found is None or found > _LONGEST_RETRY:
+        msg = "is a duration up to 7d, such as 30s, 5m or 2h"
+        raise ValueError(msg)
+    return text
+
+
+def _secret(text: str) -> str:
+    if len(secret_key(text)) < 8:
+        msg = "is too short to sign with: use 24 random bytes or more"
+        raise ValueError(msg)
+    return text
+
+
+Timeout = Annotated[str, AfterValidator(_timeout)]
+Retry = Annotated[list[Annotated[str, AfterValidator(_delay)]], Field(max_length=20)]
+Events = Annotated[list[Pattern], Field(min_length=1, max_length=100)]
+Sources = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=100)]
+SigningSecret = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_secret)]
+
+
+class SubscriptionIn(Form):
+    """A new subscription. ``integrations`` takes ids, keys or platform slugs; empty: all."""
+
+    url: str
+    name: Name | None = None
+    key: Key | None = None
+    events: Events = ["*"]
+    integrations: Sources = []
+    active: bool = True
+    secret: SigningSecret | None = None
+    timeout: Timeout = "10s"
+    retry: Retry = [render_duration(delay) for delay in DEFAULT_RETRY]
+
+
+class SubscriptionPatch(Form):
+    """What to change (RFC 7396): fields left out stay, null clears or gives the default."""
+
+    url: str | None = None
+    name: Name | None = None
+    key: Key | None = None
+    events: Events | None = None
+    integrations: Sources | None = None
+    active: bool | None = None
+    secret: SigningSecret | None = None
+    timeout: Timeout | None = None
+    retry: Retry | None = None
+
+
+class SubscriptionOut(BaseModel):
+    """A subscription. ``secret`` only in the answer that makes it."""
+
+    id: str
+    key: str | None
+    name: str | None
+    url: str
+    events: list[str]
+    integrations: list[str]
+    active: bool
+    timeout: str
+    retry: list[str]
+    status: Literal["active", "inactive", "paused"]
+    paused_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    secret: str | None = None
+
+
+class SubscriptionList(BaseModel):
+    """A page of subscriptions."""
+
+    data: list[SubscriptionOut]
+    next: str | None
+
+
+def show(record: SubscriptionRecord) -> SubscriptionOut:
+    """*record* as the API shows it."""
+    status: Literal["active", "inactive", "paused"] = "active"
+    if not record.active:
+        status = "inactive"
+    elif record.paused_reason is not None:
+        status = "paused"
+    return SubscriptionOut(
+        id=record.id,
+        key=record.key,
+        name=record.name,
+        url=record.url,
+        events=record.events,
+        integrations=record.integrations,
+        active=record.active,
+        timeout=_duration(record.timeout_ms),
+        retry=[_duration(ms) for ms in record.retry_ms],
+        status=status,
+        paused_reason=record.paused_reason,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+    )
+
+
+def _duration(ms: int) -> str:
+    return render_duration(timedelta(milliseconds=ms))
+
+
+def _ms(text: str) -> int:
+    return round((parse_duration(text) or timedelta(0)).total_seconds() * 1000)
+
+
+def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
+    """The subscription of that id or key.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = snapshot.subscriptions.get(id_or_key) or snapshot.subscriptions.get(
+        snapshot.by_key.get(id_or_key, "")
+    )
+    if found is None:
+        msg = f"there is no subscription {id_or_key[:80]!r}"
+        raise NotFoundError(msg)
+    return found
+
+
+def _check_url(gateway: Gateway, url: str) -> None:
+    try:
+        check_url(url, gateway.settings.delivery_allow)
+    except AddressError as error:
+        raise AddressError(error.detail, errors=[FieldError("/url", error.detail)]) from None
+
+
+def _sources(gateway: Gateway, names: list[str]) -> list[str]:
+    """Ids and platform slugs; keys become ids, so that a changed key does not unsubscribe."""
+    snapshot = gateway.registry.snapshot
+    found: list[str] = []
+    for at, name in enumerate(names):
+        id_ = snapshot.by_key.get(name, name)
+        if id_ not in snapshot.integrations and id_ not in gateway.mappings:
+            detail = f"there is no integration or platform {name[:80]!r}"
+            raise InvalidRequestError(detail, errors=[FieldError(f"/integrations/{at}", detail)])
+        found.append(id_)
+    return found
+
+
+async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
+    """Make a subscription; its secret is shown this once."""
+    gateway, body = call.gateway, call.body
+    registry = gateway.registry
+    _check_url(gateway, body.url)
+    id_ = f"sub_{str(ULID()).lower()}"
+    check_key(registry.snapshot, body.key, id_)
+    secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
+    now = gateway.clock.now()
+    record = SubscriptionRecord(
+        id=id_,
+        key=body.key,
+        name=body.name,
+        url=body.url,
+        events=list(dict.fromkeys(body.events)),
+        integrations=_sources(gateway, body.integrations),
+        active=body.active,
+        secret=registry.sealer.seal(id_, secret),
+        timeout_ms=_ms(body.timeout),
+        retry_ms=[_ms(delay) for delay in body.retry],
+        created_at=now,
+        updated_at=now,
+    )
+    await registry.save("subscriptions", record)
+    return show(record).model_copy(update={"secret": secret})
+
+
+async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
+    """List subscriptions, newest first."""
+    before = decode_cursor(call.query.cursor)
+    records = sorted(call.gateway.registry.snapshot.subscriptions.values(), key=lambda r: r.id)
+    chosen = [r for r in reversed(records) if before is None or r.id < before]
+    page = chosen[: call.query.limit]
+    more = len(chosen) > len(page)
+    return SubscriptionList(
+        data=[show(record) for record in page],
+        next=encode_cursor(page[-1].id) if more else None,
+    )
+
+
+async def read(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
+    """Show one subscription."""
+    return show(get_record(call.gateway.registry.snapshot, call.path["id"]))
+
+
+_DEFAULTS = SubscriptionIn(url="https://example.com")
+
+
+async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
+    """Change a subscription; the next attempt of what is queued already goes by it."""
+    gateway, body = call.gateway, call.body
+    registry = gateway.registry
+    record = get_record(registry.snapshot, call.path["id"])
+    given = {
+        name: getattr(body, name)
+        if getattr(body, name) is not None
+        else getattr(_DEFAULTS, name)
+        for name in body.model_fields_set
+    }
+    if given.get("url") == _DEFAULTS.url and body.url is None:
+        raise InvalidRequestError("url cannot be null", errors=[FieldError("/url", "cannot be null")])
+    changes: dict[str, Any] = {n: given[n] for n in ("name", "key", "events", "active") if n in given}
+    if "url" in given:
+        _check_url(gateway, given["url"])
+        changes["url"] = given["url"]
+    if "key" in given:
+        check_key(registry.snapshot, given["key"], record.id)
+    if "integrations" in given:
+        changes["integrations"] = _sources(gateway, given["integrations"])
+    if "timeout" in given:
+        changes["timeout_ms"] = _ms(given["timeout"])
+    if "retry" in given:
+        changes["retry_ms"] = [_ms(delay) for delay in given["retry"]]
+    if given.get("secret"):
+        changes["secret"] = registry.sealer.seal(record.id, given["secret"])
+    updated = await save(gateway, record, **changes)
+    return show(updated)
+
+
+async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:  # noqa: ANN401 fields of the record
+    """Write *record* with *changes*; what it holds back becomes due where it runs again."""
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    updated = SubscriptionRecord(**{**fields, **changes, "updated_at": gateway.clock.now()})
+    await gateway.registry.save("subscriptions", updated)
+    if updated.active and updated.paused_reason is None:
+        await gateway.deliveries.release(updated.id)
+    else:
+        await gateway.deliveries.hold(updated.id)
+    return updated
+
+
+async def delete(call: Call[NoBody, NoQuery]) -> None:
+    """Remove a subscription; what it has queued is recorded as cancelled."""
+    gateway = call.gateway
+    record = get_record(gateway.registry.snapshot, call.path["id"])
+    await gateway.registry.delete("subscriptions", record.id)
+    await gateway.deliveries.release(record.id)  # the worker finds it due, and cancels
+
+
+async def pause(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
+    """Hold a subscription: events queue, none is attempted."""
+    record = get_record(call.gateway.registry.snapshot, call.path["id"])
+    return show(await save(call.gateway, record, paused_reason=record.paused_reason or "manual"))
+
+
+async def resume(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
+    """Let a paused subscription go on with what it has queued."""
+    record = get_record(call.gateway.registry.snapshot, call.path["id"])
+    return show(await save(call.gateway, record, paused_reason=None))
+
+
+def _paths(rest: str) -> tuple[str, tuple[str, str]]:
+    return f"/v1/subscriptions{rest}", (f"/v1/webhooks{rest}", f"/webhooks{rest}")
+
+
+_ALL, _ALL_TOO = _paths("")
+_ONE, _ONE_TOO = _paths("/{id}")
+_PAUSE, _PAUSE_TOO = _paths("/{id}/pause")
+_RESUME, _RESUME_TOO = _paths("/{id}/resume")
+OPERATIONS = (
+    Operation("POST", _ALL, "createSubscription", "Make a subscription", create,
+              body=SubscriptionIn, answer=SubscriptionOut, status=201, problems=(409,),
+              aliases=_ALL_TOO),
+    Operation("GET", _ALL, "listSubscriptions", "List subscriptions", listing, query=Page,
+              answer=SubscriptionList, aliases=_ALL_TOO),
+    Operation("GET", _ONE, "getSubscription", "Show a subscription", read, answer=SubscriptionOut,
+              aliases=_ONE_TOO),
+    Operation("PATCH", _ONE, "updateSubscription", "Change a subscription", update,
+              body=SubscriptionPatch, answer=SubscriptionOut, problems=(409,), aliases=_ONE_TOO),
+    Operation("DELETE", _ONE, "deleteSubscription", "Remove a subscription", delete, status=204,
+              aliases=_ONE_TOO),
+    Operation("POST", _PAUSE, "pauseSubscription", "Pause a subscription", pause,
+              answer=SubscriptionOut, aliases=_PAUSE_TOO),
+    Operation("POST", _RESUME, "resumeSubscription", "Resume a subscription", resume,
+              answer=SubscriptionOut, aliases=_RESUME_TOO),
+)  # fmt: skip

@@ -1,0 +1,51 @@
+"""``onehook serve``: run the gateway."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import uvloop
+
+from onehook import log
+from onehook.cli.output import talk
+from onehook.settings import Settings, load
+from onehook.wiring import Runtime, run
+
+
+def serve(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    data: Path | None = None,
+    redis_url: str | None = None,
+    mappings: Path | None = None,
+) -> int:
+    """Run the gateway until SIGTERM or Ctrl-C, then drain and exit 0.
+
+    Every option is also a setting, ``ONEHOOK_HOST`` and so on; an option wins.
+
+    Args:
+        host: address to listen on (127.0.0.1).
+        port: port to listen on (8080); 0 takes a free one.
+        data: folder of the store, the keys and the first API key (./data).
+        redis_url: a server of your own instead of the embedded one.
+        mappings: folder of mapping files, read after the shipped ones.
+    """
+    settings = load(host=host, port=port, data=data, redis_url=redis_url, mappings=mappings)
+    log.configure(settings.log_level)
+    uvloop.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await run(settings, _say_ready, stop)
+
+
+def _say_ready(runtime: Runtime) -> None:
+    if runtime.settings.api_key is None:
+        talk.print(f"The admin API key is in {runtime.key_file}", markup=False)
+    print(f"onehook ready {runtime.url}", flush=True)  # noqa: T201 programs wait for this line

@@ -1,0 +1,198 @@
+"""An integration at work: its platform's mapping, its settings, its secrets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from onehook.core import identity
+from onehook.core.bodies import BodyError, check_media_type, parse_body
+from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.normalize import (
+    Outcome,
+    Quarantined,
+    dedupe_parts,
+    is_repeatable,
+    make_context,
+    normalize,
+)
+from onehook.core.model import IntegrationInfo, Webhook
+from onehook.core.signatures import (
+    Scheme,
+    Secrets,
+    Unsigned,
+    configured,
+    proof_headers,
+    secret_problem,
+    signed_bytes,
+    verify,
+)
+from onehook.errors import ConfigurationError, FieldError, InvalidRequestError
+
+REDACTED = "[redacted]"
+_ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSecret:
+    """One secret of a setting; an older one ends at *expires_at* (None: the current one)."""
+
+    value: bytes
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """What the pure steps made of a webhook."""
+
+    outcome: Outcome
+    parts: tuple[str, ...]  # of the first dedupe marker
+    signed: str | None  # digest of the signed bytes, for the second one; None: there is none
+    body_digest: str
+
+
+class Integration:
+    """Verifies and normalizes the webhooks of one integration. Pure: *now* is an argument."""
+
+    def __init__(
+        self,
+        info: IntegrationInfo,
+        mapping: CompiledMapping,
+        secrets: Mapping[str, Sequence[ActiveSecret]],
+        *,
+        unsigned: bool,
+        active: bool,
+    ) -> None:
+        self.info, self.mapping, self.active = info, mapping, active
+        self._secrets = secrets
+        self._expires = any(s.expires_at for some in secrets.values() for s in some)
+        self._current: Secrets = {n: [s.value for s in some] for n, some in secrets.items()}
+        self.scheme = self._scheme(unsigned=unsigned)
+        names = proof_headers(self.scheme, info.settings) if self.scheme else frozenset[str]()
+        self._redacted = names | _ALWAYS_REDACTED
+
+    def _scheme(self, *, unsigned: bool) -> Scheme | None:
+        """The proof asked for; None if a usable secret is missing, so nothing can be verified."""
+        if unsigned:
+            return Unsigned()
+        scheme = self.mapping.verify.scheme(self.info.settings)
+        if isinstance(scheme, Unsigned):
+            return scheme
+        usable = {
+            name: values
+            for name, values in self._current.items()
+            if values and all(secret_problem(scheme, name, value) is None for value in values)
+        }
+        return configured(scheme, usable)
+
+    def secrets_at(self, now: datetime) -> Secrets:
+        """The secrets that hold at *now*, by setting."""
+        if not self._expires:
+            return self._current
+        return {
+            name: [s.value for s in some if s.expires_at is None or s.expires_at > now]
+            for name, some in self._secrets.items()
+        }
+
+    def verify(self, webhook: Webhook, now: datetime) -> None:
+        """Check that *webhook* is the vendor's, on its raw bytes.
+
+        Raises:
+            SignatureError: it is not proven.
+            ConfigurationError: 503, the integration lacks its secret.
+        """
+        if self.scheme is None:
+            msg = "this integration has no usable secret: set it, or say verify: none"
+            raise ConfigurationError(msg, code="integration_misconfigured", status=503)
+        if isinstance(self.scheme, Unsigned):
+            return
+        verify(self.scheme, webhook, self.secrets_at(now), self.info.settings, now)
+
+    def normalize(self, webhook: Webhook, max_bytes: int) -> Normalized:
+        """Parse a verified webhook and turn it into events.
+
+        Raises:
+            InvalidRequestError: its media type, encoding or size is not taken.
+        """
+        check_media_type(webhook)
+        digest = identity.digest(webhook.body)
+        problem: Quarantined | None = None
+        try:
+            body = parse_body(webhook, max_bytes)
+        except BodyError as error:
+            body, problem = None, Quarantined(error.reason, error.detail)
+        context = make_context(self.mapping, webhook, self.info, body)
+        parts = dedupe_parts(self.mapping, webhook, context)
+        outcome = problem or normalize(self.mapping, webhook, self.info, context, parts)
+        return Normalized(outcome, parts, self._signed(webhook, repeatable=is_repeatable(self.mapping, context)), digest)
+
+    def _signed(self, webhook: Webhook, *, repeatable: bool) -> str | None:
+        if repeatable or self.scheme is None:
+            return None
+        signed = signed_bytes(self.scheme, webhook, self.info.settings)
+        return None if signed is None else identity.digest(signed)
+
+    def kept_headers(self, webhook: Webhook) -> list[tuple[str, str]]:
+        """The headers to keep with the native webhook: proofs blanked."""
+        return [
+            (name, REDACTED if name in self._redacted else value)
+            for name, value in webhook.headers.pairs()
+        ]
+
+
+def check_settings(
+    mapping: CompiledMapping,
+    settings: Mapping[str, str],
+    secrets: Mapping[str, bytes],
+    *,
+    unsigned: bool,
+) -> None:
+    """Refuse an integration that could never verify anything, or lacks what its platform asks.
+
+    Raises:
+        InvalidRequestError: 422 with a pointer for each thing wrong.
+    """
+    errors: list[FieldError] = []
+    for name in [*settings, *secrets]:
+        if name not in mapping.settings and name != "secret":
+            known = ", ".join(mapping.settings)
+            pointer = f"/settings/{name}"
+            errors.append(FieldError(pointer, f"{mapping.platform} has no such setting; it has {known}"))
+    for name, spec in mapping.settings.items():
+        given = settings.get(name)
+        if spec.required and not (unsigned and spec.secret) and given is None and name not in secrets:
+            errors.append(FieldError(_pointer(name), f"is required: {spec.help or name}"))
+        if spec.choices and given is not None and given not in spec.choices:
+            errors.append(FieldError(_pointer(name), f"is one of {', '.join(spec.choices)}"))
+    if not unsigned and not errors:
+        errors += _secret_errors(mapping, settings, secrets)
+    if errors:
+        detail = f"the integration cannot be saved: {errors[0].pointer} {errors[0].detail}"
+        raise InvalidRequestError(detail, errors=errors)
+
+
+def _secret_errors(
+    mapping: CompiledMapping, settings: Mapping[str, str], secrets: Mapping[str, bytes]
+) -> list[FieldError]:
+    scheme = mapping.verify.scheme(settings)
+    if isinstance(scheme, Unsigned):
+        hint = 'this platform signs nothing: say so with "verify": "none"'
+        return [FieldError("/verify", hint)]
+    errors = [
+        FieldError(_pointer(name), problem)
+        for name, value in secrets.items()
+        if (problem := secret_problem(scheme, name, value)) is not None
+    ]
+    if not errors and configured(scheme, {name: [value] for name, value in secrets.items()}) is None:
+        names = [name for name, spec in mapping.settings.items() if spec.secret] or ["secret"]
+        errors.append(
+            FieldError(
+                _pointer(names[0]),
+                f"a secret is missing ({' or '.join(names)}); without one nothing can be verified. "
+                'If the sender cannot sign, say "verify": "none"',
+            )
+        )
+    return errors
+
+
+def _pointer(name: str) -> str:
+    return "/secret" if name == "secret" else f"/settings/{name}"

@@ -1,0 +1,148 @@
+"""One POST to one answer: a failure is a value, never an exception."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+from aiohttp import hdrs
+
+from onehook.core.addresses import Network, is_allowed
+from onehook.core.schedule import Answer
+
+MAX_READ = 16 * 1024  # bytes of an answer that are read
+MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
+CONNECT_TIMEOUT = 5.0  # seconds, within the subscription's own timeout
+
+
+class BlockedAddressError(OSError):
+    """The name resolved to an address that deliveries may not go to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from a subscriber, and how long it took."""
+
+    answer: Answer
+    duration_ms: int
+    detail: str | None
+    headers: Mapping[str, str]
+    body: str
+
+
+class DeliveryClient:
+    """Posts to subscribers. Addresses are judged at connect, so that no name can rebind."""
+
+    def __init__(self, allowed: Sequence[Network], max_connections: int) -> None:
+        self._allowed = tuple(allowed)
+        connector = aiohttp.TCPConnector(
+            limit=max_connections,
+            limit_per_host=0,
+            socket_factory=self._socket,
+            ttl_dns_cache=30,
+            keepalive_timeout=30,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            max_line_size=8190,
+            max_field_size=16384,
+            skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT),
+        )
+
+    def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, address = info
+        host = str(address[0])
+        if not is_allowed(host, self._allowed):
+            raise BlockedAddressError(host)
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        return made
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout: timedelta
+    ) -> Reply:
+        """POST *body* and read the answer, all within *timeout*. No redirect is followed."""
+        started = time.monotonic()
+        limits = aiohttp.ClientTimeout(
+            total=timeout.total_seconds(), sock_connect=CONNECT_TIMEOUT
+        )
+        try:
+            async with self._session.post(
+                url, data=body, headers=headers, timeout=limits, allow_redirects=False
+            ) as response:
+                text = await _read(response)
+                answer = Answer(
+                    response.status,
+                    _status_error(response.status),
+                    response.headers.get(hdrs.RETRY_AFTER),
+                )
+                kept = {k: v[:512] for k, v in list(response.headers.items())[:50]}
+                return Reply(answer, _since(started), None, kept, text)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, asyncio.TimeoutError) as error:
+            name, detail = _classify(error, timeout)
+            return Reply(Answer(None, name), _since(started), detail, {}, "")
+
+
+async def _read(response: aiohttp.ClientResponse) -> str:
+    """The start of the answer's body; the rest of a long one is left unread."""
+    taken = b""
+    while len(taken) < MAX_READ:
+        chunk = await response.content.read(MAX_READ - len(taken))
+        if not chunk:
+            break
+        taken += chunk
+    else:
+        response.close()  # it may be endless: this connection is not used again
+    return taken[:MAX_KEPT].decode("utf-8", "replace")
+
+
+def _status_error(status: int) -> str | None:
+    if 200 <= status <= 299:
+        return None
+    return "redirect" if 300 <= status <= 399 else "status"
+
+
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+# The first class that fits names the error; the order goes from the particular to the general.
+_CLASSES: tuple[tuple[type[BaseException], str, str], ...] = (
+    (BlockedAddressError, "blocked_address", "the host's address is not one that may be called"),
+    (aiohttp.ConnectionTimeoutError, "timeout", "no connection in time"),
+    (aiohttp.ServerTimeoutError, "timeout", "no answer in time"),
+    (TimeoutError, "timeout", "no answer in time"),
+    (aiohttp.ClientConnectorDNSError, "dns", "the host's name was not found"),
+    (aiohttp.ClientConnectorCertificateError, "tls_error", "the certificate is not valid"),
+    (ssl.SSLError, "tls_error", "TLS failed"),
+    (aiohttp.ClientSSLError, "tls_error", "TLS failed"),
+    (aiohttp.ClientPayloadError, "bad_answer", "the answer broke off"),
+    (aiohttp.ClientResponseError, "bad_answer", "the answer is not HTTP"),
+    (aiohttp.ServerDisconnectedError, "connection", "the connection was closed without an answer"),
+    (aiohttp.ClientConnectionError, "connection", "no connection"),
+    (OSError, "connection", "no connection"),
+)
+
+
+def _classify(error: BaseException, timeout: timedelta) -> tuple[str, str]:
+    """The class of *error* for the history, and a sentence. Its own text may hold a secret URL."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        error.os_error, BlockedAddressError
+    ):
+        return _CLASSES[0][1:]
+    for kind, name, detail in _CLASSES:
+        if isinstance(error, kind):
+            limit = f" ({timeout.total_seconds():g} s)" if name == "timeout" else ""
+            return name, detail + limit
+    return "connection", type(error).__name__

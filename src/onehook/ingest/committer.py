@@ -1,0 +1,141 @@
+"""Commits webhooks in groups, and hands what it leased to the deliverer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from onehook.core.model import Delivery, EventId, Subscription
+from onehook.core.receipts import Receipt
+from onehook.metrics import Metrics
+from onehook.store.batches import Batcher
+from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Route
+
+MAX_WEBHOOKS = 64
+MAX_BYTES = 2 * 1024 * 1024
+_NOT_LEASED = timedelta(0)
+
+
+class Deliverer(Protocol):
+    """Who makes the deliveries."""
+
+    def reserve(self, subscription: Subscription) -> bool:
+        """Keep a slot for a delivery to *subscription*; False: leave it to the queue."""
+        ...
+
+    def release(self, subscription: Subscription) -> None:
+        """Give a reserved slot back."""
+        ...
+
+    def start(self, delivery: Delivery) -> None:
+        """Make *delivery* in the slot that was reserved for it."""
+        ...
+
+    def wake(self) -> None:
+        """Something is due in the queue."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventToCommit:
+    """An event on its way into the store."""
+
+    id: EventId
+    type: str
+    body: bytes
+    packed: bytes
+    subscriptions: Sequence[Subscription]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookToCommit:
+    """A webhook on its way into the store."""
+
+    receipt: Receipt
+    integration_id: str
+    markers: Sequence[str]
+    native: bytes
+    events: Sequence[EventToCommit]
+
+    @property
+    def size(self) -> int:
+        """Roughly the bytes it takes while it waits."""
+        return len(self.native) + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the store says: *duplicate* if an earlier webhook's receipt holds."""
+
+    receipt: Receipt
+    duplicate: bool
+
+
+class Committer:
+    """Makes webhooks durable: all that arrive while one commit runs share the next."""
+
+    def __init__(
+        self, store: EventStore, deliverer: Deliverer, metrics: Metrics, max_waiting: int
+    ) -> None:
+        self._store, self._deliverer, self._metrics = store, deliverer, metrics
+        self._batcher: Batcher[WebhookToCommit, Committed] = Batcher(
+            self._write, max_items=MAX_WEBHOOKS, max_bytes=MAX_BYTES, max_waiting=max_waiting
+        )
+        self.run = self._batcher.run
+        self.close = self._batcher.close
+
+    async def commit(self, webhook: WebhookToCommit, patience: timedelta) -> Committed:
+        """Return once *webhook* is fsynced, or known to be a duplicate of one that is.
+
+        Raises:
+            StoreUnavailableError: it is not, within *patience*.
+        """
+        return await self._batcher.submit(webhook, webhook.size, patience.total_seconds())
+
+    async def _write(self, batch: Sequence[WebhookToCommit]) -> Sequence[Committed]:
+        """One script for *batch*. Slots are reserved now, not while webhooks wait."""
+        self._metrics.batch.observe(len(batch))
+        reserved: list[tuple[Subscription, EventToCommit, WebhookToCommit]] = []
+        commits = [self._prepare(webhook, reserved) for webhook in batch]
+        try:
+            now, receipts = await self._store.commit(commits)
+        except BaseException:
+            # The leases of an unknown outcome run out by themselves; the slots are ours again.
+            for subscription, _, _ in reserved:
+                self._deliverer.release(subscription)
+            raise
+        fresh = {
+            webhook.receipt.webhook_id
+            for webhook, (receipt, duplicate) in zip(batch, receipts, strict=True)
+            if not duplicate and receipt is webhook.receipt
+        }
+        for subscription, event, webhook in reserved:
+            if webhook.receipt.webhook_id not in fresh:  # a duplicate, or a repeated batch
+                self._deliverer.release(subscription)
+                continue
+            token = now + round(subscription.lease.total_seconds() * 1000)
+            webhook_id = webhook.receipt.webhook_id
+            self._deliverer.start(
+                Delivery(subscription, event.id, event.type, webhook_id, event.body, token, 1)
+            )
+        self._deliverer.wake()
+        return [Committed(receipt, duplicate) for receipt, duplicate in receipts]
+
+    def _prepare(
+        self,
+        webhook: WebhookToCommit,
+        reserved: list[tuple[Subscription, EventToCommit, WebhookToCommit]],
+    ) -> CommitWebhook:
+        events: list[CommitEvent] = []
+        for event in webhook.events:
+            routes: list[Route] = []
+            for subscription in event.subscriptions:
+                lease = _NOT_LEASED
+                if not subscription.paused and self._deliverer.reserve(subscription):
+                    lease = subscription.lease
+                    reserved.append((subscription, event, webhook))
+                routes.append(Route(subscription.id, lease, subscription.paused))
+            events.append(CommitEvent(event.id, event.type, event.packed, routes))
+        return CommitWebhook(
+            webhook.receipt, webhook.integration_id, webhook.markers, webhook.native, events
+        )

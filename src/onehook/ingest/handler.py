@@ -1,0 +1,219 @@
+"""``/ingest/{integration_id}``: take one webhook; answer once it is fsynced.
+
+One line: receive, verify, normalize, route, commit. Each step is one call here.
+"""
+
+import asyncio
+from urllib.parse import parse_qsl
+
+import structlog
+from aiohttp import web
+from ulid import ULID
+
+from onehook.core.integration import Integration, Normalized
+from onehook.core.jsontext import JsonValue, encode
+from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
+from onehook.core.mapping.proofs import Handshake
+from onehook.core.model import Headers, Webhook, WebhookId
+from onehook.core.receipts import Receipt
+from onehook.core.bodies import BodyError, parse_body
+from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
+from onehook.ingest.body import read_bounded
+from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
+from onehook.store.packing import pack_event, pack_native
+from onehook.web.gateway import GATEWAY, Gateway
+from onehook.web.problems import problem
+
+log = structlog.get_logger()
+
+LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
+COMMITTER = web.AppKey("committer", Committer)
+_UNKNOWN = "unknown"  # the metric label of what is no integration
+
+
+async def ingest(request: web.Request) -> web.Response:
+    """Answer one webhook; every error is a problem."""
+    gateway = request.app[GATEWAY]
+    name = request.match_info["integration_id"]
+    integration = gateway.registry.snapshot.running.get(name)
+    try:
+        if integration is None:
+            integration = _by_key(gateway, name)
+        return await _take(request, gateway, integration)
+    except OnehookError as error:
+        return _refuse(request, gateway, integration, error)
+    except Exception:
+        log.exception("ingest.crashed")
+        return problem(OnehookError("the webhook could not be taken; the gateway's log says why"))
+
+
+def _by_key(gateway: Gateway, name: str) -> Integration:
+    snapshot = gateway.registry.snapshot
+    found = snapshot.running.get(snapshot.by_key.get(name, ""))
+    if found is None:
+        raise _not_found()
+    return found
+
+
+def _not_found() -> NotFoundError:
+    detail = "there is no integration at this URL: copy its ingest URL again"
+    return NotFoundError(detail, code="integration_not_found")
+
+
+async def _take(request: web.Request, gateway: Gateway, integration: Integration) -> web.Response:
+    if not integration.active:
+        raise _not_found()
+    handshakes = integration.mapping.handshakes
+    if request.method != "POST" and not any(h.method == request.method for h in handshakes):
+        detail = f"{request.method} is not taken here: webhooks are sent by POST"
+        raise InvalidRequestError(detail, code="method_not_allowed", status=405)
+    settings = gateway.settings
+    body = await read_bounded(request, settings.max_body, settings.body_timeout)
+    webhook = _webhook(request, gateway, body)
+    if handshakes and (answer := _shake(webhook, handshakes, verified=False)) is not None:
+        return answer
+    integration.verify(webhook, webhook.received_at)
+    if handshakes and (answer := _shake(webhook, handshakes, verified=True)) is not None:
+        return answer
+    if webhook.method != "POST":
+        detail = f"{webhook.method} is only taken for the vendor's handshake"
+        raise InvalidRequestError(detail, code="method_not_allowed", status=405)
+    made = await _normalize(integration, webhook, settings.max_body)
+    if isinstance(made.outcome, Ignored):
+        return _ignored(gateway, integration, made.outcome)
+    commit = _prepare(gateway, integration, webhook, made)
+    committed = await request.app[COMMITTER].commit(commit, integration.mapping.answer_within)
+    return _answer(gateway, integration, made, commit, committed)
+
+
+def _webhook(request: web.Request, gateway: Gateway, body: bytes) -> Webhook:
+    query = request.rel_url.raw_query_string
+    return Webhook(
+        Headers.of_bytes(request.raw_headers),
+        body,
+        gateway.clock.now(),
+        request.method,
+        gateway.origin[0].rstrip("/") + request.raw_path,
+        parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if query else (),
+    )
+
+
+def _shake(
+    webhook: Webhook, handshakes: tuple[Handshake, ...], *, verified: bool
+) -> web.Response | None:
+    """The answer to a handshake; None if this is none."""
+    for handshake in handshakes:
+        if handshake.verify is not verified or not handshake.matches(webhook):
+            continue
+        body: JsonValue = None
+        if handshake.condition is not None:
+            try:
+                body = parse_body(webhook, LARGE)
+            except (BodyError, OnehookError):
+                continue
+        answer = handshake.answer(webhook, body)
+        if answer is not None:
+            return web.Response(
+                status=answer.status,
+                body=answer.body.encode(),
+                content_type=answer.content_type,
+                charset="utf-8",
+                headers={"X-Content-Type-Options": "nosniff"},
+            )
+    return None
+
+
+async def _normalize(integration: Integration, webhook: Webhook, max_bytes: int) -> Normalized:
+    """Normalize; a large body in a thread, so that it holds up nobody else."""
+    if len(webhook.body) <= LARGE and webhook.headers.get("content-encoding") is None:
+        return integration.normalize(webhook, max_bytes)
+    return await asyncio.to_thread(integration.normalize, webhook, max_bytes)
+
+
+def _prepare(
+    gateway: Gateway, integration: Integration, webhook: Webhook, made: Normalized
+) -> WebhookToCommit:
+    """Route the events, and pack everything for the store."""
+    webhook_id = WebhookId(f"whk_{str(ULID()).lower()}")
+    outcome, info, keys = made.outcome, integration.info, gateway.events.keys
+    markers = [keys.marker(info.id, "id", made.parts)]
+    if made.signed is not None:
+        markers.append(keys.marker(info.id, "bytes", [made.signed]))
+    events: list[EventToCommit] = []
+    reason = detail = None
+    if isinstance(outcome, Emitted):
+        routes = gateway.registry.snapshot.routes
+        events = [
+            EventToCommit(e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, info))
+            for e in outcome.events
+        ]
+    elif isinstance(outcome, Quarantined):
+        reason, detail = outcome.reason, outcome.detail
+    return WebhookToCommit(
+        Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events), reason),
+        info.id,
+        markers,
+        pack_native(info.id, webhook, integration.kept_headers(webhook), reason, detail),
+        events,
+    )
+
+
+def _ignored(gateway: Gateway, integration: Integration, outcome: Ignored) -> web.Response:
+    gateway.metrics.webhooks.labels(integration.info.id, "ignored").inc()
+    log.info("webhook.ignored", integration_id=integration.info.id, reason=outcome.reason)
+    return _json(202, {"status": "ignored", "reason": outcome.reason})
+
+
+def _answer(
+    gateway: Gateway,
+    integration: Integration,
+    made: Normalized,
+    commit: WebhookToCommit,
+    committed: Committed,
+) -> web.Response:
+    receipt, info = committed.receipt, integration.info
+    events = [{"id": id_, "type": type_} for id_, type_ in receipt.events]
+    if committed.duplicate:
+        outcome = "duplicate"
+        if receipt.body_digest != commit.receipt.body_digest:
+            log.warning("webhook.delivery_id_conflict", integration_id=info.id, webhook_id=receipt.webhook_id)
+        body: dict[str, object] = {"status": "duplicate", "events": events}
+        if receipt.quarantined is not None:
+            body["id"] = receipt.webhook_id
+    elif isinstance(made.outcome, Quarantined):
+        outcome = "quarantined"
+        body = {
+            "status": "quarantined",
+            "reason": made.outcome.reason,
+            "detail": made.outcome.detail,
+            "id": receipt.webhook_id,
+        }
+    else:
+        outcome = "accepted"
+        body = {"status": "accepted", "events": events}
+        gateway.metrics.events.labels(info.type).inc(len(events))
+        if isinstance(made.outcome, Emitted):
+            for field, _ in made.outcome.unmapped:
+                gateway.metrics.unmapped.labels(info.type, field).inc()
+    gateway.metrics.webhooks.labels(info.id, outcome).inc()
+    log.info("webhook.committed", integration_id=info.id, webhook_id=receipt.webhook_id, outcome=outcome, events=len(events))
+    return _json(200 if committed.duplicate else 202, body)
+
+
+def _json(status: int, body: dict[str, object]) -> web.Response:
+    return web.Response(status=status, body=encode(body), content_type="application/json")
+
+
+def _refuse(
+    request: web.Request, gateway: Gateway, integration: Integration | None, error: OnehookError
+) -> web.Response:
+    label = _UNKNOWN if integration is None else integration.info.id
+    gateway.metrics.rejected.labels(label, error.code).inc()
+    level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
+    level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
+    headers = {"Allow": "POST"} if error.status == 405 else None
+    response = problem(error, headers)
+    if error.status in (400, 408, 413):
+        # Part of the body may still be on its way: the connection cannot be used again.
+        response.force_close()
+    return response

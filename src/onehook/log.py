@@ -1,0 +1,41 @@
+"""Logs: facts named ``noun.past_tense``, JSON, one line each, on stderr.
+
+No bodies, no secrets, no tracebacks with locals.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _render(_logger: object, _name: str, event: MutableMapping[str, Any]) -> bytes:
+    return _encode(event)
+
+
+def configure(level: str) -> None:
+    """Set up logging for the process."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """The logger; modules keep one as ``log``."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger

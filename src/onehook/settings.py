@@ -1,0 +1,117 @@
+"""Settings: every ``ONEHOOK_`` name, its form and its default."""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from onehook.core.addresses import Network, parse_networks
+from onehook.core.durations import parse_duration
+from onehook.errors import SettingsError
+
+PREFIX = "ONEHOOK_"
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    found = parse_duration(value) if isinstance(value, str) else None
+    if found is None:
+        msg = "write a duration with its unit, such as 30s or 5m"
+        raise ValueError(msg)
+    return found
+
+
+def _byte_size(value: object) -> object:
+    if isinstance(value, str) and value.strip().isdigit():
+        msg = "write a size with its unit, such as 25MiB"
+        raise ValueError(msg)
+    return value
+
+
+def _networks(value: object) -> object:
+    return parse_networks(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Size = Annotated[ByteSize, BeforeValidator(_byte_size)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
+
+
+class Settings(BaseSettings):
+    """What ``onehook serve`` is told, by options or by the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, enable_decoding=False
+    )
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    data: Path = Path("data")
+    redis_url: SecretStr | None = None
+    key_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")] = "oh"
+    mappings: Path | None = None
+    api_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$")] | None = None
+    delivery_allow: Networks = ()
+    ack: Literal["fsync", "memory"] = "fsync"
+    max_body: Size = ByteSize(25 * 1024 * 1024)
+    body_timeout: Duration = timedelta(seconds=10)
+    max_waiting: Size = ByteSize(64 * 1024 * 1024)
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500
+    store_memory: Size | None = None
+    history_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ClientSettings(BaseSettings):
+    """What client commands are told besides."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    url: str = "http://127.0.0.1:8080"
+    api_key: SecretStr | None = None
+    data: Path = Path("data")
+
+
+def load(**given: Any) -> Settings:  # noqa: ANN401 pydantic checks every one
+    """The settings: options that were *given* (not None) over the environment.
+
+    Raises:
+        SettingsError: one sentence that names the setting and what it should be.
+    """
+    check_names(os.environ)
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    return f"{PREFIX}{name.upper()}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def check_names(environ: Mapping[str, str]) -> None:
+    """Refuse a name that begins like ours and is none: a typo would otherwise do nothing.
+
+    Raises:
+        SettingsError: with the nearest known name.
+    """
+    known = {
+        f"{PREFIX}{name.upper()}"
+        for model in (Settings, ClientSettings)
+        for name in model.model_fields
+    }
+    for name in environ:
+        if name.startswith(PREFIX) and name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            msg = f"there is no setting {name}{hint}"
+            raise SettingsError(msg)

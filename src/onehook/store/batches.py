@@ -1,0 +1,151 @@
+"""Group commit: while one batch is on its way to the store, the next one gathers."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import structlog
+from redis.exceptions import RedisError
+
+from onehook.errors import StoreUnavailableError
+from onehook.store.connection import is_transient, translate
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+log = structlog.get_logger()
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between tries of one batch
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    size: int
+    deadline: float  # on the loop's clock
+    done: "asyncio.Future[Result]"
+
+
+class Batcher(Generic[Item, Result]):
+    """Hands items to *write* in batches, one batch at a time.
+
+    A batch that fails for a passing reason is tried again until its items' deadlines; *write*
+    must therefore be safe to repeat. For a lasting reason each item is tried once alone, so that
+    a bad one does not fail its neighbours.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        max_items: int,
+        max_bytes: int,
+        max_waiting: int,
+    ) -> None:
+        self._write = write
+        self._max_items, self._max_bytes, self._max_waiting = max_items, max_bytes, max_waiting
+        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._waiting = 0  # bytes, in flight included
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    async def submit(self, item: Item, size: int, patience: float) -> Result:
+        """Wait until *item* is written; *size* in bytes, *patience* in seconds.
+
+        Raises:
+            StoreUnavailableError: overloaded, away for too long, or full. The outcome of an item
+                that ran out of patience is unknown; sending it again is safe.
+        """
+        if self._closing or self._waiting + size > self._max_waiting:
+            msg = "the gateway has more waiting than it may hold; try again in a moment"
+            raise StoreUnavailableError(msg, code="overloaded", retry_after=2)
+        loop = asyncio.get_running_loop()
+        waiting: _Waiting[Item, Result] = _Waiting(
+            item, size, loop.time() + patience, loop.create_future()
+        )
+        self._waiting += size
+        self._queue.append(waiting)
+        self._wake.set()
+        try:
+            return await waiting.done
+        finally:
+            self._waiting -= size
+
+    async def run(self) -> None:
+        """Write batches until :meth:`close` was called and nothing is left."""
+        while not (self._closing and not self._queue):
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await self._write_batch(self._take())
+
+    def close(self) -> None:
+        """Take nothing more; :meth:`run` ends when all that waits is written or has failed."""
+        self._closing = True
+        self._wake.set()
+
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        batch = [self._queue.popleft()]
+        size = batch[0].size
+        while self._queue and len(batch) < self._max_items:
+            size += self._queue[0].size
+            if size > self._max_bytes:
+                break
+            batch.append(self._queue.popleft())
+        return batch
+
+    async def _write_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
+        pause = _FIRST_PAUSE
+        loop = asyncio.get_running_loop()
+        while batch := [w for w in batch if not w.done.done()]:
+            try:
+                results = await self._write([w.item for w in batch])
+            except (RedisError, OSError) as error:
+                if not is_transient(error):
+                    await self._write_alone(batch, error)
+                    return
+                now = loop.time()
+                for waiting in [w for w in batch if w.deadline <= now]:
+                    _fail(waiting.done, translate(error))
+                # Those that gather meanwhile have deadlines too, and nobody else looks at them.
+                for waiting in [w for w in self._queue if w.deadline <= now]:
+                    self._queue.remove(waiting)
+                    _fail(waiting.done, translate(error))
+                log.warning("store.retried", items=len(batch), error=type(error).__name__)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            except Exception as error:  # noqa: BLE001 a bug of ours must not stop the line
+                log.exception("batch.crashed")
+                for waiting in batch:
+                    _fail(waiting.done, error)
+                return
+            else:
+                for waiting, result in zip(batch, results, strict=True):
+                    if not waiting.done.done():
+                        waiting.done.set_result(result)
+                return
+
+    async def _write_alone(
+        self, batch: list[_Waiting[Item, Result]], error: RedisError | OSError
+    ) -> None:
+        log.error("store.refused", items=len(batch), error=type(error).__name__)
+        if len(batch) == 1:
+            _fail(batch[0].done, translate(error))
+            return
+        for waiting in batch:
+            try:
+                (result,) = await self._write([waiting.item])
+            except (RedisError, OSError) as again:
+                _fail(waiting.done, translate(again))
+            else:
+                if not waiting.done.done():
+                    waiting.done.set_result(result)
+
+
+def _fail(done: "asyncio.Future[Result]", error: Exception) -> None:
+    if not done.done():
+        if isinstance(error, StoreUnavailableError) and error.retry_after is None:
+            error.retry_after = 5
+        done.set_exception(error)

@@ -1,0 +1,207 @@
+"""Deliveries in the store: due, leased, attempted, recorded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from redis.asyncio import Redis
+
+from onehook.store.attempts import AttemptRow, decode
+from onehook.store.events import Retention, milliseconds
+from onehook.store.keys import Keys
+from onehook.store.scripts import DUE, LEASE, RECORD, Argument
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A delivery that is ours until its lease ends; *token* proves it."""
+
+    event_id: str
+    token: int
+    leases: int  # without a record, this one included
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an attempt led to, for :meth:`DeliveryStore.record`."""
+
+    subscription_id: str
+    event_id: str
+    webhook_id: str
+    token: int
+    outcome: str  # delivered, again, dead, cancelled
+    delay: timedelta = timedelta(0)
+    attempt: bytes = b""  # JSON; empty: no attempt was made
+    status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryState:
+    """Where a delivery is."""
+
+    status: str  # pending, delivered, dead, cancelled
+    attempt_count: int
+    finished_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+    attempts: tuple[str, ...]  # positions in the attempts stream
+
+
+def parse_state(text: str) -> DeliveryState:
+    """Read a field of the deliveries hash, as `record.lua` writes it."""
+    status, count, finished, last_status, last_error, ids = text.split("|", 5)
+    return DeliveryState(
+        status,
+        int(count),
+        datetime.fromtimestamp(int(finished) / 1000, UTC) if finished else None,
+        int(last_status) if last_status else None,
+        last_error or None,
+        tuple(ids.split(",")) if ids else (),
+    )
+
+
+class DeliveryStore:
+    """The queue of each subscription."""
+
+    def __init__(self, client: Redis, keys: Keys, retention: Retention) -> None:
+        self.client, self.keys, self.retention = client, keys, retention
+
+    async def due(self, limit: int = 100) -> list[str]:
+        """Subscriptions with something due, the longest waiting first."""
+        return [row.decode() for row in await DUE.run(self.client, [self.keys.due], [limit])]
+
+    async def lease(self, subscription_id: str, want: int, lease: timedelta) -> list[Leased]:
+        """Take up to *want* due deliveries, oldest first, for *lease*."""
+        names = self.keys
+        keys = [names.queue(subscription_id), names.leases(subscription_id), names.due]
+        token, *rows = await LEASE.run(
+            self.client, keys, [subscription_id, want, milliseconds(lease)]
+        )
+        pairs = zip(rows[::2], rows[1::2], strict=True)
+        return [Leased(event.decode(), int(token), int(leases)) for event, leases in pairs]
+
+    async def record(self, batch: Sequence[Record]) -> list[bool]:
+        """Write down *batch* in one script; False for each whose lease had run out.
+
+        May be repeated after an unknown outcome: what was recorded is then "lost", once.
+        """
+        names, keep = self.keys, self.retention
+        keys = [names.due]
+        arguments: list[Argument] = [
+            len(batch),
+            milliseconds(keep.event),
+            milliseconds(keep.native),
+            milliseconds(keep.dead),
+            keep.attempts,
+        ]
+        for record in batch:
+            sub, event = record.subscription_id, record.event_id
+            keys += [
+                names.queue(sub),
+                names.leases(sub),
+                names.deliveries(event),
+                names.event(event),
+                names.native(record.webhook_id),
+                names.attempts(sub),
+                names.dead(sub),
+            ]
+            arguments += [
+                sub,
+                event,
+                record.token,
+                record.outcome,
+                milliseconds(record.delay),
+                record.attempt,
+                "" if record.status is None else record.status,
+                record.error or "",
+            ]
+        return [row == b"recorded" for row in await RECORD.run(self.client, keys, arguments)]
+
+    async def hold(self, subscription_id: str) -> None:
+        """Take a paused subscription's queue out of what is due; nothing in it is lost."""
+        await self.client.zrem(self.keys.due, subscription_id)
+
+    async def release(self, subscription_id: str) -> None:
+        """Make a resumed subscription's queue due again."""
+        first = await self.client.zrange(
+            self.keys.queue(subscription_id), 0, 0, withscores=True, score_cast_func=float
+        )
+        if first:
+            await self.client.zadd(self.keys.due, {subscription_id: first[0][1]})
+
+    async def queued(self, subscription_id: str, count: int) -> list[tuple[str, int]]:
+        """The first *count* deliveries waiting or in flight: event id and score in ms."""
+        rows = await self.client.zrange(
+            self.keys.queue(subscription_id), 0, count - 1, withscores=True, score_cast_func=float
+        )
+        return [(member.decode(), int(score)) for member, score in rows]
+
+    async def forget(self, subscription_id: str) -> None:
+        """Remove what is left of a deleted subscription whose queue is empty."""
+        names = self.keys
+        await self.client.zrem(names.due, subscription_id)
+        await self.client.delete(
+            names.queue(subscription_id), names.leases(subscription_id), names.dead(subscription_id)
+        )
+
+    async def states(self, event_ids: Sequence[str]) -> list[dict[str, DeliveryState]]:
+        """The deliveries of each event, by subscription."""
+        pipe = self.client.pipeline(transaction=False)
+        for event_id in event_ids:
+            pipe.hgetall(self.keys.deliveries(event_id))
+        found: list[dict[bytes, bytes]] = await pipe.execute()
+        return [
+            {
+                name.decode(): parse_state(value.decode())
+                for name, value in fields.items()
+                if name.startswith(b"sub_")
+            }
+            for fields in found
+        ]
+
+    async def next_moments(
+        self, pairs: Sequence[tuple[str, str]]
+    ) -> list[datetime | None]:
+        """When each (subscription, event) will be acted on next; None if it is not queued."""
+        pipe = self.client.pipeline(transaction=False)
+        for subscription_id, event_id in pairs:
+            pipe.zscore(self.keys.queue(subscription_id), event_id)
+        scores: list[float | None] = await pipe.execute()
+        return [None if s is None else datetime.fromtimestamp(s / 1000, UTC) for s in scores]
+
+    async def attempts(
+        self, subscription_id: str, positions: Sequence[str]
+    ) -> list[AttemptRow]:
+        """The attempts at *positions*, oldest first; those trimmed already are left out."""
+        pipe = self.client.pipeline(transaction=False)
+        for position in positions:
+            pipe.xrange(self.keys.attempts(subscription_id), position, position)
+        found: list[list[tuple[bytes, dict[bytes, bytes]]]] = await pipe.execute()
+        return [decode(rows[0][1][b"a"]) for rows in found if rows]
+
+    async def log(
+        self,
+        subscription_id: str,
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        before: str | None,
+        count: int,
+    ) -> list[tuple[str, str, str]]:
+        """Deliveries of a subscription, newest first: position, event id, type."""
+        newest = "+" if until is None else f"({int(until.timestamp() * 1000)}-0"
+        if before is not None:
+            newest = f"({before}"
+        oldest = "-" if since is None else f"{int(since.timestamp() * 1000)}-0"
+        rows = await self.client.xrevrange(
+            self.keys.log(subscription_id), newest, oldest, count=count
+        )
+        return [
+            (position.decode(), fields[b"e"].decode(), fields[b"t"].decode())
+            for position, fields in rows
+        ]
+
+    async def backlog(self, subscription_id: str) -> int:
+        """How many deliveries wait or are in flight."""
+        return int(await self.client.zcard(self.keys.queue(subscription_id)))

@@ -1,0 +1,184 @@
+"""Webhooks and events in the store: the commit, and reading them back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from redis.asyncio import Redis
+
+from onehook.core.model import EventId, WebhookId
+from onehook.core.receipts import Receipt
+from onehook.store.keys import Keys
+from onehook.store.packing import Native, unpack_event, unpack_native
+from onehook.store.scripts import COMMIT, Argument
+
+SCAN = 500  # index entries read at once
+MAX_SCAN = 10_000  # index entries read for one page, however few match
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A delivery to make at commit. *lease* zero: due at once, for whoever comes."""
+
+    subscription_id: str
+    lease: timedelta
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommitEvent:
+    """One event of a webhook, packed, with its deliveries."""
+
+    id: EventId
+    type: str
+    packed: bytes
+    routes: Sequence[Route]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitWebhook:
+    """One webhook for :meth:`EventStore.commit`."""
+
+    receipt: Receipt
+    integration_id: str
+    markers: Sequence[str]  # keys
+    native: bytes  # packed
+    events: Sequence[CommitEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept after they are done."""
+
+    event: timedelta = timedelta(days=7)
+    native: timedelta = timedelta(days=3)
+    marker: timedelta = timedelta(hours=72)
+    dead: timedelta = timedelta(days=30)
+    history: timedelta = timedelta(days=30)
+    attempts: int = 100_000  # of each subscription
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """An event in the index. *position* is the stream's, for cursors."""
+
+    position: str
+    event_id: str
+    type: str
+    integration_id: str
+
+
+def milliseconds(duration: timedelta) -> int:
+    """*duration* in whole milliseconds."""
+    return round(duration.total_seconds() * 1000)
+
+
+class EventStore:
+    """Commits webhooks and reads events and natives."""
+
+    def __init__(self, client: Redis, keys: Keys, retention: Retention) -> None:
+        self.client, self.keys, self.retention = client, keys, retention
+
+    async def commit(
+        self, batch: Sequence[CommitWebhook]
+    ) -> tuple[int, list[tuple[Receipt, bool]]]:
+        """Make *batch* durable in one script, so with one fsync.
+
+        Returns the store's time in ms, and for each webhook the receipt that holds and whether
+        it is an earlier webhook's: then nothing was written. A batch may be sent again after an
+        unknown outcome: what was written is found again under its own receipt.
+
+        Raises:
+            redis.exceptions.RedisError: the outcome may then be unknown.
+        """
+        keys = [self.keys.due, self.keys.index, self.keys.quarantine]
+        keep = self.retention
+        arguments: list[Argument] = [
+            len(batch),
+            milliseconds(keep.event),
+            milliseconds(keep.native),
+            milliseconds(keep.marker),
+            milliseconds(keep.dead),
+        ]
+        for webhook in batch:
+            self._add(webhook, keys, arguments)
+        now, *seen = await COMMIT.run(self.client, keys, arguments)
+        receipts = [
+            (webhook.receipt, False) if not found else self._seen(webhook, found)
+            for webhook, found in zip(batch, seen, strict=True)
+        ]
+        return int(now), receipts
+
+    @staticmethod
+    def _seen(webhook: CommitWebhook, found: bytes) -> tuple[Receipt, bool]:
+        first = Receipt.of_marker(found.decode())
+        return first, first.webhook_id != webhook.receipt.webhook_id
+
+    def _add(self, webhook: CommitWebhook, keys: list[str], arguments: list[Argument]) -> None:
+        receipt, names = webhook.receipt, self.keys
+        keys.append(names.native(receipt.webhook_id))
+        keys.extend(webhook.markers)
+        arguments += [
+            receipt.webhook_id,
+            webhook.integration_id,
+            len(webhook.markers),
+            receipt.marker(),
+            webhook.native,
+            "0" if receipt.quarantined is None else "1",
+            len(webhook.events),
+        ]
+        for event in webhook.events:
+            keys += [names.event(event.id), names.deliveries(event.id)]
+            arguments += [event.id, event.type, event.packed, len(event.routes)]
+            for route in event.routes:
+                keys += [names.queue(route.subscription_id), names.log(route.subscription_id)]
+                lease = milliseconds(route.lease)
+                arguments += [route.subscription_id, lease, "1" if route.paused else "0"]
+
+    async def find_event(self, event_id: str) -> tuple[WebhookId, bytes] | None:
+        """Webhook id and JSON of an event, None once it expired."""
+        packed = await self.client.get(self.keys.event(event_id))
+        if packed is None:
+            return None
+        webhook_id, body = unpack_event(packed)
+        return WebhookId(webhook_id), body
+
+    async def find_events(self, event_ids: Sequence[str]) -> list[tuple[WebhookId, bytes] | None]:
+        """Several events at once, in order; None for each that expired."""
+        if not event_ids:
+            return []
+        found = await self.client.mget([self.keys.event(id_) for id_ in event_ids])
+        unpacked = [None if packed is None else unpack_event(packed) for packed in found]
+        return [None if one is None else (WebhookId(one[0]), one[1]) for one in unpacked]
+
+    async def find_native(self, webhook_id: str) -> Native | None:
+        """The native webhook, None once it expired."""
+        packed = await self.client.hget(self.keys.native(webhook_id), "b")
+        return None if packed is None else unpack_native(packed)
+
+    async def index(
+        self, *, since: datetime | None, until: datetime | None, before: str | None, count: int
+    ) -> list[IndexEntry]:
+        """Up to *count* entries of the index, newest first, in [*since*, *until*).
+
+        *before* is the position of the last entry already seen.
+        """
+        newest = "+" if until is None else f"({_position(until)}"
+        if before is not None:
+            newest = f"({before}"
+        oldest = "-" if since is None else _position(since)
+        rows = await self.client.xrevrange(self.keys.index, newest, oldest, count=count)
+        return [
+            IndexEntry(
+                position.decode(),
+                fields[b"e"].decode(),
+                fields[b"t"].decode(),
+                fields[b"i"].decode(),
+            )
+            for position, fields in rows
+        ]
+
+
+def _position(moment: datetime) -> str:
+    """The first stream position at *moment*; stream ids begin with the store's time in ms."""
+    return f"{int(moment.timestamp() * 1000)}-0"

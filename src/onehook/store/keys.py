@@ -1,0 +1,97 @@
+"""Every key in the store: its name, its type, its life.
+
+``T`` is ``<prefix>:{<partition>}:``; all keys that one script touches carry one hash tag, so the
+same scripts run on a cluster.
+
+| key | type | holds | life |
+|---|---|---|---|
+| T d:<digest> | string | a dedupe marker: the webhook's receipt | 72 h |
+| T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way | 3 d after the last delivery; quarantined 30 d |
+| T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
+| T v:<event> | hash | n: deliveries left; k: longer life; <subscription>: where its delivery is | as e |
+| T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
+| T c:<subscription> | hash | event -> leases without a record | until recorded |
+| T due | zset | subscription -> earliest moment in its queue | – |
+| T ix | stream | every event: e id, t type, i integration | 7 d |
+| T x:<subscription> | stream | every delivery: e event id, t type | 30 d |
+| T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d, at most 100,000 |
+| T dl:<subscription> | zset | dead letters; score = when, ms | 30 d |
+| T qn | zset | quarantined webhooks; score = when, ms | 30 d |
+| <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | – |
+| <prefix>:{cfg}:ver | string | counts changes of the configuration | – |
+| <prefix>:{cfg}:meta | hash | schema version, partitions, sealed check | – |
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onehook.core.jsontext import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of the keys of one partition."""
+
+    prefix: str
+    tag: str = "0"
+
+    def _data(self, name: str) -> str:
+        return f"{self.prefix}:{{{self.tag}}}:{name}"
+
+    @property
+    def due(self) -> str:
+        """Subscriptions by the earliest moment in their queues."""
+        return self._data("due")
+
+    @property
+    def index(self) -> str:
+        """The stream of all events."""
+        return self._data("ix")
+
+    @property
+    def quarantine(self) -> str:
+        """Quarantined webhooks by time."""
+        return self._data("qn")
+
+    def marker(self, integration_id: str, kind: str, parts: Sequence[str]) -> str:
+        """The dedupe marker of a delivery id (*kind* ``id``) or of signed bytes (``bytes``)."""
+        digest = hashlib.sha256(encode([integration_id, kind, list(parts)])).digest()[:16]
+        return self._data(f"d:{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
+
+    def native(self, webhook_id: str) -> str:
+        """A native webhook."""
+        return self._data(f"w:{webhook_id}")
+
+    def event(self, event_id: str) -> str:
+        """A unified event."""
+        return self._data(f"e:{event_id}")
+
+    def deliveries(self, event_id: str) -> str:
+        """Where each delivery of an event is."""
+        return self._data(f"v:{event_id}")
+
+    def queue(self, subscription_id: str) -> str:
+        """What a subscription has yet to get."""
+        return self._data(f"q:{subscription_id}")
+
+    def leases(self, subscription_id: str) -> str:
+        """How often each delivery was leased without a record."""
+        return self._data(f"c:{subscription_id}")
+
+    def log(self, subscription_id: str) -> str:
+        """Every delivery of a subscription, in order of its making."""
+        return self._data(f"x:{subscription_id}")
+
+    def attempts(self, subscription_id: str) -> str:
+        """Every attempt of a subscription."""
+        return self._data(f"h:{subscription_id}")
+
+    def dead(self, subscription_id: str) -> str:
+        """A subscription's dead letters."""
+        return self._data(f"dl:{subscription_id}")
+
+    def config(self, name: str) -> str:
+        """A part of the configuration."""
+        return f"{self.prefix}:{{cfg}}:{name}"

@@ -1,0 +1,239 @@
+"""Integrations, subscriptions and API keys: where they are kept, and the snapshot we work on.
+
+Every gateway holds a snapshot; a counter in the store tells it when another one changed
+something.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from onehook.core.integration import ActiveSecret, Integration
+from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
+from onehook.core.profiles import secret_key
+from onehook.core.routing import Routes
+from onehook.errors import SettingsError
+from onehook.store.keys import Keys
+from onehook.store.sealing import Sealer
+
+SCHEMA = "1"
+log = structlog.get_logger()
+
+
+class SealedSecret(msgspec.Struct):
+    """A secret of an integration as it lies in the store."""
+
+    sealed: str
+    expires_at: datetime | None = None
+
+
+class IntegrationRecord(msgspec.Struct, kw_only=True):
+    """An integration as it lies in the store."""
+
+    id: str
+    key: str | None = None
+    type: str
+    name: str
+    settings: dict[str, str] = {}
+    secrets: dict[str, list[SealedSecret]] = {}
+    verify: str = "signature"  # or none
+    active: bool = True
+    created_at: datetime
+    updated_at: datetime
+
+
+class SubscriptionRecord(msgspec.Struct, kw_only=True):
+    """A subscription as it lies in the store. Durations are in ms."""
+
+    id: str
+    key: str | None = None
+    name: str | None = None
+    url: str
+    events: list[str]
+    integrations: list[str]
+    active: bool = True
+    paused_reason: str | None = None  # None: not paused
+    secret: str  # sealed
+    timeout_ms: int
+    retry_ms: list[int]
+    created_at: datetime
+    updated_at: datetime
+
+
+class KeyRecord(msgspec.Struct, kw_only=True):
+    """An API key as it lies in the store: never the key itself."""
+
+    id: str
+    name: str
+    digest: str
+    created_at: datetime
+
+
+Record = TypeVar("Record", IntegrationRecord, SubscriptionRecord, KeyRecord)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The configuration that this process works on."""
+
+    version: int = -1
+    integrations: dict[str, IntegrationRecord] = field(default_factory=dict[str, IntegrationRecord])
+    subscriptions: dict[str, SubscriptionRecord] = field(
+        default_factory=dict[str, SubscriptionRecord]
+    )
+    keys: dict[str, KeyRecord] = field(default_factory=dict[str, KeyRecord])
+    running: dict[str, Integration] = field(default_factory=dict[str, Integration])
+    targets: dict[str, Subscription] = field(default_factory=dict[str, Subscription])
+    routes: Routes = field(default_factory=lambda: Routes(()))
+    by_key: dict[str, str] = field(default_factory=dict[str, str])  # the operator's key -> id
+
+
+class Registry:
+    """Reads and writes the configuration; ``snapshot`` is replaced whole when it changes."""
+
+    def __init__(
+        self,
+        client: Redis,
+        keys: Keys,
+        sealer: Sealer,
+        mappings: Mapping[str, CompiledMapping],
+    ) -> None:
+        self.client, self.keys, self.sealer, self.mappings = client, keys, sealer, mappings
+        self.snapshot = Snapshot()
+
+    async def open(self) -> None:
+        """Check that this store is ours to use, and read the configuration.
+
+        Raises:
+            SettingsError: another schema, or secrets sealed with another key.
+        """
+        meta = self.keys.config("meta")
+        await self.client.hsetnx(meta, "schema", SCHEMA)
+        await self.client.hsetnx(meta, "partitions", "1")
+        await self.client.hsetnx(meta, "check", self.sealer.seal("meta", "onehook"))
+        found = await self.client.hgetall(meta)
+        if found[b"schema"].decode() != SCHEMA or found[b"partitions"] != b"1":
+            msg = (
+                f"the store has schema {found[b'schema'].decode()} and "
+                f"{found[b'partitions'].decode()} partitions, this release wants {SCHEMA} and 1: "
+                "start the release that made it, or another ONEHOOK_KEY_PREFIX"
+            )
+            raise SettingsError(msg)
+        self.sealer.open("meta", found[b"check"].decode())
+        await self.refresh()
+
+    async def refresh(self) -> bool:
+        """Read the configuration again if another gateway changed it; whether it had."""
+        raw = await self.client.get(self.keys.config("ver"))
+        version = int(raw or 0)
+        if version == self.snapshot.version:
+            return False
+        pipe = self.client.pipeline(transaction=True)
+        pipe.get(self.keys.config("ver"))
+        for name in ("integrations", "subscriptions", "keys"):
+            pipe.hgetall(self.keys.config(name))
+        raw, integrations, subscriptions, keys = await pipe.execute()
+        snapshot = Snapshot(
+            int(raw or 0),
+            _decode(integrations, IntegrationRecord),
+            _decode(subscriptions, SubscriptionRecord),
+            _decode(keys, KeyRecord),
+        )
+        self._compile(snapshot)
+        self.snapshot = snapshot
+        return True
+
+    def _compile(self, snapshot: Snapshot) -> None:
+        for record in snapshot.integrations.values():
+            if record.key:
+                snapshot.by_key[record.key] = record.id
+            mapping = self.mappings.get(record.type)
+            if mapping is None:
+                log.error("integration.unusable", integration_id=record.id, platform=record.type)
+                continue
+            snapshot.running[record.id] = self.running(record, mapping)
+        for record in snapshot.subscriptions.values():
+            if record.key:
+                snapshot.by_key[record.key] = record.id
+            snapshot.targets[record.id] = self.target(record)
+        snapshot.routes = Routes(snapshot.targets.values())
+
+    def running(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
+        """The integration that *record* describes, its secrets opened."""
+        defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
+        secrets = {
+            name: [
+                ActiveSecret(self.sealer.open(record.id, s.sealed).encode(), s.expires_at)
+                for s in some
+            ]
+            for name, some in record.secrets.items()
+        }
+        info = IntegrationInfo(
+            IntegrationId(record.id), record.type, record.name, {**defaults, **record.settings}
+        )
+        unsigned = record.verify == "none"
+        return Integration(info, mapping, secrets, unsigned=unsigned, active=record.active)
+
+    def target(self, record: SubscriptionRecord) -> Subscription:
+        """The subscription that *record* describes, its secret opened."""
+        return Subscription(
+            SubscriptionId(record.id),
+            record.url,
+            tuple(record.events),
+            tuple(record.integrations),
+            record.active,
+            record.paused_reason is not None,
+            secret_key(self.sealer.open(record.id, record.secret)),
+            timedelta(milliseconds=record.timeout_ms),
+            tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
+        )
+
+    async def save(self, name: str, record: IntegrationRecord | SubscriptionRecord | KeyRecord) -> None:
+        """Write *record* into *name* (integrations, subscriptions, keys) and take it up."""
+        pipe = self.client.pipeline(transaction=True)
+        pipe.hset(self.keys.config(name), record.id, msgspec.json.encode(record))
+        pipe.incr(self.keys.config("ver"))
+        await pipe.execute()
+        await self.refresh()
+
+    async def delete(self, name: str, id_: str) -> None:
+        """Remove the record of that id from *name*."""
+        pipe = self.client.pipeline(transaction=True)
+        pipe.hdel(self.keys.config(name), id_)
+        pipe.incr(self.keys.config("ver"))
+        await pipe.execute()
+        await self.refresh()
+
+    # -- API keys ----------------------------------------------------------------------------
+
+    def digest(self, key: str) -> str:
+        """How an API key is kept: its SHA-256, from which nothing of it can be told."""
+        return hashlib.sha256(b"onehook api key\0" + key.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def find_key(self, key: str) -> KeyRecord | None:
+        """The API key *key*; all are compared, in constant time each."""
+        digest = self.digest(key)
+        found: KeyRecord | None = None
+        for record in self.snapshot.keys.values():
+            if hmac.compare_digest(record.digest, digest):
+                found = record
+        return found
+
+    async def ensure_first_key(self, key: str, now: datetime) -> None:
+        """Make *key* the first admin key, in place of an earlier first one."""
+        present = self.snapshot.keys.get("key_first")
+        digest = self.digest(key)
+        if present is None or present.digest != digest:
+            await self.save("keys", KeyRecord(id="key_first", name="first", digest=digest, created_at=now))
+
+
+def _decode(rows: Mapping[bytes, bytes], kind: type[Record]) -> dict[str, Record]:
+    return {id_.decode(): msgspec.json.decode(row, type=kind) for id_, row in rows.items()}

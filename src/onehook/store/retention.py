@@ -1,0 +1,34 @@
+"""Ends what time ends: lists of events, deliveries and attempts, dead letters, quarantine.
+
+Nothing pending is ever touched here: events and webhooks get their expiry from the record of
+their last delivery.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from redis.asyncio import Redis
+
+from onehook.store.events import Retention, milliseconds
+from onehook.store.keys import Keys
+
+
+async def sweep(
+    client: Redis, keys: Keys, retention: Retention, subscription_ids: Sequence[str]
+) -> None:
+    """One round over the streams and sorted sets, by the store's own clock."""
+    seconds, micros = await client.time()
+    now = seconds * 1000 + micros // 1000
+
+    def before(duration: timedelta) -> int:
+        return now - milliseconds(duration)
+
+    pipe = client.pipeline(transaction=False)
+    pipe.xtrim(keys.index, minid=f"{before(retention.event)}-0", approximate=True)
+    pipe.zremrangebyscore(keys.quarantine, "-inf", before(retention.dead))
+    for id_ in subscription_ids:
+        oldest = f"{before(retention.history)}-0"
+        pipe.xtrim(keys.log(id_), minid=oldest, approximate=True)
+        pipe.xtrim(keys.attempts(id_), minid=oldest, approximate=True)
+        pipe.zremrangebyscore(keys.dead(id_), "-inf", before(retention.dead))
+    await pipe.execute()

@@ -1,0 +1,77 @@
+#!lua
+-- commit: make webhooks durable, each whole or not at all; one call, one fsync for the batch.
+-- KEYS[1] due zset  KEYS[2] index stream  KEYS[3] quarantine zset
+--   per webhook: native hash, its markers (strings); per event: event string, deliveries hash;
+--   per delivery: queue zset, log stream
+-- ARGV[1] webhooks  [2] event_keep_ms  [3] native_keep_ms  [4] marker_keep_ms  [5] quarantine_keep_ms
+--   per webhook: id, integration id, markers, receipt, native blob, quarantined 0|1, events
+--   per event: id, type, blob, deliveries
+--   per delivery: subscription id, lease_ms (0: due at once), paused 0|1
+-- Returns {now_ms, '' or the receipt of the first webhook that had one of the markers, …}: a lease
+-- made here ends, and has the token, now_ms + lease_ms.
+-- The markers are read first and written last: Redis keeps what a failing script wrote, and a
+-- marker without its events would make a duplicate of nothing. O(deliveries * log n).
+-- Called by store/events.py, commit().
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local due, index, quarantine = KEYS[1], KEYS[2], KEYS[3]
+local event_keep, native_keep = ARGV[2], ARGV[3]
+local marker_keep, quarantine_keep = ARGV[4], ARGV[5]
+local k, a, out = 4, 6, {now}
+for _ = 1, tonumber(ARGV[1]) do
+  local id, integration, markers = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
+  local receipt, blob, held = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5] == '1'
+  local events = tonumber(ARGV[a + 6])
+  a = a + 7
+  local native, first_marker = KEYS[k], k + 1
+  k = k + 1 + markers
+  local seen = false
+  for m = first_marker, first_marker + markers - 1 do
+    seen = seen or redis.call('GET', KEYS[m])
+  end
+  local open = 0
+  for _ = 1, events do
+    local eid, type, body, n = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
+    local event, deliveries = KEYS[k], KEYS[k + 1]
+    a = a + 4
+    k = k + 2
+    if not seen then
+      if n == 0 then
+        redis.call('SET', event, body, 'PX', event_keep)
+      else
+        open = open + 1
+        redis.call('SET', event, body)
+        redis.call('DEL', deliveries)
+        redis.call('HSET', deliveries, 'n', n)
+      end
+      redis.call('XADD', index, '*', 'e', eid, 't', type, 'i', integration)
+      for d = 0, n - 1 do
+        local sub, score = ARGV[a + d * 3], now + tonumber(ARGV[a + d * 3 + 1])
+        redis.call('HSET', deliveries, sub, 'pending|0||||')
+        redis.call('XADD', KEYS[k + d * 2 + 1], '*', 'e', eid, 't', type)
+        redis.call('ZADD', KEYS[k + d * 2], score, eid)
+        if ARGV[a + d * 3 + 2] == '0' then redis.call('ZADD', due, 'LT', score, sub) end
+      end
+    end
+    a = a + n * 3
+    k = k + n * 2
+  end
+  if seen then
+    out[#out + 1] = seen
+  else
+    redis.call('HSET', native, 'b', blob, 'n', open)
+    if held then
+      redis.call('ZADD', quarantine, now, id)
+      redis.call('PEXPIRE', native, quarantine_keep)
+    elseif open == 0 then
+      redis.call('PEXPIRE', native, native_keep)
+    else
+      redis.call('PERSIST', native)
+    end
+    for m = first_marker, first_marker + markers - 1 do
+      redis.call('SET', KEYS[m], receipt, 'PX', marker_keep)
+    end
+    out[#out + 1] = ''
+  end
+end
+return out

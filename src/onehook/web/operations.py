@@ -1,0 +1,216 @@
+"""Operations of the management API: declared once, served and described from the same value."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+from redis.exceptions import RedisError
+
+from onehook.core.bodies import media_type
+from onehook.core.jsontext import JsonSyntaxError, decode
+from onehook.core.model import Headers
+from onehook.errors import FieldError, InvalidRequestError, NotFoundError, OnehookError
+from onehook.store.connection import translate
+from onehook.web.auth import authenticate
+from onehook.web.gateway import GATEWAY, Gateway
+from onehook.web.problems import problem
+
+log = structlog.get_logger()
+MAX_BODY = 1024 * 1024
+
+Body = TypeVar("Body", bound=BaseModel)
+Query = TypeVar("Query", bound=BaseModel)
+
+
+class Form(BaseModel):
+    """A body or query: unknown fields are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=False)
+
+
+class NoBody(Form):
+    """No body is read."""
+
+
+class NoQuery(Form):
+    """No query parameter is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body, Query]):
+    """One call of an operation, already checked."""
+
+    gateway: Gateway
+    body: Body
+    query: Query
+    path: dict[str, str]
+
+
+Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation: where it is, what it takes, what it gives."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    handler: Handler
+    body: type[BaseModel] = NoBody
+    query: type[BaseModel] = NoQuery
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    content_type: str = "application/json"
+    problems: Sequence[int] = field(default=())
+    aliases: Sequence[str] = field(default=())
+
+
+def register(app: web.Application, operations: Sequence[Operation]) -> None:
+    """Serve *operations*, and 405 on their paths for every other method."""
+    allowed: dict[str, list[str]] = {}
+    for operation in operations:
+        for path in (operation.path, *operation.aliases):
+            app.router.add_route(operation.method, path, _serve(operation))
+            allowed.setdefault(path, []).append(operation.method)
+    for path, methods in allowed.items():
+        app.router.add_route("*", path, _not_allowed(sorted(methods)))
+
+
+def guarded(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """*handler*, with every error it raises made a problem."""
+
+    async def guard(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except OnehookError as error:
+            return problem(error)
+        except (RedisError, TimeoutError, OSError) as error:
+            unavailable = translate(error)
+            unavailable.retry_after = 5
+            log.warning("api.store_unavailable", error=type(error).__name__)
+            return problem(unavailable)
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("api.crashed", path=request.path)
+            return problem(OnehookError("the request failed; the gateway's log says why"))
+
+    return guard
+
+
+def _serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        gateway = request.app[GATEWAY]
+        authenticate(request, gateway)
+        query = read_query(operation.query, request)
+        body = await read_body(operation.body, request)
+        call = Call(gateway, body, query, dict(request.match_info))
+        result = await operation.handler(call)
+        if isinstance(result, web.StreamResponse):
+            return result
+        if result is None:
+            return web.Response(status=204)
+        headers = {}
+        if operation.status == 201:
+            headers["Location"] = f"{operation.path}/{getattr(result, 'id', '')}"
+        text = result.model_dump_json(exclude_unset=True).encode()
+        return web.Response(
+            status=operation.status, body=text, content_type="application/json", headers=headers
+        )
+
+    return guarded(serve)
+
+
+def _not_allowed(methods: list[str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        allow = ", ".join(methods)
+        detail = f"{request.method} is not allowed here; allowed: {allow}"
+        error = InvalidRequestError(detail, code="method_not_allowed", status=405)
+        return problem(error, {"Allow": allow})
+
+    return refuse
+
+
+async def not_found(request: web.Request) -> web.StreamResponse:
+    """The answer for every path that nothing serves."""
+    return problem(NotFoundError(f"there is nothing at {request.path[:200]}"))
+
+
+def read_query(model: type[BaseModel], request: web.Request) -> BaseModel:
+    """The query, checked.
+
+    Raises:
+        InvalidRequestError: 422, naming each parameter that is wrong, unknown or given twice.
+    """
+    given = request.query
+    twice = [name for name in given if len(given.getall(name)) > 1]
+    if twice:
+        error = FieldError(f"/{twice[0]}", "is given twice")
+        raise InvalidRequestError(f"{twice[0]} is given twice", errors=[error])
+    try:
+        return model.model_validate_strings(dict(given))
+    except ValidationError as error:
+        raise _invalid(error, "query") from None
+
+
+async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
+    """The JSON body, checked.
+
+    Raises:
+        InvalidRequestError: 400 for what is no JSON, 413, 415, 422 with pointers.
+    """
+    if model is NoBody:
+        return NoBody()
+    headers = Headers(request.headers.items())
+    if headers.get("content-encoding") not in (None, "identity"):
+        detail = "the management API takes no Content-Encoding"
+        raise InvalidRequestError(detail, code="encoding_unsupported", status=415)
+    raw = await _read(request)
+    if not raw and not model.model_json_schema().get("required"):
+        raw = b"{}"
+    elif media_type(headers) != "application/json":
+        detail = "send Content-Type: application/json"
+        raise InvalidRequestError(detail, code="media_type_unsupported", status=415)
+    try:
+        value = decode(raw)
+    except JsonSyntaxError as error:
+        raise InvalidRequestError(str(error), code="json_invalid", status=400) from None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error, "body") from None
+
+
+async def _read(request: web.Request) -> bytes:
+    raw = bytearray()
+    async for chunk in request.content.iter_any():
+        raw += chunk
+        if len(raw) > MAX_BODY:
+            detail = f"the body is larger than {MAX_BODY} bytes"
+            raise InvalidRequestError(detail, code="body_too_large", status=413)
+    return bytes(raw)
+
+
+def _invalid(error: ValidationError, where: str) -> InvalidRequestError:
+    errors = [
+        FieldError(
+            "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in row["loc"]),
+            _message(row["type"], row["msg"]),
+        )
+        for row in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = errors[0]
+    return InvalidRequestError(f"the {where} is wrong: {first.pointer} {first.detail}", errors=errors)
+
+
+def _message(kind: str, text: str) -> str:
+    if kind == "extra_forbidden":
+        return "is not a field that exists here"
+    return text.removeprefix("Value error, ")

@@ -1,0 +1,248 @@
+"""Settings to running parts: builds a gateway, runs it, stops it in order."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from onehook.app import make_app
+from onehook.clock import Clock, SystemClock
+from onehook.deliver.client import DeliveryClient
+from onehook.deliver.worker import Worker
+from onehook.errors import SettingsError, StoreUnavailableError
+from onehook.ingest.committer import Committer
+from onehook.mappings import read_all
+from onehook.metrics import Metrics
+from onehook.settings import Settings
+from onehook.store.connection import check_server, connect
+from onehook.store.deliveries import DeliveryStore
+from onehook.store.events import EventStore, Retention
+from onehook.store.keys import Keys
+from onehook.store.registry import Registry, SubscriptionRecord
+from onehook.store.retention import sweep
+from onehook.store.sealing import load_sealer, write_private
+from onehook.store.server import EmbeddedServer
+from onehook.web.gateway import Gateway, Readiness
+
+log = structlog.get_logger()
+
+REFRESH = 1.0  # seconds between looks for another gateway's changes
+SWEEP = 60.0  # seconds between rounds of retention
+DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
+API_KEY_PREFIX = "ohk_"
+
+
+class Runtime:
+    """One gateway process: from :meth:`start` to :meth:`stop`."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.url = ""
+        self.api_key: str | None = None  # as given or made; None: another start made it
+        self.key_file = settings.data / "api-key"
+        self._stop = asyncio.Event()
+        self._stop_store = asyncio.Event()
+        self._tasks: list[asyncio.Task[object]] = []
+        self._server: EmbeddedServer | None = None
+        self._store_watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Bring everything up; webhooks are taken when this returns.
+
+        Raises:
+            SettingsError: a setting, the data folder or the store cannot be used.
+            MappingError: a mapping file is wrong.
+            StoreUnavailableError: the store cannot be reached.
+        """
+        settings = self.settings
+        files = read_all(settings.mappings)
+        _prepare_folder(settings.data)
+        self.client = await self._open_store()
+        keys = Keys(settings.key_prefix)
+        retention = Retention(history=timedelta(days=settings.history_days))
+        metrics, readiness = Metrics(), Readiness()
+        registry = Registry(
+            self.client,
+            keys,
+            load_sealer(settings.data / "secret.key"),
+            {name: file.mapping for name, file in files.items()},
+        )
+        await registry.open()
+        await self._first_key(registry)
+        events = EventStore(self.client, keys, retention)
+        deliveries = DeliveryStore(self.client, keys, retention)
+        self.gateway = Gateway(
+            settings, self.clock, metrics, files, registry, events, deliveries, readiness, [""]
+        )
+        self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
+        self.worker = Worker(
+            deliveries,
+            events,
+            self.http,
+            self.clock,
+            metrics,
+            concurrency=settings.concurrency,
+            targets=lambda: registry.snapshot.targets,
+            confirm=registry.refresh,
+            pause=self._pause,
+        )
+        self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
+        await self._listen()
+        self._tasks = [
+            asyncio.create_task(self.worker.run(self._stop)),
+            asyncio.create_task(self.committer.run()),
+            asyncio.create_task(self._every(REFRESH, self._refresh)),
+            asyncio.create_task(self._every(SWEEP, self._sweep)),
+        ]
+        readiness.set("starting", holds=False)
+
+    async def _open_store(self) -> Redis:
+        settings = self.settings
+        if settings.redis_url is not None:
+            client = connect(settings.redis_url.get_secret_value())
+        else:
+            memory = settings.store_memory
+            self._server = EmbeddedServer(settings.data, maxmemory=memory)
+            client = connect(await self._server.start())
+            self._store_watch = asyncio.create_task(self._server.watch(self._stop_store))
+        info = await check_server(client, settings.ack)
+        if info.cluster:
+            msg = "ONEHOOK_REDIS_URL leads to a cluster, which this release cannot use yet"
+            raise SettingsError(msg)
+        for name in info.unverified:
+            log.warning("store.unverified", setting=name)
+        return client
+
+    async def _first_key(self, registry: Registry) -> None:
+        """The first admin key: as set, as kept in the data folder, or made now."""
+        given = self.settings.api_key
+        if given is not None:
+            self.api_key = given.get_secret_value()
+        elif self.key_file.exists():
+            self.api_key = self.key_file.read_text(encoding="ascii").strip()
+        else:
+            self.api_key = API_KEY_PREFIX + secrets.token_urlsafe(32)
+        if given is None or self.key_file.exists():
+            write_private(self.key_file, self.api_key + "\n")
+        await registry.ensure_first_key(self.api_key, self.clock.now())
+
+    async def _listen(self) -> None:
+        settings = self.settings
+        app = make_app(self.gateway, self.committer)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,  # signatures cover the bytes as they came
+            handle_signals=False,
+            shutdown_timeout=DRAIN_HTTP,
+            keepalive_timeout=75,
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, settings.host, settings.port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            msg = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+            raise SettingsError(msg) from None
+        port = self._runner.addresses[0][1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.url = f"http://{host}:{port}"
+        self.gateway.origin[0] = settings.public_url or self.url
+
+    async def stop(self) -> None:
+        """Stop accepting, commit what is in hand, finish attempts in flight, close the store."""
+        self._stop.set()
+        readiness = getattr(self, "gateway", None)
+        if readiness is not None:
+            self.gateway.readiness.set("stopping", holds=True)
+        runner = getattr(self, "_runner", None)
+        if runner is not None:
+            await runner.cleanup()  # waits for requests in hand, and so for their commits
+        if self._tasks:
+            self.committer.close()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        http = getattr(self, "http", None)
+        if http is not None:
+            await http.close()
+        client = getattr(self, "client", None)
+        if client is not None:
+            await client.aclose()
+        self._stop_store.set()
+        if self._store_watch is not None:
+            await self._store_watch
+        if self._server is not None:
+            await self._server.stop()
+
+    async def _every(self, seconds: float, act: Callable[[], asyncio.Future[None]]) -> None:
+        while not self._stop.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stop.wait()
+            except TimeoutError:
+                await act()
+
+    async def _refresh(self) -> None:
+        """Take up other gateways' changes, and tell whether the store answers."""
+        try:
+            await self.gateway.registry.refresh()
+        except (RedisError, OSError, SettingsError) as error:
+            self.gateway.readiness.set("store_unavailable", holds=True)
+            log.warning("store.unreachable", error=type(error).__name__)
+        else:
+            self.gateway.readiness.set("store_unavailable", holds=False)
+
+    async def _sweep(self) -> None:
+        gateway = self.gateway
+        try:
+            await sweep(
+                self.client,
+                gateway.events.keys,
+                gateway.events.retention,
+                list(gateway.registry.snapshot.subscriptions),
+            )
+        except (RedisError, OSError) as error:
+            log.warning("retention.postponed", error=type(error).__name__)
+
+    async def _pause(self, subscription_id: str, reason: str) -> None:
+        """Pause a subscription whose receiver said that it is gone."""
+        registry = self.gateway.registry
+        record = registry.snapshot.subscriptions.get(subscription_id)
+        if record is None or record.paused_reason is not None:
+            return
+        fields = {name: getattr(record, name) for name in record.__struct_fields__}
+        changed = {"paused_reason": reason, "updated_at": self.clock.now()}
+        await registry.save("subscriptions", SubscriptionRecord(**{**fields, **changed}))
+        log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
+
+
+def _prepare_folder(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"the data folder {data} cannot be made: {error.strerror}"
+        raise SettingsError(msg) from None
+
+
+async def run(settings: Settings, ready: Callable[[Runtime], None], stop: asyncio.Event) -> None:
+    """Run a gateway until *stop* is set; *ready* is called once it takes webhooks.
+
+    Raises:
+        OnehookError: it cannot start.
+    """
+    runtime = Runtime(settings)
+    try:
+        await runtime.start()
+        ready(runtime)
+        await stop.wait()
+    except (RedisError, OSError) as error:
+        msg = "the store cannot be used: it does not answer"
+        raise StoreUnavailableError(msg) from error
+    finally:
+        await runtime.stop()
