@@ -79,7 +79,7 @@ class ClientSettings(BaseSettings):
     data: Path = Path("data")
 
 
-def load(**given: Any) -> Settings:  # noqa: ANN401 pydantic checks every one
+def load(**given: Any) -> Settings:
     """The settings: options that were *given* (not None) over the environment.
 
     Raises:

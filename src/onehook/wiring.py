@@ -2,13 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from onehook.app import make_app
@@ -20,11 +21,12 @@ from onehook.ingest.committer import Committer
 from onehook.mappings import read_all
 from onehook.metrics import Metrics
 from onehook.settings import Settings
+from onehook.store.client import Client
 from onehook.store.connection import check_server, connect
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore, Retention
 from onehook.store.keys import Keys
-from onehook.store.registry import Registry, SubscriptionRecord
+from onehook.store.registry import Registry
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
@@ -103,7 +105,7 @@ class Runtime:
         ]
         readiness.set("starting", holds=False)
 
-    async def _open_store(self) -> Redis:
+    async def _open_store(self) -> Client:
         settings = self.settings
         if settings.redis_url is not None:
             client = connect(settings.redis_url.get_secret_value())
@@ -118,7 +120,7 @@ class Runtime:
             raise SettingsError(msg)
         for name in info.unverified:
             log.warning("store.unverified", setting=name)
-        return client
+        return cast("Client", client)
 
     async def _first_key(self, registry: Registry) -> None:
         """The first admin key: as set, as kept in the data folder, or made now."""
@@ -180,7 +182,7 @@ class Runtime:
         if self._server is not None:
             await self._server.stop()
 
-    async def _every(self, seconds: float, act: Callable[[], asyncio.Future[None]]) -> None:
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         while not self._stop.is_set():
             try:
                 async with asyncio.timeout(seconds):
@@ -216,9 +218,8 @@ class Runtime:
         record = registry.snapshot.subscriptions.get(subscription_id)
         if record is None or record.paused_reason is not None:
             return
-        fields = {name: getattr(record, name) for name in record.__struct_fields__}
-        changed = {"paused_reason": reason, "updated_at": self.clock.now()}
-        await registry.save("subscriptions", SubscriptionRecord(**{**fields, **changed}))
+        paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=self.clock.now())
+        await registry.save("subscriptions", paused)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
 
 
@@ -235,6 +236,7 @@ async def run(settings: Settings, ready: Callable[[Runtime], None], stop: asynci
 
     Raises:
         OnehookError: it cannot start.
+        StoreUnavailableError: the store does not answer.
     """
     runtime = Runtime(settings)
     try:

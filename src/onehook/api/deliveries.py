@@ -208,7 +208,11 @@ async def _add_moments(gateway: Gateway, found: Sequence[DeliveryOut]) -> None:
 
 
 async def read(call: Call[NoBody, NoQuery]) -> DeliveryOut:
-    """Show one delivery with its attempts."""
+    """Show one delivery with its attempts.
+
+    Raises:
+        NotFoundError: there is none, or its retention has ended.
+    """
     gateway, id_ = call.gateway, call.path["id"]
     ids = split_delivery_id(id_)
     if ids is None:

@@ -113,7 +113,11 @@ async def read(call: Call[NoBody, NoQuery]) -> web.Response:
 
 
 async def native(call: Call[NoBody, NativeQuery]) -> web.Response:
-    """Give the native webhook of an event."""
+    """Give the native webhook of an event.
+
+    Raises:
+        GoneError: its retention has ended.
+    """
     webhook_id, _ = await get_event(call.gateway, call.path["id"])
     kept = await call.gateway.events.find_native(webhook_id)
     if kept is None:

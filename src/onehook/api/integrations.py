@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import BaseModel, Field
 from ulid import ULID
 
@@ -141,8 +142,12 @@ def _split(
     return plain, secrets
 
 
-def _seal(registry: Registry, id_: str, secrets: Mapping[str, str]) -> dict[str, list[SealedSecret]]:
-    return {name: [SealedSecret(registry.sealer.seal(id_, value))] for name, value in secrets.items()}
+def _seal(
+    registry: Registry, id_: str, secrets: Mapping[str, str]
+) -> dict[str, list[SealedSecret]]:
+    return {
+        name: [SealedSecret(registry.sealer.seal(id_, value))] for name, value in secrets.items()
+    }
 
 
 async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
@@ -193,16 +198,23 @@ async def read(call: Call[NoBody, NoQuery]) -> IntegrationOut:
 
 
 async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
-    """Change an integration."""
+    """Change an integration.
+
+    Raises:
+        InvalidRequestError: 422, with it nothing could be verified.
+    """
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
     mapping = _mapping(gateway, record.type)
     given = body.model_fields_set
-    changes: dict[str, Any] = {n: getattr(body, n) for n in ("name", "verify", "active") if n in given}
+    changes: dict[str, Any] = {
+        n: getattr(body, n) for n in ("name", "verify", "active") if n in given
+    }
     if any(value is None for value in changes.values()):
         name = next(name for name, value in changes.items() if value is None)
-        raise InvalidRequestError(f"{name} cannot be null", errors=[FieldError(f"/{name}", "cannot be null")])
+        detail = f"{name} cannot be null"
+        raise InvalidRequestError(detail, errors=[FieldError(f"/{name}", "cannot be null")])
     merged = dict(record.settings)
     for name, value in (body.settings or {}).items():
         if value is None:
@@ -225,14 +237,9 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
     kept = {name: some for name, some in record.secrets.items() if name in opened}
     changes["secrets"] = {**kept, **_seal(registry, record.id, secrets)}
     changes["settings"] = plain
-    updated = _replace(record, updated_at=gateway.clock.now(), **changes)
+    updated = msgspec.structs.replace(record, updated_at=gateway.clock.now(), **changes)
     await registry.save("integrations", updated)
     return show(gateway, updated)
-
-
-def _replace(record: IntegrationRecord, **changes: Any) -> IntegrationRecord:  # noqa: ANN401 fields of the record
-    fields = {name: getattr(record, name) for name in record.__struct_fields__}
-    return IntegrationRecord(**{**fields, **changes})
 
 
 async def delete(call: Call[NoBody, NoQuery]) -> None:
@@ -242,7 +249,12 @@ async def delete(call: Call[NoBody, NoQuery]) -> None:
 
 
 async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
-    """Give an integration a new secret; the old one stays valid during the overlap."""
+    """Give an integration a new secret; the old one stays valid during the overlap.
+
+    Raises:
+        ConflictError: too many secrets are active.
+        InvalidRequestError: the setting, secret or overlap cannot be used.
+    """
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
@@ -260,15 +272,19 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
     if problem is not None:
         raise InvalidRequestError(problem, errors=[FieldError("/secret", problem)])
     now = gateway.clock.now()
-    before = [s for s in record.secrets.get(body.setting, []) if not s.expires_at or s.expires_at > now]
+    before = [
+        s for s in record.secrets.get(body.setting, []) if not s.expires_at or s.expires_at > now
+    ]
     if len(before) >= MAX_SECRETS:
         msg = f"{MAX_SECRETS} secrets are active already: wait until one has ended"
         raise ConflictError(msg)
     ends = now + overlap
-    older = [SealedSecret(s.sealed, min(s.expires_at or ends, ends)) for s in before] if overlap else []
+    older = (
+        [SealedSecret(s.sealed, min(s.expires_at or ends, ends)) for s in before] if overlap else []
+    )
     new = SealedSecret(registry.sealer.seal(record.id, body.secret))
     secrets = {**record.secrets, body.setting: [new, *older]}
-    updated = _replace(record, secrets=secrets, updated_at=now)
+    updated = msgspec.structs.replace(record, secrets=secrets, updated_at=now)
     await registry.save("integrations", updated)
     return show(gateway, updated)
 

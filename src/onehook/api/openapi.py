@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast
 
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
@@ -20,6 +20,7 @@ OPERATIONS: Sequence[Operation] = (
     *events.OPERATIONS,
     *deliveries.OPERATIONS,
 )
+Mode: TypeAlias = Literal["validation", "serialization"]
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -38,20 +39,26 @@ class ProblemOut(BaseModel):
 def document() -> bytes:
     """The OpenAPI document."""
     inputs = {m for o in OPERATIONS for m in (o.body, o.query) if m not in (NoBody, NoQuery)}
-    outputs = {o.answer for o in OPERATIONS if o.answer is not None} | {ProblemOut}
-    keyed = [(model, "validation", TypeAdapter(model)) for model in sorted(inputs, key=_name)]
-    keyed += [(model, "serialization", TypeAdapter(model)) for model in sorted(outputs, key=_name)]
-    schemas, shared = TypeAdapter.json_schemas(  # type: ignore[arg-type]  # the modes are literals
-        keyed, ref_template="#/components/schemas/{model}"
+    outputs: set[type[BaseModel]] = {o.answer for o in OPERATIONS if o.answer is not None}
+    outputs.add(ProblemOut)
+    keyed: list[tuple[type[BaseModel], Mode, TypeAdapter[Any]]] = [
+        (model, "validation", TypeAdapter(model)) for model in sorted(inputs, key=_name)
+    ]
+    outgoing: list[tuple[type[BaseModel], Mode, TypeAdapter[Any]]] = [
+        (model, "serialization", TypeAdapter(model)) for model in sorted(outputs, key=_name)
+    ]
+    schemas, shared = TypeAdapter.json_schemas(
+        [*keyed, *outgoing], ref_template="#/components/schemas/{model}"
     )
     refs: dict[type[BaseModel], dict[str, Any]] = {
         model: schema for (model, _), schema in schemas.items()
     }
+    definitions = cast("dict[str, Any]", shared.get("$defs", {}))
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         for path in (operation.path, *operation.aliases):
             alias = path != operation.path
-            described = _describe(operation, refs, shared.get("$defs", {}), alias=alias)
+            described = _describe(operation, refs, definitions, alias=alias)
             paths.setdefault(path, {})[operation.method.lower()] = described
     return encode(
         {
@@ -60,7 +67,7 @@ def document() -> bytes:
             "security": [{"apiKey": []}],
             "paths": paths,
             "components": {
-                "schemas": shared.get("$defs", {}),
+                "schemas": definitions,
                 "securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}},
             },
         }

@@ -59,7 +59,7 @@ def show(file: MappingFile) -> PlatformOut:
         type=mapping.platform,
         version=mapping.version,
         settings=settings,
-        rules=[RuleOut(id=rule.id, emits=rule.type) for rule in mapping.leaves()],
+        rules=[RuleOut(id=rule.id, emits=rule.emit) for rule in mapping.leaves()],
         ignores=list(dict.fromkeys(reason for _, reason in mapping.ignores)),
     )
 

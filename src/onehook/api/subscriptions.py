@@ -4,6 +4,7 @@ import secrets as random
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import AfterValidator, BaseModel, Field
 from ulid import ULID
 
@@ -162,7 +163,11 @@ def _check_url(gateway: Gateway, url: str) -> None:
 
 
 def _sources(gateway: Gateway, names: list[str]) -> list[str]:
-    """Ids and platform slugs; keys become ids, so that a changed key does not unsubscribe."""
+    """Ids and platform slugs; keys become ids, so that a changed key does not unsubscribe.
+
+    Raises:
+        InvalidRequestError: one names nothing.
+    """
     snapshot = gateway.registry.snapshot
     found: list[str] = []
     for at, name in enumerate(names):
@@ -223,19 +228,24 @@ _DEFAULTS = SubscriptionIn(url="https://example.com")
 
 
 async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
-    """Change a subscription; the next attempt of what is queued already goes by it."""
+    """Change a subscription; the next attempt of what is queued already goes by it.
+
+    Raises:
+        InvalidRequestError: the URL is null.
+    """
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
     given = {
-        name: getattr(body, name)
-        if getattr(body, name) is not None
-        else getattr(_DEFAULTS, name)
+        name: getattr(body, name) if getattr(body, name) is not None else getattr(_DEFAULTS, name)
         for name in body.model_fields_set
     }
     if given.get("url") == _DEFAULTS.url and body.url is None:
-        raise InvalidRequestError("url cannot be null", errors=[FieldError("/url", "cannot be null")])
-    changes: dict[str, Any] = {n: given[n] for n in ("name", "key", "events", "active") if n in given}
+        detail = "url cannot be null"
+        raise InvalidRequestError(detail, errors=[FieldError("/url", detail)])
+    changes: dict[str, Any] = {
+        n: given[n] for n in ("name", "key", "events", "active") if n in given
+    }
     if "url" in given:
         _check_url(gateway, given["url"])
         changes["url"] = given["url"]
@@ -253,10 +263,9 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
     return show(updated)
 
 
-async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:  # noqa: ANN401 fields of the record
+async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:
     """Write *record* with *changes*; what it holds back becomes due where it runs again."""
-    fields = {name: getattr(record, name) for name in record.__struct_fields__}
-    updated = SubscriptionRecord(**{**fields, **changes, "updated_at": gateway.clock.now()})
+    updated = msgspec.structs.replace(record, updated_at=gateway.clock.now(), **changes)
     await gateway.registry.save("subscriptions", updated)
     if updated.active and updated.paused_reason is None:
         await gateway.deliveries.release(updated.id)

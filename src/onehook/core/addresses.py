@@ -73,7 +73,9 @@ def check_url(url: str, allowed: Sequence[Network]) -> SplitResult:
         AddressError: saying what to change.
     """
     if len(url) > MAX_URL or not url.isascii() or any(c <= " " or c == "\\" for c in url):
-        msg = f"the URL is longer than {MAX_URL} characters, or holds spaces or non-ASCII characters"
+        msg = (
+            f"the URL is longer than {MAX_URL} characters, or holds spaces or non-ASCII characters"
+        )
         raise AddressError(msg)
     try:
         split = urlsplit(url)

@@ -106,7 +106,11 @@ def parse_body(webhook: Webhook, max_bytes: int) -> JsonValue:
 
 
 def _payload(body: bytes) -> bytes:
-    """The field ``payload`` of a form body."""
+    """The field ``payload`` of a form body.
+
+    Raises:
+        BodyError: there is none.
+    """
     for pair in body.split(b"&"):
         name, _, value = pair.partition(b"=")
         if name == b"payload":

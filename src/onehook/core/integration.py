@@ -123,7 +123,12 @@ class Integration:
         context = make_context(self.mapping, webhook, self.info, body)
         parts = dedupe_parts(self.mapping, webhook, context)
         outcome = problem or normalize(self.mapping, webhook, self.info, context, parts)
-        return Normalized(outcome, parts, self._signed(webhook, repeatable=is_repeatable(self.mapping, context)), digest)
+        return Normalized(
+            outcome,
+            parts,
+            self._signed(webhook, repeatable=is_repeatable(self.mapping, context)),
+            digest,
+        )
 
     def _signed(self, webhook: Webhook, *, repeatable: bool) -> str | None:
         if repeatable or self.scheme is None:
@@ -156,10 +161,17 @@ def check_settings(
         if name not in mapping.settings and name != "secret":
             known = ", ".join(mapping.settings)
             pointer = f"/settings/{name}"
-            errors.append(FieldError(pointer, f"{mapping.platform} has no such setting; it has {known}"))
+            errors.append(
+                FieldError(pointer, f"{mapping.platform} has no such setting; it has {known}")
+            )
     for name, spec in mapping.settings.items():
         given = settings.get(name)
-        if spec.required and not (unsigned and spec.secret) and given is None and name not in secrets:
+        if (
+            spec.required
+            and not (unsigned and spec.secret)
+            and given is None
+            and name not in secrets
+        ):
             errors.append(FieldError(_pointer(name), f"is required: {spec.help or name}"))
         if spec.choices and given is not None and given not in spec.choices:
             errors.append(FieldError(_pointer(name), f"is one of {', '.join(spec.choices)}"))
@@ -182,7 +194,10 @@ def _secret_errors(
         for name, value in secrets.items()
         if (problem := secret_problem(scheme, name, value)) is not None
     ]
-    if not errors and configured(scheme, {name: [value] for name, value in secrets.items()}) is None:
+    if (
+        not errors
+        and configured(scheme, {name: [value] for name, value in secrets.items()}) is None
+    ):
         names = [name for name, spec in mapping.settings.items() if spec.secret] or ["secret"]
         errors.append(
             FieldError(

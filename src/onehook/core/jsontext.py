@@ -6,12 +6,13 @@ What we send must equal ``JSON.stringify(JSON.parse(body))``, because receivers 
 
 import json
 import re
-from typing import Any, Never, TypeAlias, Union
+from collections.abc import Callable
+from typing import Any, Never, NoReturn, TypeAlias
 
 import msgspec
 
-JsonScalar: TypeAlias = None | bool | int | float | str
-JsonValue: TypeAlias = Union[JsonScalar, list["JsonValue"], dict[str, "JsonValue"]]
+JsonScalar: TypeAlias = bool | int | float | str | None
+JsonValue: TypeAlias = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 64  # no vendor sends deeper bodies, and no path of ours looks deeper
@@ -42,7 +43,7 @@ class Num(float):
         return number
 
 
-_decode = msgspec.json.Decoder(float_hook=Num).decode
+_decode: Callable[[bytes], JsonValue] = msgspec.json.Decoder(float_hook=Num).decode
 
 
 def decode(body: bytes) -> JsonValue:
@@ -60,31 +61,43 @@ def decode(body: bytes) -> JsonValue:
         # msgspec refuses lone surrogates, with several messages; JavaScript takes them.
         if _SURROGATE_ESCAPE.search(body):
             return _decode_surrogates(body)
-        raise _syntax_error(body, error) from None
+        _refuse(body, error)
 
 
-def _syntax_error(body: bytes, error: Exception) -> JsonSyntaxError:
+def _refuse(body: bytes, error: Exception) -> NoReturn:
+    """Say where *body* stops being JSON.
+
+    Raises:
+        JsonSyntaxError: always.
+    """
     if isinstance(error, UnicodeDecodeError):
         try:
             body.decode()
         except UnicodeDecodeError as whole:  # msgspec counts from the start of the string
-            return JsonSyntaxError("not UTF-8", *position(body, whole.start))
+            reason, at = "not UTF-8", whole.start
+            raise JsonSyntaxError(reason, *position(body, at)) from None
     if isinstance(error, RecursionError):
-        return JsonSyntaxError("nested too deeply", 1, 1)
+        reason = "nested too deeply"
+        raise JsonSyntaxError(reason, 1, 1) from None
     found = _POSITION.search(str(error))
     reason = _POSITION.sub("", str(error)).removeprefix("JSON is malformed: ").strip()
-    return JsonSyntaxError(reason, *position(body, int(found[1]) if found else len(body)))
+    at = int(found[1]) if found else len(body)
+    raise JsonSyntaxError(reason, *position(body, at)) from None
 
 
 def _decode_surrogates(body: bytes) -> JsonValue:
-    """The slow way in, for the one thing that msgspec refuses and JavaScript takes."""
+    """The slow way in, for the one thing that msgspec refuses and JavaScript takes.
+
+    Raises:
+        JsonSyntaxError: there is something else wrong.
+    """
     try:
         value: JsonValue = json.loads(body.decode(), parse_float=Num, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         at = len(error.doc[: error.pos].encode())
         raise JsonSyntaxError(error.msg, *position(body, at)) from None
     except (RecursionError, ValueError) as error:
-        raise _syntax_error(body, error) from None
+        _refuse(body, error)
     return _replace_surrogates(value)
 
 

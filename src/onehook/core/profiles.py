@@ -10,7 +10,7 @@ from datetime import datetime
 
 from onehook.core.model import Delivery
 
-SECRET_PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # noqa: S105 the prefix, not a secret
 
 
 def secret_key(secret: str) -> bytes:

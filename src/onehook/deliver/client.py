@@ -1,12 +1,12 @@
 """One POST to one answer: a failure is a value, never an exception."""
 
-import asyncio
 import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
@@ -56,9 +56,9 @@ class DeliveryClient:
             skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT),
         )
 
-    def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, address = info
-        host = str(address[0])
+    def _socket(self, info: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol = info[:3]
+        host = str(info[4][0])
         if not is_allowed(host, self._allowed):
             raise BlockedAddressError(host)
         made = socket.socket(family, kind, protocol)
@@ -70,13 +70,11 @@ class DeliveryClient:
         await self._session.close()
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, timeout: timedelta
+        self, url: str, headers: Mapping[str, str], body: bytes, within: timedelta
     ) -> Reply:
-        """POST *body* and read the answer, all within *timeout*. No redirect is followed."""
+        """POST *body* and read the answer, all *within* that time. No redirect is followed."""
         started = time.monotonic()
-        limits = aiohttp.ClientTimeout(
-            total=timeout.total_seconds(), sock_connect=CONNECT_TIMEOUT
-        )
+        limits = aiohttp.ClientTimeout(total=within.total_seconds(), sock_connect=CONNECT_TIMEOUT)
         try:
             async with self._session.post(
                 url, data=body, headers=headers, timeout=limits, allow_redirects=False
@@ -89,8 +87,8 @@ class DeliveryClient:
                 )
                 kept = {k: v[:512] for k, v in list(response.headers.items())[:50]}
                 return Reply(answer, _since(started), None, kept, text)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, asyncio.TimeoutError) as error:
-            name, detail = _classify(error, timeout)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            name, detail = _classify(error, within)
             return Reply(Answer(None, name), _since(started), detail, {}, "")
 
 
@@ -135,7 +133,7 @@ _CLASSES: tuple[tuple[type[BaseException], str, str], ...] = (
 )
 
 
-def _classify(error: BaseException, timeout: timedelta) -> tuple[str, str]:
+def _classify(error: BaseException, within: timedelta) -> tuple[str, str]:
     """The class of *error* for the history, and a sentence. Its own text may hold a secret URL."""
     if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
         error.os_error, BlockedAddressError
@@ -143,6 +141,6 @@ def _classify(error: BaseException, timeout: timedelta) -> tuple[str, str]:
         return _CLASSES[0][1:]
     for kind, name, detail in _CLASSES:
         if isinstance(error, kind):
-            limit = f" ({timeout.total_seconds():g} s)" if name == "timeout" else ""
+            limit = f" ({within.total_seconds():g} s)" if name == "timeout" else ""
             return name, detail + limit
     return "connection", type(error).__name__

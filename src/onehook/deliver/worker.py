@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from onehook import __version__
 from onehook.clock import Clock
-from onehook.core.model import Delivery, EventId, Subscription
+from onehook.core.model import Delivery, EventId, Subscription, WebhookId
 from onehook.core.profiles import headers as make_headers
 from onehook.core.schedule import MAX_LEASES, Again, Dead, Delivered, Step, next_step
 from onehook.deliver.client import DeliveryClient, Reply
@@ -222,7 +222,7 @@ class Worker:
         for one, event, state in zip(leased, found, states, strict=True):
             before = state.get(subscription.id)
             attempt = 1 if before is None else before.attempt_count + 1
-            webhook_id, body = event if event is not None else ("", b"")
+            webhook_id, body = event if event is not None else (WebhookId(""), b"")
             type_ = _type_of(body).type if body else ""
             delivery = Delivery(
                 subscription, EventId(one.event_id), type_, webhook_id, body, one.token, attempt
@@ -291,13 +291,7 @@ class Worker:
             log.exception("delivery.crashed", delivery_id=delivery.id)
 
     async def _record(self, delivery: Delivery, reply: Reply, step: Step, row: bytes) -> None:
-        match step:
-            case Delivered():
-                outcome = "delivered"
-            case Again():
-                outcome = "again"
-            case Dead():
-                outcome = "dead"
+        outcome = _outcome(step)
         delay = step.delay if isinstance(step, Again) else timedelta(0)
         record = _record(
             delivery,
@@ -322,6 +316,14 @@ class Worker:
         )
 
 
+def _outcome(step: Step) -> str:
+    match step:
+        case Delivered():
+            return "delivered"
+        case Again():
+            return "again"
+        case Dead():
+            return "dead"
 
 
 def _record(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import NoReturn
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -9,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from onehook.errors import InvalidRequestError
 
 
-async def read_bounded(request: web.Request, max_bytes: int, timeout: timedelta) -> bytes:
+async def read_bounded(request: web.Request, max_bytes: int, within: timedelta) -> bytes:
     """The whole body, as it came: nothing decoded.
 
     Raises:
@@ -18,21 +19,21 @@ async def read_bounded(request: web.Request, max_bytes: int, timeout: timedelta)
     """
     declared = request.content_length
     if declared is not None and declared > max_bytes:
-        raise too_large(max_bytes)
+        _refuse_large(max_bytes)
     content = request.content
     if content.is_eof() and declared is not None:  # it came with the headers
         return content.read_nowait(-1) if declared else b""
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(timeout.total_seconds()):
+        async with asyncio.timeout(within.total_seconds()):
             async for chunk in content.iter_any():
                 size += len(chunk)
                 if size > max_bytes:
-                    raise too_large(max_bytes)
+                    _refuse_large(max_bytes)
                 chunks.append(chunk)
     except TimeoutError:
-        detail = f"the body did not arrive within {timeout.total_seconds():g} s"
+        detail = f"the body did not arrive within {within.total_seconds():g} s"
         raise InvalidRequestError(detail, code="body_timeout", status=408) from None
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as error:
         detail = "the body ended early, or its framing is broken"
@@ -40,7 +41,11 @@ async def read_bounded(request: web.Request, max_bytes: int, timeout: timedelta)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def too_large(max_bytes: int) -> InvalidRequestError:
-    """The refusal of a body beyond the cap."""
+def _refuse_large(max_bytes: int) -> NoReturn:
+    """Refuse a body beyond the cap.
+
+    Raises:
+        InvalidRequestError: 413.
+    """
     detail = f"the body is larger than {max_bytes} bytes (ONEHOOK_MAX_BODY)"
-    return InvalidRequestError(detail, code="body_too_large", status=413)
+    raise InvalidRequestError(detail, code="body_too_large", status=413)

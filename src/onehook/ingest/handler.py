@@ -10,13 +10,13 @@ import structlog
 from aiohttp import web
 from ulid import ULID
 
+from onehook.core.bodies import BodyError, parse_body
 from onehook.core.integration import Integration, Normalized
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
 from onehook.core.mapping.proofs import Handshake
 from onehook.core.model import Headers, Webhook, WebhookId
 from onehook.core.receipts import Receipt
-from onehook.core.bodies import BodyError, parse_body
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
 from onehook.ingest.body import read_bounded
 from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
@@ -144,7 +144,9 @@ def _prepare(
     if isinstance(outcome, Emitted):
         routes = gateway.registry.snapshot.routes
         events = [
-            EventToCommit(e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, info))
+            EventToCommit(
+                e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, info)
+            )
             for e in outcome.events
         ]
     elif isinstance(outcome, Quarantined):
@@ -176,7 +178,11 @@ def _answer(
     if committed.duplicate:
         outcome = "duplicate"
         if receipt.body_digest != commit.receipt.body_digest:
-            log.warning("webhook.delivery_id_conflict", integration_id=info.id, webhook_id=receipt.webhook_id)
+            log.warning(
+                "webhook.delivery_id_conflict",
+                integration_id=info.id,
+                webhook_id=receipt.webhook_id,
+            )
         body: dict[str, object] = {"status": "duplicate", "events": events}
         if receipt.quarantined is not None:
             body["id"] = receipt.webhook_id
@@ -196,7 +202,13 @@ def _answer(
             for field, _ in made.outcome.unmapped:
                 gateway.metrics.unmapped.labels(info.type, field).inc()
     gateway.metrics.webhooks.labels(info.id, outcome).inc()
-    log.info("webhook.committed", integration_id=info.id, webhook_id=receipt.webhook_id, outcome=outcome, events=len(events))
+    log.info(
+        "webhook.committed",
+        integration_id=info.id,
+        webhook_id=receipt.webhook_id,
+        outcome=outcome,
+        events=len(events),
+    )
     return _json(200 if committed.duplicate else 202, body)
 
 

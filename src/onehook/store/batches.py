@@ -98,7 +98,6 @@ class Batcher(Generic[Item, Result]):
 
     async def _write_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
         pause = _FIRST_PAUSE
-        loop = asyncio.get_running_loop()
         while batch := [w for w in batch if not w.done.done()]:
             try:
                 results = await self._write([w.item for w in batch])
@@ -106,26 +105,25 @@ class Batcher(Generic[Item, Result]):
                 if not is_transient(error):
                     await self._write_alone(batch, error)
                     return
-                now = loop.time()
-                for waiting in [w for w in batch if w.deadline <= now]:
-                    _fail(waiting.done, translate(error))
-                # Those that gather meanwhile have deadlines too, and nobody else looks at them.
-                for waiting in [w for w in self._queue if w.deadline <= now]:
-                    self._queue.remove(waiting)
-                    _fail(waiting.done, translate(error))
                 log.warning("store.retried", items=len(batch), error=type(error).__name__)
+                self._give_up(batch, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
-            except Exception as error:  # noqa: BLE001 a bug of ours must not stop the line
+            except Exception as error:
                 log.exception("batch.crashed")
                 for waiting in batch:
                     _fail(waiting.done, error)
-                return
             else:
                 for waiting, result in zip(batch, results, strict=True):
-                    if not waiting.done.done():
-                        waiting.done.set_result(result)
-                return
+                    _settle(waiting.done, result)
+
+    def _give_up(self, batch: list[_Waiting[Item, Result]], error: RedisError | OSError) -> None:
+        """Fail those whose patience has ended, also among those that gather meanwhile."""
+        now = asyncio.get_running_loop().time()
+        late = [w for w in (*batch, *self._queue) if w.deadline <= now]
+        for waiting in late:
+            _fail(waiting.done, translate(error))
+        self._queue = deque(w for w in self._queue if not w.done.done())
 
     async def _write_alone(
         self, batch: list[_Waiting[Item, Result]], error: RedisError | OSError
@@ -140,8 +138,12 @@ class Batcher(Generic[Item, Result]):
             except (RedisError, OSError) as again:
                 _fail(waiting.done, translate(again))
             else:
-                if not waiting.done.done():
-                    waiting.done.set_result(result)
+                _settle(waiting.done, result)
+
+
+def _settle(done: "asyncio.Future[Result]", result: Result) -> None:
+    if not done.done():  # its sender may have gone
+        done.set_result(result)
 
 
 def _fail(done: "asyncio.Future[Result]", error: Exception) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from redis.asyncio import Redis
-
 from onehook.store.attempts import AttemptRow, decode
+from onehook.store.client import Client
 from onehook.store.events import Retention, milliseconds
 from onehook.store.keys import Keys
 from onehook.store.scripts import DUE, LEASE, RECORD, Argument
@@ -64,7 +63,7 @@ def parse_state(text: str) -> DeliveryState:
 class DeliveryStore:
     """The queue of each subscription."""
 
-    def __init__(self, client: Redis, keys: Keys, retention: Retention) -> None:
+    def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
         self.client, self.keys, self.retention = client, keys, retention
 
     async def due(self, limit: int = 100) -> list[str]:
@@ -124,16 +123,14 @@ class DeliveryStore:
 
     async def release(self, subscription_id: str) -> None:
         """Make a resumed subscription's queue due again."""
-        first = await self.client.zrange(
-            self.keys.queue(subscription_id), 0, 0, withscores=True, score_cast_func=float
-        )
+        first = await self.client.zrange(self.keys.queue(subscription_id), 0, 0, withscores=True)
         if first:
             await self.client.zadd(self.keys.due, {subscription_id: first[0][1]})
 
     async def queued(self, subscription_id: str, count: int) -> list[tuple[str, int]]:
         """The first *count* deliveries waiting or in flight: event id and score in ms."""
         rows = await self.client.zrange(
-            self.keys.queue(subscription_id), 0, count - 1, withscores=True, score_cast_func=float
+            self.keys.queue(subscription_id), 0, count - 1, withscores=True
         )
         return [(member.decode(), int(score)) for member, score in rows]
 
@@ -160,9 +157,7 @@ class DeliveryStore:
             for fields in found
         ]
 
-    async def next_moments(
-        self, pairs: Sequence[tuple[str, str]]
-    ) -> list[datetime | None]:
+    async def next_moments(self, pairs: Sequence[tuple[str, str]]) -> list[datetime | None]:
         """When each (subscription, event) will be acted on next; None if it is not queued."""
         pipe = self.client.pipeline(transaction=False)
         for subscription_id, event_id in pairs:
@@ -170,9 +165,7 @@ class DeliveryStore:
         scores: list[float | None] = await pipe.execute()
         return [None if s is None else datetime.fromtimestamp(s / 1000, UTC) for s in scores]
 
-    async def attempts(
-        self, subscription_id: str, positions: Sequence[str]
-    ) -> list[AttemptRow]:
+    async def attempts(self, subscription_id: str, positions: Sequence[str]) -> list[AttemptRow]:
         """The attempts at *positions*, oldest first; those trimmed already are left out."""
         pipe = self.client.pipeline(transaction=False)
         for position in positions:

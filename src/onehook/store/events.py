@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from redis.asyncio import Redis
-
 from onehook.core.model import EventId, WebhookId
 from onehook.core.receipts import Receipt
+from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.packing import Native, unpack_event, unpack_native
 from onehook.store.scripts import COMMIT, Argument
@@ -76,7 +75,7 @@ def milliseconds(duration: timedelta) -> int:
 class EventStore:
     """Commits webhooks and reads events and natives."""
 
-    def __init__(self, client: Redis, keys: Keys, retention: Retention) -> None:
+    def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
         self.client, self.keys, self.retention = client, keys, retention
 
     async def commit(

@@ -11,15 +11,15 @@ same scripts run on a cluster.
 | T v:<event> | hash | n: deliveries left; k: longer life; <subscription>: where its delivery is | as e |
 | T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
 | T c:<subscription> | hash | event -> leases without a record | until recorded |
-| T due | zset | subscription -> earliest moment in its queue | – |
+| T due | zset | subscription -> earliest moment in its queue | - |
 | T ix | stream | every event: e id, t type, i integration | 7 d |
 | T x:<subscription> | stream | every delivery: e event id, t type | 30 d |
 | T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d, at most 100,000 |
 | T dl:<subscription> | zset | dead letters; score = when, ms | 30 d |
 | T qn | zset | quarantined webhooks; score = when, ms | 30 d |
-| <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | – |
-| <prefix>:{cfg}:ver | string | counts changes of the configuration | – |
-| <prefix>:{cfg}:meta | hash | schema version, partitions, sealed check | – |
+| <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | - |
+| <prefix>:{cfg}:ver | string | counts changes of the configuration | - |
+| <prefix>:{cfg}:meta | hash | schema version, partitions, sealed check | - |
 """
 
 import base64

@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import msgspec
 import structlog
-from redis.asyncio import Redis
 
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.compiler import CompiledMapping
@@ -21,6 +20,7 @@ from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, Sub
 from onehook.core.profiles import secret_key
 from onehook.core.routing import Routes
 from onehook.errors import SettingsError
+from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.sealing import Sealer
 
@@ -77,7 +77,7 @@ class KeyRecord(msgspec.Struct, kw_only=True):
     created_at: datetime
 
 
-Record = TypeVar("Record", IntegrationRecord, SubscriptionRecord, KeyRecord)
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 @dataclass(slots=True)
@@ -101,7 +101,7 @@ class Registry:
 
     def __init__(
         self,
-        client: Redis,
+        client: Client,
         keys: Keys,
         sealer: Sealer,
         mappings: Mapping[str, CompiledMapping],
@@ -160,10 +160,10 @@ class Registry:
                 log.error("integration.unusable", integration_id=record.id, platform=record.type)
                 continue
             snapshot.running[record.id] = self.running(record, mapping)
-        for record in snapshot.subscriptions.values():
-            if record.key:
-                snapshot.by_key[record.key] = record.id
-            snapshot.targets[record.id] = self.target(record)
+        for wanted in snapshot.subscriptions.values():
+            if wanted.key:
+                snapshot.by_key[wanted.key] = wanted.id
+            snapshot.targets[wanted.id] = self.target(wanted)
         snapshot.routes = Routes(snapshot.targets.values())
 
     def running(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
@@ -196,7 +196,9 @@ class Registry:
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
         )
 
-    async def save(self, name: str, record: IntegrationRecord | SubscriptionRecord | KeyRecord) -> None:
+    async def save(
+        self, name: str, record: IntegrationRecord | SubscriptionRecord | KeyRecord
+    ) -> None:
         """Write *record* into *name* (integrations, subscriptions, keys) and take it up."""
         pipe = self.client.pipeline(transaction=True)
         pipe.hset(self.keys.config(name), record.id, msgspec.json.encode(record))
@@ -216,7 +218,9 @@ class Registry:
 
     def digest(self, key: str) -> str:
         """How an API key is kept: its SHA-256, from which nothing of it can be told."""
-        return hashlib.sha256(b"onehook api key\0" + key.encode("utf-8", "surrogateescape")).hexdigest()
+        return hashlib.sha256(
+            b"onehook api key\0" + key.encode("utf-8", "surrogateescape")
+        ).hexdigest()
 
     def find_key(self, key: str) -> KeyRecord | None:
         """The API key *key*; all are compared, in constant time each."""
@@ -232,7 +236,9 @@ class Registry:
         present = self.snapshot.keys.get("key_first")
         digest = self.digest(key)
         if present is None or present.digest != digest:
-            await self.save("keys", KeyRecord(id="key_first", name="first", digest=digest, created_at=now))
+            await self.save(
+                "keys", KeyRecord(id="key_first", name="first", digest=digest, created_at=now)
+            )
 
 
 def _decode(rows: Mapping[bytes, bytes], kind: type[Record]) -> dict[str, Record]:

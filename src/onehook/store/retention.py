@@ -7,14 +7,13 @@ their last delivery.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from redis.asyncio import Redis
-
+from onehook.store.client import Client
 from onehook.store.events import Retention, milliseconds
 from onehook.store.keys import Keys
 
 
 async def sweep(
-    client: Redis, keys: Keys, retention: Retention, subscription_ids: Sequence[str]
+    client: Client, keys: Keys, retention: Retention, subscription_ids: Sequence[str]
 ) -> None:
     """One round over the streams and sorted sets, by the store's own clock."""
     seconds, micros = await client.time()

@@ -33,7 +33,9 @@ class Sealer:
             msg = "the store's secrets were sealed with another secret.key: put that one back"
             raise SettingsError(msg) from None
         if found_owner != owner:
-            msg = f"a sealed secret of {owner} belongs to another object: the store was tampered with"
+            msg = (
+                f"a sealed secret of {owner} belongs to another object: the store was tampered with"
+            )
             raise SettingsError(msg)
         return text
 

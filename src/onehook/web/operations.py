@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import structlog
 from aiohttp import web
@@ -117,7 +117,7 @@ def _serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.Stream
             return result
         if result is None:
             return web.Response(status=204)
-        headers = {}
+        headers: dict[str, str] = {}
         if operation.status == 201:
             headers["Location"] = f"{operation.path}/{getattr(result, 'id', '')}"
         text = result.model_dump_json(exclude_unset=True).encode()
@@ -152,12 +152,12 @@ def read_query(model: type[BaseModel], request: web.Request) -> BaseModel:
     given = request.query
     twice = [name for name in given if len(given.getall(name)) > 1]
     if twice:
-        error = FieldError(f"/{twice[0]}", "is given twice")
-        raise InvalidRequestError(f"{twice[0]} is given twice", errors=[error])
+        detail = f"{twice[0]} is given twice"
+        raise InvalidRequestError(detail, errors=[FieldError(f"/{twice[0]}", "is given twice")])
     try:
         return model.model_validate_strings(dict(given))
     except ValidationError as error:
-        raise _invalid(error, "query") from None
+        _refuse(error, "query")
 
 
 async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -185,7 +185,7 @@ async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _invalid(error, "body") from None
+        _refuse(error, "body")
 
 
 async def _read(request: web.Request) -> bytes:
@@ -198,7 +198,12 @@ async def _read(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def _invalid(error: ValidationError, where: str) -> InvalidRequestError:
+def _refuse(error: ValidationError, where: str) -> NoReturn:
+    """Say what pydantic found, field by field.
+
+    Raises:
+        InvalidRequestError: 422.
+    """
     errors = [
         FieldError(
             "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in row["loc"]),
@@ -206,8 +211,8 @@ def _invalid(error: ValidationError, where: str) -> InvalidRequestError:
         )
         for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
-    first = errors[0]
-    return InvalidRequestError(f"the {where} is wrong: {first.pointer} {first.detail}", errors=errors)
+    detail = f"the {where} is wrong: {errors[0].pointer} {errors[0].detail}"
+    raise InvalidRequestError(detail, errors=errors) from None
 
 
 def _message(kind: str, text: str) -> str:

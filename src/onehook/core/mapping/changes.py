@@ -167,8 +167,8 @@ def _known(before: Node | None, values: ValueCompiler) -> Condition:
     if isinstance(before, Scalar) and isinstance(before.value, str):
         path = values.path(before)
         if path is not None:
-            return lambda item, context: not isinstance(
-                path.lookup(context.body if path.absolute else item), Missing
+            return lambda item, context: (
+                not isinstance(path.lookup(context.body if path.absolute else item), Missing)
             )
     return always
 
@@ -179,7 +179,9 @@ def _list_change(
     """``added`` and ``removed`` as stated, or as the difference of ``from`` and ``to``."""
     texts = FieldSpec(name, Kind.LIST, required=False, item=_TEXT)
     gets: Mapping[str, Get] = {
-        key: nothing if (node := reader.node_of(key)) is None else values.typed(_listed(node), texts)
+        key: nothing
+        if (node := reader.node_of(key)) is None
+        else values.typed(_listed(node), texts)
         for key in ("added", "removed", "from", "to")
     }
     before = reader.node_of("from")
@@ -203,7 +205,9 @@ def _list_change(
 def _listed(node: Node) -> Node:
     """A single value where a list is wanted is a list of one."""
     single = isinstance(node, Map) and not {"each", "split", "concat", "if"} & set(node.items)
-    plain_path = isinstance(node, Scalar) and isinstance(node.value, str) and "[*]" not in node.value
+    plain_path = (
+        isinstance(node, Scalar) and isinstance(node.value, str) and "[*]" not in node.value
+    )
     return Seq(node.place, (node,)) if single or plain_path else node
 
 
@@ -212,7 +216,7 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
 
 
 def compile_references(node: Node | None, values: ValueCompiler) -> Many:
-    """Compile ``references: [{type, key, url, relation, if, each, when}]``: links stated as such."""
+    """Compile ``references: [{type, key, url, relation, if, each, when}]``: stated links."""
     keys = ("type", "key", "url", "relation")
     return _entries(node, values, keys, lambda reader: _reference(reader, values))
 

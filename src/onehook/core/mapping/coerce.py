@@ -100,7 +100,9 @@ def _list(value: JsonValue, spec: FieldSpec, context: Context) -> JsonValue:
     if not isinstance(value, list) or spec.item is None:
         return None
     fit, item = _FITS[spec.item.kind], spec.item
-    found = [f for v in value if v is not None and (f := fit(v, item, context)) is not None]
+    found: list[JsonValue] = [
+        f for v in value if v is not None and (f := fit(v, item, context)) is not None
+    ]
     if len(found) > MAX_ITEMS:
         context.oversize = True
     return found

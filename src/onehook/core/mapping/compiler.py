@@ -31,6 +31,7 @@ from onehook.core.schema.events import EVENT_TYPES
 
 FORMAT = "mapping/v1"
 MAX_ITEMS = 1000
+ModelType = type[Model]
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
     "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
@@ -75,8 +76,8 @@ class Rule:
     place: Place
     condition: Condition
     foreach: Foreach | None
-    type: str
-    model: type[Model]
+    emit: str
+    model: ModelType
     at: Get
     actor: Get
     data: Plan
@@ -303,7 +304,9 @@ class _Document:
         found: dict[str, SettingSpec] = {}
         for name, below in (node.items if node else {}).items():
             if not isinstance(below, Map):
-                self.report("E002", below.place, "a setting is a map of secret, required, default, help")
+                self.report(
+                    "E002", below.place, "a setting is a map of secret, required, default, help"
+                )
                 continue
             reader = Reader(below, self.report)
             reader.only("secret", "required", "default", "help", "choices")
@@ -383,7 +386,9 @@ class _Document:
         found = (self._rule(node, inherited, inside=always_item) for node in nodes)
         return tuple(rule for rule in found if rule is not None)
 
-    def _rule(self, node: Node, inherited: Mapping[str, Node], *, inside: bool) -> Rule | Group | None:
+    def _rule(
+        self, node: Node, inherited: Mapping[str, Node], *, inside: bool
+    ) -> Rule | Group | None:
         if not isinstance(node, Map):
             self.report("E002", node.place, "a rule is a map")
             return None

@@ -148,18 +148,20 @@ def _not(node: Node, report: Report) -> Test:
     return lambda found: not test(found)
 
 
-def compile_pattern(node: Node, report: Report) -> Any:  # noqa: ANN401 re2 is untyped
+def compile_pattern(node: Node, report: Report) -> Any:
     """An RE2 pattern: linear time, whatever a user writes. Reports E107; None then."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         report("E107", node.place, "a pattern is text")
         return None
-    options = re2.Options()
+    engine: Any = re2  # it comes without type information
+    options = engine.Options()
     options.log_errors = False
     options.max_mem = 1 << 20
     try:
-        return re2.compile(node.value, options)
-    except re2.error as error:
-        detail = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        return engine.compile(node.value, options)
+    except engine.error as error:
+        raw: object = error.args[0]
+        detail = raw.decode() if isinstance(raw, bytes) else str(raw)
         hint = "patterns are RE2: no look-around, no back references"
         report("E107", node.place, f"the pattern is refused: {detail}", hint)
         return None

@@ -1,90 +1,94 @@
 """How large an event may be, and what is cut first (`schema.md` §2 rule 10)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.schema.base import MAX_CUSTOM, MAX_ITEMS, MAX_TEXT
 
 MAX_EVENT = 256 * 1024  # bytes of the whole event, raw body aside
 MAX_REFERENCES = 50
+_ENVELOPE = 4096  # bytes left for what stands around ``data``
 _LEAST = 256  # characters: a text is not cut below this to save space
+_ROUNDS = 64
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A place in the data, and how to put something else there."""
+
+    holder: dict[str, JsonValue] | list[JsonValue]
+    key: str | int
+    value: JsonValue
+    pointer: str
+
+    def put(self, value: JsonValue) -> None:
+        """Replace what stands here."""
+        match self.holder, self.key:
+            case dict() as fields, str() as name:
+                fields[name] = value
+            case list() as items, int() as index:
+                items[index] = value
+            case _:
+                pass
 
 
 def trim(data: dict[str, JsonValue]) -> list[JsonValue]:
     """Cut texts and lists of *data* that are beyond their limit; the pointers of what was cut."""
     cut: list[JsonValue] = []
-    for key, limit in (("references", MAX_REFERENCES),):
-        found = data.get(key)
-        if isinstance(found, list) and len(found) > limit:
-            data[key] = found[:limit]
-            cut.append(f"/{key}")
-    custom = data.get("custom")
+    references, custom = data.get("references"), data.get("custom")
+    if isinstance(references, list) and len(references) > MAX_REFERENCES:
+        data["references"] = references[:MAX_REFERENCES]
+        cut.append("/references")
     if isinstance(custom, dict) and len(custom) > MAX_CUSTOM:
         data["custom"] = dict(list(custom.items())[:MAX_CUSTOM])
         cut.append("/custom")
-    for holder, key, pointer in _places(data, ""):
-        value = holder[key]  # type: ignore[index]  # a map with a name, or a list with an index
-        if isinstance(value, str) and len(value) > MAX_TEXT:
-            holder[key] = value[:MAX_TEXT]  # type: ignore[index]
-            cut.append(pointer)
-        elif isinstance(value, list) and len(value) > MAX_ITEMS:
-            holder[key] = value[:MAX_ITEMS]  # type: ignore[index]
-            cut.append(pointer)
+    for slot in _slots(data, ""):
+        if isinstance(slot.value, str) and len(slot.value) > MAX_TEXT:
+            slot.put(slot.value[:MAX_TEXT])
+            cut.append(slot.pointer)
+        elif isinstance(slot.value, list) and len(slot.value) > MAX_ITEMS:
+            slot.put(slot.value[:MAX_ITEMS])
+            cut.append(slot.pointer)
     return cut
 
 
 def shrink(data: dict[str, JsonValue]) -> None:
-    """Halve the longest texts of *data* until it fits; name each in ``truncated``."""
+    """Halve the longest texts of *data*, then its longest lists, until the event fits.
+
+    Each cut is named in ``truncated``.
+    """
     cut = data["truncated"]
-    named = cut if isinstance(cut, list) else []
-    for _ in range(64):
-        if len(encode(data)) <= MAX_EVENT - 4096:  # the envelope around it
-            return
-        texts = [
-            (len(value), holder, key, pointer)
-            for holder, key, pointer in _places(data, "")
-            if isinstance(value := holder[key], str)  # type: ignore[index]
-        ]
-        length, holder, key, pointer = max(texts, key=lambda text: text[0])
-        if length <= _LEAST:
-            break
-        holder[key] = str(holder[key])[: length // 2]  # type: ignore[index]
-        if pointer not in named:
-            named.append(pointer)
-    _shorten_lists(data, named)
+    named: list[JsonValue] = cut if isinstance(cut, list) else []
+    for kind, least in ((str, _LEAST), (list, 1)):
+        for _ in range(_ROUNDS):
+            if len(encode(data)) <= MAX_EVENT - _ENVELOPE:
+                return
+            slot = _longest(data, kind)
+            if slot is None or not isinstance(slot.value, str | list) or len(slot.value) <= least:
+                break
+            slot.put(slot.value[: len(slot.value) // 2])
+            if slot.pointer not in named:
+                named.append(slot.pointer)
 
 
-def _shorten_lists(data: dict[str, JsonValue], named: list[JsonValue]) -> None:
-    """The last resort, for thousands of short texts: halve the longest list."""
-    for _ in range(64):
-        if len(encode(data)) <= MAX_EVENT - 4096:
-            return
-        lists = [
-            (len(value), holder, key, pointer)
-            for holder, key, pointer in _places(data, "")
-            if isinstance(value := holder[key], list)  # type: ignore[index]
-        ]
-        length, holder, key, pointer = max(lists, key=lambda found: found[0])
-        if length <= 1:
-            return
-        holder[key] = holder[key][: length // 2]  # type: ignore[index]
-        if pointer not in named:
-            named.append(pointer)
+def _longest(data: dict[str, JsonValue], kind: type) -> _Slot | None:
+    slots = [slot for slot in _slots(data, "") if isinstance(slot.value, kind)]
+    return max(
+        slots, key=lambda s: len(s.value) if isinstance(s.value, str | list) else 0, default=None
+    )
 
 
-def _places(
-    value: JsonValue, pointer: str
-) -> Iterator[tuple[dict[str, JsonValue] | list[JsonValue], str | int, str]]:
-    """Every place in *value*: its holder, the key or index there, and its JSON pointer."""
+def _slots(value: JsonValue, pointer: str) -> Iterator[_Slot]:
+    """Every place in *value*, from the outside in."""
     if isinstance(value, dict):
         for key in list(value):
             below = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-            if below in ("/raw", "/truncated"):
-                continue
-            yield value, key, below
-            yield from _places(value[key], below)
+            if below not in ("/raw", "/truncated"):
+                yield _Slot(value, key, value[key], below)
+                yield from _slots(value[key], below)
     elif isinstance(value, list):
         for at in range(len(value)):
-            if at < len(value):
-                yield value, at, f"{pointer}/{at}"
-                yield from _places(value[at], f"{pointer}/{at}")
+            if at < len(value):  # it may have been cut by whoever walks it
+                yield _Slot(value, at, value[at], f"{pointer}/{at}")
+                yield from _slots(value[at], f"{pointer}/{at}")

@@ -38,8 +38,9 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """Kept, not normalized. *reason*: no_rule, mapping_error, schema_violation, unparsable,
-    empty_body.
+    """Kept, not normalized.
+
+    *reason* is no_rule, mapping_error, schema_violation, unparsable or empty_body.
     """
 
     reason: str
@@ -139,8 +140,8 @@ def _events(
     for rule, item, key in _matching(mapping.rules, context.body, context, None):
         if source is None:  # most webhooks of a busy sender may be ignored: spare them the digest
             source = _source(webhook, integration, parts)
-        ordinal = ordinals.get(rule.type, 0)
-        ordinals[rule.type] = ordinal + 1
+        ordinal = ordinals.get(rule.emit, 0)
+        ordinals[rule.emit] = ordinal + 1
         yield _event(mapping, rule, item, context, source, key or str(ordinal))
 
 
@@ -201,7 +202,7 @@ def _event(
     source: _Source,
     discriminator: str,
 ) -> Event:
-    event_id = identity.event_id(source.integration.id, source.parts, rule.type, discriminator)
+    event_id = identity.event_id(source.integration.id, source.parts, rule.emit, discriminator)
     at = rule.at(item, context)
     data = _data(mapping, rule, item, context)
     data["raw"] = {"ref": f"/v1/events/{event_id}/native", **source.raw}
@@ -210,7 +211,7 @@ def _event(
         data["truncated"] = trim(data)
     envelope: dict[str, JsonValue] = {
         "id": event_id,
-        "type": rule.type,
+        "type": rule.emit,
         "schema_version": SCHEMA_VERSION,
         "timestamp": at if isinstance(at, str) else source.received_at,
         "timestamp_basis": "occurred" if isinstance(at, str) else "received",
@@ -222,7 +223,7 @@ def _event(
     if len(body) > MAX_EVENT:
         shrink(data)
         body = encode(envelope)
-    return Event(event_id, rule.type, data, envelope, body)
+    return Event(event_id, rule.emit, data, envelope, body)
 
 
 def _data(
@@ -242,7 +243,11 @@ def _data(
     data["actor"] = rule.actor(item, context)
     changes = rule.changes(item, context)
     references = rule.references(item, context)
-    if len(changes) > 250 or len(references) > 50 or (isinstance(custom, dict) and len(custom) > 50):
+    if (
+        len(changes) > 250
+        or len(references) > 50
+        or (isinstance(custom, dict) and len(custom) > 50)
+    ):
         context.oversize = True
     data["changes"] = list(changes)
     data["references"] = list(references)

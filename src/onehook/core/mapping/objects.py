@@ -61,7 +61,19 @@ class Plan:
             MissingField: a required field is null.
         """
         out = dict(self.blank)
-        found = always
+        found = self._fill(out, item, context)
+        native = {name: v for name, get in self.native if (v := get(item, context)) is not None}
+        sources = self._fill_enums(out, item, context)
+        if not (always or found or sources):
+            return None
+        if "native" in out:
+            out["native"] = {**sources, **native}
+        self._finish(out, item, context)
+        return out
+
+    def _fill(self, out: dict[str, JsonValue], item: JsonValue, context: Context) -> bool:
+        """Set the fields that have a value; whether any of them makes the object."""
+        found = False
         for name, get, counts in self.plain:
             try:
                 value = get(item, context)
@@ -70,25 +82,20 @@ class Plan:
                 raise
             if value is not None:
                 out[name] = value
-                if counts and value != []:
-                    found = True
-        native: dict[str, JsonValue] = {}
+                found = found or (counts and value != [])
+        return found
+
+    def _fill_enums(
+        self, out: dict[str, JsonValue], item: JsonValue, context: Context
+    ) -> dict[str, JsonValue]:
+        """Set the enum fields; the source's own values of those it has."""
+        sources: dict[str, JsonValue] = {}
         for name, enum, required in self.enums:
             member, source = enum(item, context)
             if source is not None:
-                found = True
-                native[name] = scalar(source)
+                sources[name] = scalar(source)
             out[name] = "unknown" if member is None and required else member
-        for name, get in self.native:
-            value = get(item, context)
-            if value is not None:
-                native[name] = value
-        if not found:
-            return None
-        if "native" in out:
-            out["native"] = native
-        self._finish(out, item, context)
-        return out
+        return sources
 
     def _finish(self, out: dict[str, JsonValue], item: JsonValue, context: Context) -> None:
         if self.custom:
@@ -226,9 +233,7 @@ class ObjectCompiler:
             for key, value in node.items.items()
         )
 
-    def _urn(
-        self, entries: Mapping[str, tuple[Node, Place]], model: type[Model]
-    ) -> UrnOf | None:
+    def _urn(self, entries: Mapping[str, tuple[Node, Place]], model: type[Model]) -> UrnOf | None:
         """``urn: [parts]``, or ``{entity, path: [parts]}`` where the model does not name it."""
         if "urn" not in entries:
             return None
@@ -254,4 +259,3 @@ class ObjectCompiler:
             return context.urn(entity or entity_of(model, out), texts)
 
         return urn
-

@@ -9,10 +9,10 @@ without a word.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from jsonpath_ng.exceptions import JSONPathError
-from jsonpath_ng.ext import parse as jsonpath_parse
+from jsonpath_ng.ext.parser import parse as jsonpath_parse
 
 from onehook.core.jsontext import JsonValue
 
@@ -171,7 +171,11 @@ def _closed(text: str, at: int) -> int:
 
 
 def _filter(text: str, at: int) -> tuple[_Step, int]:
-    """One or more comparisons joined by ``&&``, in parentheses or not."""
+    """One or more comparisons joined by ``&&``, in parentheses or not.
+
+    Raises:
+        PathError: something else stands there.
+    """
     parenthesis = text.startswith("(", at)
     at += parenthesis
     parts: list[str] = []
@@ -181,7 +185,9 @@ def _filter(text: str, at: int) -> tuple[_Step, int]:
         found = _COMPARISON.match(text, at)
         if found is None:
             raise PathError(at, "expected a comparison such as @.name == 'x'")
-        parts.append(f"@{found['path']}" + (f" {found['op']} {found['value']}" if found["op"] else ""))
+        parts.append(
+            f"@{found['path']}" + (f" {found['op']} {found['value']}" if found["op"] else "")
+        )
         at = found.end()
         if not text.startswith("&&", at):
             break
@@ -200,7 +206,13 @@ def _compile(steps: tuple[_Step, ...]) -> Lookup:
         if isinstance(step, _Library):
             rest = steps[at + 1 :]
             return _wild(_library(_compile(steps[:at]), step), _compile(rest), _many(rest))
-    return _direct([s.name if isinstance(s, _Name) else s.index for s in steps if not isinstance(s, _Wild | _Library)])
+    return _direct(
+        [
+            s.name if isinstance(s, _Name) else s.index
+            for s in steps
+            if not isinstance(s, _Wild | _Library)
+        ]
+    )
 
 
 def _many(steps: Sequence[_Step]) -> bool:
@@ -215,7 +227,7 @@ def _direct(keys: Sequence[str | int]) -> Lookup:
         only = keys[0]
         return lambda root: root.get(only, MISSING) if type(root) is dict else MISSING
     if len(keys) == 2 and isinstance(keys[0], str) and isinstance(keys[1], str):
-        first, second = keys
+        first, second = keys[0], keys[1]
 
         def two(root: JsonValue) -> Found:
             if type(root) is not dict:
@@ -229,17 +241,21 @@ def _direct(keys: Sequence[str | int]) -> Lookup:
     def walk(root: JsonValue) -> Found:
         value: JsonValue = root
         for key in steps:
-            if type(value) is dict and type(key) is str:
-                if key not in value:
-                    return MISSING
-                value = value[key]
-            elif type(value) is list and type(key) is int and -len(value) <= key < len(value):
-                value = value[key]
-            else:
+            below = _member(value, key)
+            if isinstance(below, Missing):
                 return MISSING
+            value = below
         return value
 
     return walk
+
+
+def _member(value: JsonValue, key: str | int) -> Found:
+    if isinstance(key, str):
+        return value.get(key, MISSING) if isinstance(value, dict) else MISSING
+    if isinstance(value, list) and -len(value) <= key < len(value):
+        return value[key]
+    return MISSING
 
 
 def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
@@ -269,7 +285,7 @@ def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
 
 def _library(base: Lookup, step: _Library) -> Lookup:
     try:
-        compiled = jsonpath_parse("$" + step.text)
+        compiled: Any = jsonpath_parse("$" + step.text)  # Any: jsonpath-ng is untyped
     except (JSONPathError, ValueError, TypeError) as error:
         raise PathError(0, f"{step.text}: {error}") from None
 
@@ -286,10 +302,8 @@ def _library(base: Lookup, step: _Library) -> Lookup:
     return find
 
 
-def _matches(compiled: object, member: JsonValue) -> bool:
+def _matches(compiled: Any, member: JsonValue) -> bool:
     try:
-        return bool(compiled.find([member]))  # type: ignore[attr-defined]  # jsonpath-ng is untyped
+        return bool(compiled.find([member]))
     except (TypeError, ValueError, KeyError, AttributeError, IndexError):
         return False
-
-

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from onehook.core.durations import parse_duration
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.context import Context
-from onehook.core.durations import parse_duration
-from onehook.core.mapping.paths import PathError, compile_path
+from onehook.core.mapping.paths import Path, PathError, compile_path, is_path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
-from onehook.core.mapping.templates import Render, TemplateProblem, compile_template
+from onehook.core.mapping.templates import Render, TemplateError, compile_template
 from onehook.core.model import Headers, Webhook
 from onehook.core.signatures import (
     BODY,
@@ -31,6 +31,7 @@ from onehook.core.signatures import (
     BodyPath,
     ContentPart,
     Encoding,
+    Getter,
     Header,
     HeaderPart,
     Hmac,
@@ -174,7 +175,9 @@ def _setting(reader: Reader, key: str) -> str | None:
     """``secret: {setting: name}``."""
     node = reader.map(key)
     if node is None:
-        reader.report("E108", reader.place, f"{key}: is missing", f"write {key}: {{setting: secret}}")
+        reader.report(
+            "E108", reader.place, f"{key}: is missing", f"write {key}: {{setting: secret}}"
+        )
         return None
     below = Reader(node, reader.report, "E108").only("setting")
     name = below.text("setting", required=True)
@@ -200,18 +203,22 @@ def _header(reader: Reader, node: Node) -> Header | None:
 
 def _body_path(reader: Reader, node: Node) -> BodyPath | None:
     text = node.value if isinstance(node, Scalar) else None
+    if not isinstance(text, str) or not is_path(text):
+        reader.report("E108", node.place, "expected a path such as $.token")
+        return None
     try:
-        if not isinstance(text, str) or not text.startswith("$"):
-            raise PathError(0, "expected a path such as $.token")
         path = compile_path(text)
         items = None
-        if "[*]" in text:
-            batch = compile_path(text[: text.index("[*]") + 3])
-            items = lambda body: batch.values(body) or []  # noqa: E731 a getter, as below
+        if "[*]" in text:  # every item of the batch must carry its proof
+            items = _getter(compile_path(text[: text.index("[*]") + 3]))
     except PathError as error:
         reader.report("E108", node.place, error.message)
         return None
-    return BodyPath(text, lambda body: path.values(body) or [], items)
+    return BodyPath(text, _getter(path), items)
+
+
+def _getter(path: Path) -> Getter:
+    return lambda body: path.values(body) or []
 
 
 def _hmac(reader: Reader) -> Hmac | None:
@@ -386,7 +393,7 @@ def _answer(reader: Reader) -> tuple[int, str, Render]:
     content_type = reader.one_of("content_type", ("text/plain", "application/json"), "text/plain")
     try:
         template = compile_template(reader.text("body") or "", frozenset({"body", "item", "value"}))
-    except TemplateProblem as problem:
+    except TemplateError as problem:
         reader.report("E103", reader.at("body"), str(problem))
         template = compile_template("", frozenset())
     return code, content_type, template.render

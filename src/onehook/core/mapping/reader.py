@@ -60,7 +60,9 @@ class Reader:
         self.problem(key, f"{key}: is true or false")
         return default
 
-    def one_of(self, key: str, allowed: Mapping[str, object] | tuple[str, ...], default: str) -> str:
+    def one_of(
+        self, key: str, allowed: Mapping[str, object] | tuple[str, ...], default: str
+    ) -> str:
         """One word of *allowed*."""
         found = self.text(key)
         if found is None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ruamel.yaml import YAML
-from ruamel.yaml import events as yaml_events
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from onehook.core.jsontext import JsonScalar, JsonValue
@@ -84,14 +83,17 @@ def parse(source: Source) -> Map:
     """
     start = Place(source, 0, 0)
     if len(source.text) > MAX_FILE:
-        raise MappingError([Problem("E001", start, f"the file is longer than {MAX_FILE} characters")])
+        raise MappingError(
+            [Problem("E001", start, f"the file is longer than {MAX_FILE} characters")]
+        )
     reader = _Reader(source)
     try:
         node = reader.document()
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        marked: Any = error  # ruamel is untyped
+        mark: _Mark | None = marked.problem_mark or marked.context_mark
         place = start if mark is None else Place(source, mark.line, mark.column)
-        reader.problems.append(Problem("E001", place, f"YAML: {error.problem or error.context}"))
+        reader.problems.append(Problem("E001", place, f"YAML: {marked.problem or marked.context}"))
         raise MappingError(reader.problems) from None
     except (YAMLError, ValueError) as error:
         raise MappingError([Problem("E001", start, f"YAML: {error}".splitlines()[0])]) from None
@@ -107,19 +109,24 @@ class _Mark(Protocol):
     column: int
 
 
+def _kind(event: object) -> str:
+    """The name of an event's class: ruamel's classes have no type information to narrow by."""
+    return type(event).__name__
+
+
 class _Reader:
     """Builds the tree from YAML's event stream, where anchors and tags can still be seen."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
-        loader = YAML(typ="rt", pure=True)
-        self.events: Iterator[Any] = iter(loader.parse(source.text))  # Any: ruamel is untyped
+        loader: Any = YAML(typ="rt", pure=True)  # Any: ruamel is untyped, its events too
+        self.events: Iterator[Any] = iter(loader.parse(source.text))
 
     def document(self) -> Node | None:
         node: Node | None = None
         for event in self.events:
-            if isinstance(event, yaml_events.DocumentStartEvent):
+            if _kind(event) == "DocumentStartEvent":
                 if node is not None:
                     self._refuse(event.start_mark, "a second document", "keep one a file")
                     break
@@ -132,10 +139,13 @@ class _Reader:
     def _refuse(self, mark: _Mark, what: str, hint: str) -> None:
         self.problems.append(Problem("E001", self._place(mark), f"{what} is not allowed", hint))
 
-    def _node(self, event: Any, depth: int) -> Node:  # noqa: ANN401 ruamel is untyped
+    def _node(self, event: Any, depth: int) -> Node:
         place = self._place(event.start_mark)
-        if isinstance(event, yaml_events.AliasEvent):
-            self._refuse(event.start_mark, f"the alias *{event.anchor}", "write it out, or use a shape")
+        kind = _kind(event)
+        if kind == "AliasEvent":
+            self._refuse(
+                event.start_mark, f"the alias *{event.anchor}", "write it out, or use a shape"
+            )
             return Scalar(place, None, plain=True)
         if event.anchor is not None:
             self._refuse(event.start_mark, f"the anchor &{event.anchor}", "use a shape or a table")
@@ -144,20 +154,20 @@ class _Reader:
         if depth > MAX_DEPTH:
             msg = f"nested deeper than {MAX_DEPTH} levels"
             raise ValueError(msg)
-        if isinstance(event, yaml_events.ScalarEvent):
+        if kind == "ScalarEvent":
             bare = event.style is None and event.tag is None
             value: JsonScalar = resolve(event.value) if bare else event.value
             return Scalar(place, value, plain=bare)
-        if isinstance(event, yaml_events.SequenceStartEvent):
+        if kind == "SequenceStartEvent":
             items: list[Node] = []
-            while not isinstance(below := next(self.events), yaml_events.SequenceEndEvent):
+            while _kind(below := next(self.events)) != "SequenceEndEvent":
                 items.append(self._node(below, depth + 1))
             return Seq(place, tuple(items))
         return self._map(place, depth)
 
     def _map(self, place: Place, depth: int) -> Map:
         found = Map(place, {})
-        while not isinstance(event := next(self.events), yaml_events.MappingEndEvent):
+        while _kind(event := next(self.events)) != "MappingEndEvent":
             key_node = self._node(event, depth + 1)
             value = self._node(next(self.events), depth + 1)
             if not isinstance(key_node, Scalar):

@@ -7,12 +7,13 @@ but the keys of the payload, so no template can reach a Python object.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
+from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
-from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2 import TemplateError as JinjaError
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.runtime import ChainableUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -24,11 +25,11 @@ MAX_OUTPUT = 256 * 1024  # characters; threats.md M4
 Render = Callable[[Mapping[str, object]], str | None]
 
 
-class TemplateProblem(ValueError):
+class TemplateError(ValueError):
     """A template holds something that is not allowed, or cannot be read."""
 
 
-class _Nothing(Exception):
+class _Nothing(Exception):  # noqa: N818 a signal inside this module
     """A template came to something undefined: its result is null."""
 
 
@@ -49,7 +50,11 @@ def _text(value: object) -> str:
 
 
 def _scalar_text(value: object) -> str:
-    """Text of a number or truth value as JSON writes it; of lists and objects none."""
+    """Text of a number or truth value as JSON writes it; of lists and objects none.
+
+    Raises:
+        _Nothing: for those.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -68,36 +73,86 @@ def _url_part(value: object, part: str) -> str:
     return host if part == "host" else f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
 
 
-def _strip_prefix(value: object, prefix: str) -> str:
-    return _text(value).removeprefix(prefix)
-
-
 def _default(value: object, other: object = "", empty_too: bool = False) -> object:
     missing = isinstance(value, Undefined) or value is None or (empty_too and not value)
     return other if missing else value
 
 
 def _end_of(value: object, which: int) -> object:
-    if isinstance(value, list | str) and value:
-        return value[which]  # type: ignore[return-value]
-    raise _Nothing
+    items = cast("Sequence[object]", value) if isinstance(value, list | str) else ()
+    if not items:
+        raise _Nothing
+    return items[which]
+
+
+def _join(value: object, by: object = "") -> str:
+    items = cast("Sequence[object]", value) if isinstance(value, list | str) else ()
+    return _text(by).join([_text(item) for item in items])
+
+
+def _replace(value: object, old: object, new: object) -> str:
+    return _text(value).replace(_text(old), _text(new))
+
+
+def _strip_prefix(value: object, prefix: object) -> str:
+    return _text(value).removeprefix(_text(prefix))
+
+
+def _tojson(value: object) -> str:
+    return json.dumps(None if isinstance(value, Undefined) else value, ensure_ascii=False)
+
+
+def _lower(value: object) -> str:
+    return _text(value).lower()
+
+
+def _upper(value: object) -> str:
+    return _text(value).upper()
+
+
+def _trim(value: object) -> str:
+    return _text(value).strip()
+
+
+def _urlencode(value: object) -> str:
+    return quote(_text(value), safe="")
+
+
+def _url_host(value: object) -> str:
+    return _url_part(value, "host")
+
+
+def _url_origin(value: object) -> str:
+    return _url_part(value, "origin")
+
+
+def _basename(value: object) -> str:
+    return _text(value).rstrip("/").rpartition("/")[2]
+
+
+def _first(value: object) -> object:
+    return _end_of(value, 0)
+
+
+def _last(value: object) -> object:
+    return _end_of(value, -1)
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {
-    "lower": lambda v: _text(v).lower(),
-    "upper": lambda v: _text(v).upper(),
-    "trim": lambda v: _text(v).strip(),
-    "replace": lambda v, old, new: _text(v).replace(_text(old), _text(new)),
-    "urlencode": lambda v: quote(_text(v), safe=""),
-    "url_host": lambda v: _url_part(v, "host"),
-    "url_origin": lambda v: _url_part(v, "origin"),
+    "lower": _lower,
+    "upper": _upper,
+    "trim": _trim,
+    "replace": _replace,
+    "urlencode": _urlencode,
+    "url_host": _url_host,
+    "url_origin": _url_origin,
     "strip_prefix": _strip_prefix,
-    "basename": lambda v: _text(v).rstrip("/").rpartition("/")[2],
-    "first": lambda v: _end_of(v, 0),
-    "last": lambda v: _end_of(v, -1),
-    "join": lambda v, by="": _text(by).join(_text(item) for item in v),
+    "basename": _basename,
+    "first": _first,
+    "last": _last,
+    "join": _join,
     "default": _default,
-    "tojson": lambda v: json.dumps(None if isinstance(v, Undefined) else v, ensure_ascii=False),
+    "tojson": _tojson,
 }
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
@@ -118,7 +173,7 @@ _ALLOWED: tuple[type[nodes.Node], ...] = (
     nodes.Concat,
     nodes.List,
 )
-_WORDS = {
+_WORDS: Mapping[type[nodes.Node], str] = {
     nodes.Call: "a call",
     nodes.Mul: "multiplication",
     nodes.Pow: "a power",
@@ -142,8 +197,11 @@ class _Environment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: object, attribute: str) -> object:
         if isinstance(obj, Undefined):
             return obj
-        if isinstance(obj, Mapping) and attribute in obj:
-            return obj[attribute]
+        fields: Mapping[str, object] = {}
+        if isinstance(obj, Mapping):
+            fields = cast("Mapping[str, object]", obj)
+        if attribute in fields:
+            return fields[attribute]
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: object, argument: object) -> object:
@@ -151,21 +209,18 @@ class _Environment(ImmutableSandboxedEnvironment):
             return obj
         if isinstance(argument, str):
             return self.getattr(obj, argument)
-        if isinstance(obj, list) and isinstance(argument, int):
-            try:
-                return obj[argument]  # type: ignore[return-value]
-            except IndexError:
-                pass
-        return self.undefined(obj=obj, name=argument)
+        items = cast("Sequence[object]", obj) if isinstance(obj, list) else ()
+        if isinstance(argument, int) and -len(items) <= argument < len(items):
+            return items[argument]
+        return self.undefined(obj=obj, name=str(argument))
 
 
 def _environment() -> _Environment:
     environment = _Environment(
         undefined=_Undefined, autoescape=False, finalize=_text, keep_trailing_newline=True
     )
-    environment.filters = dict(FILTERS)
-    environment.tests = {}
-    environment.globals = {}
+    tables: Any = environment  # its annotations are those of the defaults
+    tables.filters, tables.tests, tables.globals = dict(FILTERS), {}, {}
     return environment
 
 
@@ -185,21 +240,21 @@ def compile_template(text: str, variables: frozenset[str]) -> Template:
     """Check *text* and compile it; *variables* are the names that it may use.
 
     Raises:
-        TemplateProblem: naming the construct that is not allowed.
+        TemplateError: naming the construct that is not allowed.
     """
     if len(text) > MAX_LENGTH:
         msg = f"longer than {MAX_LENGTH} characters"
-        raise TemplateProblem(msg)
+        raise TemplateError(msg)
     if found := _COMMENT.search(text):
         msg = f"a statement or comment ({found[0]}) is not allowed; {ALLOWED_TEXT}"
-        raise TemplateProblem(msg)
+        raise TemplateError(msg)
     try:
         tree = _ENVIRONMENT.parse(text)
     except TemplateSyntaxError as error:
-        raise TemplateProblem(error.message or "cannot be read") from None
+        raise TemplateError(error.message or "cannot be read") from None
     except RecursionError:
         msg = "nested too deeply"
-        raise TemplateProblem(msg) from None
+        raise TemplateError(msg) from None
     _check(tree, variables)
     return Template(text, _renderer(text))
 
@@ -213,16 +268,16 @@ def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
     if not isinstance(node, _ALLOWED):
         word = _WORDS.get(type(node), type(node).__name__.lower())
         msg = f"{word} is not allowed; {ALLOWED_TEXT}"
-        raise TemplateProblem(msg)
+        raise TemplateError(msg)
     if isinstance(node, nodes.Name) and node.name not in variables:
         msg = f"{node.name!r} is no variable here; there are {', '.join(sorted(variables))}"
-        raise TemplateProblem(msg)
+        raise TemplateError(msg)
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
         msg = f"{node.attr!r}: names that begin with an underscore are not allowed"
-        raise TemplateProblem(msg)
+        raise TemplateError(msg)
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         msg = f"there is no filter {node.name!r}; there are {', '.join(FILTERS)}"
-        raise TemplateProblem(msg)
+        raise TemplateError(msg)
 
 
 def _renderer(text: str) -> Render:
@@ -232,10 +287,8 @@ def _renderer(text: str) -> Render:
     def render(variables: Mapping[str, object]) -> str | None:
         try:
             result = "".join(stream(template.new_context(dict(variables))))
-        except (_Nothing, TemplateError, TypeError, ValueError, RecursionError, OverflowError):
+        except (_Nothing, JinjaError, TypeError, ValueError, RecursionError, OverflowError):
             return None
         return result if len(result) <= MAX_OUTPUT else None
 
     return render
-
-

@@ -63,7 +63,16 @@ def samples(mapping: CompiledMapping, load: LoadBody) -> list[Sample]:
 
 
 def _sample(node: Map, load: LoadBody) -> Sample:
-    unknown = set(node.items) - {"name", "headers", "body", "body_file", "body_text", "settings", "expect", "exact"}
+    unknown = set(node.items) - {
+        "name",
+        "headers",
+        "body",
+        "body_file",
+        "body_text",
+        "settings",
+        "expect",
+        "exact",
+    }
     if unknown:
         raise SampleError(node.place, f"a test has no {', '.join(sorted(unknown))}")
     if "name" not in node.items or "expect" not in node.items:
@@ -143,7 +152,7 @@ def compare(sample: Sample, outcome: Outcome) -> list[str]:
 
 
 def _compare_word(expect: JsonValue, word: str, reason: str) -> list[str]:
-    if expect == word or expect == {word: reason}:
+    if expect in (word, {word: reason}):
         return []
     return [f"expected {_shown(expect)}, got {word} ({reason})"]
 

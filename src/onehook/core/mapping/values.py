@@ -1,4 +1,4 @@
-"""The kinds of value that a mapping can state: one row each in the table ``KINDS``.
+"""The kinds of value that a mapping can state: one row each in a table of kinds.
 
 Every value compiles to a function of the current item and the context. Which field a value is
 for decides how it is read: a path on a timestamp field reads a time, on an enum field it must be
@@ -8,7 +8,6 @@ a member, on an object field the value must be a shape or a map of fields.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import ClassVar
 
 from onehook.core.jsontext import JsonScalar, JsonValue, number
 from onehook.core.mapping import dates
@@ -16,11 +15,19 @@ from onehook.core.mapping.coerce import Get, coerced, key_text
 from onehook.core.mapping.conditions import compile_condition, compile_pattern
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.objects import EnumGet, ObjectCompiler, Plan
-from onehook.core.mapping.paths import MISSING, Found, Missing, Path, PathError, compile_path, is_path
+from onehook.core.mapping.paths import (
+    MISSING,
+    Found,
+    Missing,
+    Path,
+    PathError,
+    compile_path,
+    is_path,
+)
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
-from onehook.core.mapping.templates import TemplateProblem, compile_template
+from onehook.core.mapping.templates import TemplateError, compile_template
 from onehook.core.schema.base import FieldSpec, Kind, Model
 
 VARIABLES = frozenset({"body", "item", "headers", "settings"})
@@ -39,7 +46,7 @@ class Table:
     node: Map
 
 
-Compile = Callable[["ValueCompiler", Map, FieldSpec | None], Get]
+Compile = Callable[[Map, FieldSpec | None], Get]
 
 
 class ValueCompiler:
@@ -91,7 +98,8 @@ class ValueCompiler:
             return nothing
         gets = tuple(compile_(choice) for choice in choices.items)
         flag = node.get("non_empty")
-        empty = ("", []) if isinstance(flag, Scalar) and flag.value is True else ()
+        skips_empty = isinstance(flag, Scalar) and flag.value is True
+        empty: tuple[JsonValue, ...] = ("", []) if skips_empty else ()
 
         def first(item: JsonValue, context: Context) -> JsonValue:
             for get in gets:
@@ -110,22 +118,27 @@ class ValueCompiler:
             return lambda item, context: [
                 value for get in gets if (value := get(item, context)) is not None
             ]
-        kinds = [key for key in node.items if key in self.KINDS]
+        table = self._kinds()
+        kinds = [key for key in node.items if key in table]
         if not kinds:
-            hint = f"a value is a path, or a map with one of {', '.join([*self.KINDS, 'if', 'coalesce'])}"
+            hint = (
+                f"a value is a path, or a map with one of {', '.join([*table, 'if', 'coalesce'])}"
+            )
             key = next(iter(node.items), "")
             place = node.keys.get(key, node.place)
             self.report("E002", place, f"{key!r} is no kind of value", hint)
             return nothing
-        allowed, compile_ = self.KINDS[kinds[0]]
+        allowed, compile_ = table[kinds[0]]
         self._keys(node, *allowed)
-        return compile_(self, node, spec)
+        return compile_(node, spec)
 
     def _keys(self, node: Map, *allowed: str) -> None:
         for key in node.items:
             if key not in allowed:
                 hint = nearest(key, allowed)
-                self.report("E002", node.keys.get(key, node.place), f"{key!r} has no place here", hint)
+                self.report(
+                    "E002", node.keys.get(key, node.place), f"{key!r} has no place here", hint
+                )
 
     def _scalar(self, node: Scalar, spec: FieldSpec | None) -> Get:
         if isinstance(node.value, str):
@@ -293,7 +306,9 @@ class ValueCompiler:
             return _object(plan, path)
         return _object(self.objects.plan(node, model), None)
 
-    def use(self, node: Map, model: type[Model], *, top: bool = False) -> tuple[Plan, Path | None] | None:
+    def use(
+        self, node: Map, model: type[Model], *, top: bool = False
+    ) -> tuple[Plan, Path | None] | None:
         """``{use: shape, with: path, set: {…}}``; None if it cannot be compiled."""
         self._keys(node, "use", "with", "set")
         name, extra = node.items["use"], node.get("set")
@@ -321,7 +336,9 @@ class ValueCompiler:
             gets = tuple(self.typed(item, item_spec) for item in node.items)
 
             def some(item: JsonValue, context: Context) -> JsonValue:
-                found = [v for get in gets if (v := get(item, context)) is not None]
+                found: list[JsonValue] = [
+                    v for get in gets if (v := get(item, context)) is not None
+                ]
                 return found or None
 
             return coerced(some, spec) if gets else lambda _item, _context: []
@@ -392,6 +409,22 @@ class ValueCompiler:
 
     # -- the kinds ---------------------------------------------------------------------------
 
+    def _kinds(self) -> Mapping[str, tuple[tuple[str, ...], Compile]]:
+        """Each kind: the keys that may stand in its map, and how it compiles."""
+        return {
+            "const": (("const",), self._const),
+            "header": (("header",), self._header),
+            "setting": (("setting",), self._setting),
+            "template": (("template",), self._template),
+            "lookup": (("lookup", "table", "ignore_case", "default"), self._lookup),
+            "date": (("date", "format", "tz"), self._date),
+            "match": (("match", "pattern"), self._match),
+            "split": (("split", "on"), self._split),
+            "sum": (("sum",), self._sum),
+            "each": (("each", "as", "use", "set", "where"), self._each_leaf),
+            "use": (("use", "with", "set"), self._misplaced_use),
+        }
+
     def _table(self, node: Map) -> Table | None:
         name = node.get("table")
         if not isinstance(name, Scalar) or str(name.value) not in self.tables:
@@ -436,7 +469,7 @@ class ValueCompiler:
             return nothing
         try:
             render = compile_template(text.value, VARIABLES).render
-        except TemplateProblem as problem:
+        except TemplateError as problem:
             self.report("E103", text.place, str(problem))
             return nothing
         return coerced(lambda item, context: render(context.variables(item)), spec)
@@ -519,7 +552,9 @@ class ValueCompiler:
         name = given.value if isinstance(given, Scalar) else None
         zone = dates.find_zone(name) if isinstance(name, str) else None
         if zone is None:
-            self.report("E107", given.place, f"there is no time zone {name!r}", "e.g. Europe/Berlin")
+            self.report(
+                "E107", given.place, f"there is no time zone {name!r}", "e.g. Europe/Berlin"
+            )
         return zone
 
     def _match(self, node: Map, spec: FieldSpec | None) -> Get:
@@ -578,21 +613,6 @@ class ValueCompiler:
         self.report("E106", node.place, f"{what} is no object; use: gives one")
         return nothing
 
-    # kind: the keys that may stand beside it, and how it compiles
-    KINDS: ClassVar[Mapping[str, tuple[tuple[str, ...], Compile]]] = {
-        "const": (("const",), _const),
-        "header": (("header",), _header),
-        "setting": (("setting",), _setting),
-        "template": (("template",), _template),
-        "lookup": (("lookup", "table", "ignore_case", "default"), _lookup),
-        "date": (("date", "format", "tz"), _date),
-        "match": (("match", "pattern"), _match),
-        "split": (("split", "on"), _split),
-        "sum": (("sum",), _sum),
-        "each": (("each", "as", "use", "set", "where"), _each_leaf),
-        "use": (("use", "with", "set"), _misplaced_use),
-    }
-
 
 def read(path: Path) -> Get:
     """What *path* finds; null where it leads nowhere."""
@@ -649,18 +669,20 @@ def _rows(node: Map, table: Table) -> tuple[Mapping[str, JsonScalar], bool]:
 
 
 def _literal_fits(value: object, spec: FieldSpec) -> bool:
+    """Whether a literal may stand for the field *spec*; null always may."""
     if value is None:
         return True
-    match spec.kind:
-        case Kind.TEXT | Kind.LONG | Kind.EMAIL:
-            return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
-        case Kind.BOOLEAN:
-            return isinstance(value, bool)
-        case Kind.INTEGER:
-            return isinstance(value, int) and not isinstance(value, bool)
-        case Kind.NUMBER:
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case Kind.ENUM:
-            return value in spec.members
-        case _:
-            return False
+    if spec.kind is Kind.ENUM:
+        return value in spec.members
+    kinds = _LITERALS.get(spec.kind, ())
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+_LITERALS: Mapping[Kind, tuple[type, ...]] = {
+    Kind.TEXT: (str, int),
+    Kind.LONG: (str, int),
+    Kind.EMAIL: (str,),
+    Kind.BOOLEAN: (bool,),
+    Kind.INTEGER: (int,),
+    Kind.NUMBER: (int, float),
+}

@@ -105,7 +105,7 @@ _PLAIN: dict[object, Kind] = {
 }
 
 
-def _spec(name: str, annotation: Any, metadata: tuple[object, ...] = ()) -> FieldSpec:  # noqa: ANN401 typing's own forms
+def _spec(name: str, annotation: Any, metadata: tuple[object, ...] = ()) -> FieldSpec:
     required = True
     marks = [m for m in metadata if isinstance(m, str) and m in _MARKED]
     if marks:

@@ -8,7 +8,6 @@ from onehook.core.schema.base import (
     Custom,
     Email,
     Integer,
-    LongText,
     Model,
     Number,
     Part,

@@ -66,9 +66,7 @@ _TYPES: tuple[tuple[str, str, type[Thing]], ...] = (
 )
 
 EVENT_TYPES: dict[str, type[Thing]] = {
-    f"{entity}.{action}": model
-    for entity, actions, model in _TYPES
-    for action in actions.split()
+    f"{entity}.{action}": model for entity, actions, model in _TYPES for action in actions.split()
 }
 
 # A urn names the thing, and these models are views of another thing (`schema.md` §2 rule 7).

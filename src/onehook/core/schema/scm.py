@@ -142,9 +142,7 @@ class Review(Thing):
     """A verdict on a pull request."""
 
     id: str
-    state: Literal[
-        "approved", "changes_requested", "commented", "dismissed", "pending", "unknown"
-    ]
+    state: Literal["approved", "changes_requested", "commented", "dismissed", "pending", "unknown"]
     body: LongText | None
     url: str | None
     author: Actor | None

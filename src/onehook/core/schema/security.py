@@ -60,9 +60,7 @@ class Vulnerability(Thing):
     scan: Ref | None
     affected_assets: list[str] | None
     dismissed_reason: (
-        Literal[
-            "false_positive", "wont_fix", "risk_accepted", "used_in_tests", "other", "unknown"
-        ]
+        Literal["false_positive", "wont_fix", "risk_accepted", "used_in_tests", "other", "unknown"]
         | None
     )
     repository: Repository | None
@@ -89,9 +87,7 @@ class Scan(Thing):
     id: str
     name: str | None
     tool: str | None
-    status: Literal[
-        "queued", "running", "succeeded", "failed", "canceled", "timed_out", "unknown"
-    ]
+    status: Literal["queued", "running", "succeeded", "failed", "canceled", "timed_out", "unknown"]
     progress_percent: Integer | None
     score: Integer | None
     duration_ms: Integer | None

@@ -3,8 +3,9 @@
 from importlib.resources import files
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
+
+from onehook.store.client import Client
 
 Argument = str | bytes | int
 
@@ -14,12 +15,10 @@ class Script:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.text = files(__package__).joinpath(f"{name}.lua").read_text("utf-8")
+        self.text = files("onehook.store.scripts").joinpath(f"{name}.lua").read_text("utf-8")
         self._sha: str | None = None
 
-    async def run(
-        self, client: Redis, keys: list[str], arguments: list[Argument]
-    ) -> list[Any]:
+    async def run(self, client: Client, keys: list[str], arguments: list[Argument]) -> list[Any]:
         """Run it with every key declared.
 
         Raises:
@@ -29,12 +28,17 @@ class Script:
             if self._sha is None:
                 self._sha = await client.script_load(self.text)
             try:
-                return await client.execute_command(
-                    "EVALSHA", self._sha, len(keys), *keys, *arguments
-                )
+                return await _call(client, "EVALSHA", self._sha, keys, arguments)
             except NoScriptError:
                 self._sha = None
-        return await client.execute_command("EVAL", self.text, len(keys), *keys, *arguments)
+        return await _call(client, "EVAL", self.text, keys, arguments)
+
+
+async def _call(
+    client: Client, command: str, script: str, keys: list[str], arguments: list[Argument]
+) -> list[Any]:
+    reply: list[Any] = await client.execute_command(command, script, len(keys), *keys, *arguments)
+    return reply
 
 
 COMMIT = Script("commit")
