@@ -53,18 +53,19 @@ def document() -> bytes:
     refs: dict[type[BaseModel], dict[str, Any]] = {
         model: schema for (model, _), schema in schemas.items()
     }
-    definitions = cast("dict[str, Any]", shared.get("$defs", {}))
+    definitions = cast("dict[str, Any]", shared["$defs"])
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         for path in (operation.path, *operation.aliases):
             alias = path != operation.path
             described = _describe(operation, refs, definitions, alias=alias)
             paths.setdefault(path, {})[operation.method.lower()] = described
+    scopes: list[str] = []
     return encode(
         {
             "openapi": "3.1.0",
             "info": {"title": "onehook", "version": __version__, "license": {"name": "Apache-2.0"}},
-            "security": [{"apiKey": []}],
+            "security": [{"apiKey": scopes}],
             "paths": paths,
             "components": {
                 "schemas": definitions,

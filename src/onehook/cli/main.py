@@ -5,9 +5,6 @@ import sys
 from cyclopts import App
 
 from onehook import __version__
-from onehook.cli import mapping
-from onehook.cli.output import fail
-from onehook.cli.serve import serve
 from onehook.errors import OnehookError
 
 app = App(
@@ -16,8 +13,10 @@ app = App(
     help="A webhook gateway that understands events.",
     result_action="return_value",
 )
-app.command(serve)
-app.command(mapping.app)
+# By name: a command is imported when it is run, so that `serve` is up before it would be missed.
+app.command("onehook.cli.serve:serve")
+app.command("onehook.cli.demo:demo")
+app.command("onehook.cli.mapping:app", name="mapping")
 
 
 def main() -> None:
@@ -28,6 +27,6 @@ def main() -> None:
     try:
         code = app()
     except OnehookError as error:
-        fail(error.detail)
+        print(f"onehook: {error.detail}", file=sys.stderr)  # noqa: T201 a command's own output
         sys.exit(error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)

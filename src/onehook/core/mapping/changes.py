@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import Get
+from onehook.core.mapping.coerce import Get, single
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.paths import Missing, Path
@@ -17,9 +17,12 @@ from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.mapping.values import ValueCompiler, nothing
 from onehook.core.schema.base import FieldSpec, Kind, Model, fields_of
 from onehook.core.schema.common import Reference
+from onehook.core.schema.identity import Membership
 
 Many = Callable[[JsonValue, Context], list[dict[str, JsonValue]]]
 _TEXT = FieldSpec("value", Kind.TEXT, required=False)
+# `schema.md` §4: a membership changes the members of its group, which is no field of its own.
+_MEMBERS = FieldSpec("members", Kind.LIST, required=False, item=_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ def _change(
 
 def find_field(model: type[Model], name: str) -> FieldSpec | None:
     """The field that a dotted *name* such as ``target.branch`` leads to; None if there is none."""
+    if model is Membership and name == _MEMBERS.name:
+        return _MEMBERS
     head, _, rest = name.partition(".")
     spec = fields_of(model).get(head)
     if not rest or spec is None:
@@ -137,8 +142,8 @@ def _scalar_change(
     for key in ("added", "removed"):
         if reader.node_of(key) is not None:
             reader.problem(key, f"{key}: is for list fields; this one has from: and to:")
-    old = nothing if before is None else values.typed(before, spec)
-    new = nothing if after is None else values.typed(after, spec)
+    old = nothing if before is None else single(values.typed(before, spec))
+    new = nothing if after is None else single(values.typed(after, spec))
     known = _known(before, values)
 
     def change(item: JsonValue, context: Context) -> dict[str, JsonValue] | None:

@@ -42,6 +42,11 @@ def scalar(value: JsonValue) -> JsonScalar:
     return None
 
 
+def single(get: Get) -> Get:
+    """*get*, if it gives a scalar; a list or object is nothing here."""
+    return lambda item, context: scalar(get(item, context))
+
+
 def coerced(get: Get, spec: FieldSpec | None) -> Get:
     """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars."""
     if spec is None:

@@ -43,9 +43,10 @@ class Context:
 
     def urn(self, entity: str, parts: list[str]) -> str:
         """``oh:<platform>:<host>:<entity>:<path>`` (`schema.md` §2 rule 7)."""
-        path = "/".join(quote(part, safe="/!~*'()") for part in parts)
+        path = "/".join(parts)
         if self.fold == "lower":
             path = path.lower()
         elif self.fold == "upper":
             path = path.upper()
+        path = quote(path, safe="/!~*'()", errors="replace")
         return f"oh:{self.platform}:{quote(self.host, safe='')}:{entity}:{path}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import Get, key_text, scalar
+from onehook.core.mapping.coerce import Get, key_text, scalar, single
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.report import Report
@@ -72,7 +72,11 @@ class Plan:
         return out
 
     def _fill(self, out: dict[str, JsonValue], item: JsonValue, context: Context) -> bool:
-        """Set the fields that have a value; whether any of them makes the object."""
+        """Set the fields that have a value; whether any of them makes the object.
+
+        Raises:
+            MissingField: something below lacks what it needs.
+        """
         found = False
         for name, get, counts in self.plain:
             try:
@@ -228,9 +232,10 @@ class ObjectCompiler:
         if not isinstance(node, Map):
             self.report("E002", node.place, f"{name}: is a map of names to values")
             return ()
+        gets = {key: self.values.typed(value, None) for key, value in node.items.items()}
         return tuple(
-            (f"_{key}" if key.isdigit() else key, self.values.typed(value, None))
-            for key, value in node.items.items()
+            (f"_{key}" if key.isdigit() else key, single(get) if name == "native" else get)
+            for key, get in gets.items()
         )
 
     def _urn(self, entries: Mapping[str, tuple[Node, Place]], model: type[Model]) -> UrnOf | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from onehook.core.jsontext import JsonScalar, JsonValue, number
+from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonScalar, JsonValue, number
 from onehook.core.mapping import dates
 from onehook.core.mapping.coerce import Get, coerced, key_text
 from onehook.core.mapping.conditions import compile_condition, compile_pattern
@@ -261,7 +261,7 @@ class ValueCompiler:
             other = default.value
             if other is not None:
                 self._check_member(default, other, spec)
-            if other != "unknown":
+            if other not in ("unknown", "other"):
                 message = f"the default {other!r} guesses: an unmapped value should be unknown"
                 self.report("W204", default.place, message)
         name = spec.name
@@ -421,6 +421,8 @@ class ValueCompiler:
             "match": (("match", "pattern"), self._match),
             "split": (("split", "on"), self._split),
             "sum": (("sum",), self._sum),
+            "count": (("count",), self._count),
+            "scale": (("scale", "by"), self._scale),
             "each": (("each", "as", "use", "set", "where"), self._each_leaf),
             "use": (("use", "with", "set"), self._misplaced_use),
         }
@@ -603,6 +605,34 @@ class ValueCompiler:
             return number(sum(numbers)) if numbers else None
 
         return coerced(total, spec)
+
+    def _count(self, node: Map, spec: FieldSpec | None) -> Get:
+        get = self._leaf_of(node.items["count"])
+
+        def length(item: JsonValue, context: Context) -> JsonValue:
+            value = get(item, context)
+            return len(value) if isinstance(value, list) else None
+
+        return coerced(length, spec)
+
+    def _scale(self, node: Map, spec: FieldSpec | None) -> Get:
+        get, by = self._leaf_of(node.items["scale"]), node.get("by")
+        factor = by.value if isinstance(by, Scalar) else None
+        if isinstance(factor, bool) or not isinstance(factor, int | float):
+            self.report("E106", node.place, "scale: needs by:, a number")
+            return nothing
+
+        def scaled(item: JsonValue, context: Context) -> JsonValue:
+            value = get(item, context)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return None
+            product = value * factor
+            whole = (
+                spec is not None and spec.kind is Kind.INTEGER and abs(product) < MAX_SAFE_INTEGER
+            )
+            return round(product) if whole else number(product)
+
+        return coerced(scaled, spec)
 
     def _each_leaf(self, node: Map, _spec: FieldSpec | None) -> Get:
         """``each`` where any scalars may stand: in custom, in changes."""
