@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 import uvloop
@@ -159,8 +159,8 @@ class _Lane(asyncio.Protocol):
     # -- the protocol ------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport, self._buffer = transport, b""
+        # uvloop's transports are of no such class, they only behave like one.
+        self._transport, self._buffer = cast(asyncio.WriteTransport, transport), b""
         self._send()
 
     def data_received(self, data: bytes) -> None:

@@ -1,13 +1,14 @@
 """``onehook serve``: run the gateway."""
 
 import asyncio
+import gc
 import signal
+import sys
 from pathlib import Path
 
 import uvloop
 
 from onehook import log
-from onehook.cli.output import talk
 from onehook.settings import Settings, load
 from onehook.wiring import Runtime, run
 
@@ -33,6 +34,7 @@ def serve(
     """
     settings = load(host=host, port=port, data=data, redis_url=redis_url, mappings=mappings)
     log.configure(settings.log_level)
+    gc.disable()  # starting makes much and drops nothing; _say_ready switches it on again
     uvloop.run(_serve(settings))
     return 0
 
@@ -47,5 +49,7 @@ async def _serve(settings: Settings) -> None:
 
 def _say_ready(runtime: Runtime) -> None:
     if runtime.settings.api_key is None:
-        talk.print(f"The admin API key is in {runtime.key_file}", markup=False)
+        print(f"The admin API key is in {runtime.key_file}", file=sys.stderr)  # noqa: T201
+    gc.freeze()  # what is here now stays: later collections need not look at it
+    gc.enable()
     print(f"onehook ready {runtime.url}", flush=True)  # noqa: T201 programs wait for this line

@@ -9,6 +9,7 @@ without a word.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from jsonpath_ng.exceptions import JSONPathError
@@ -104,6 +105,7 @@ def is_path(text: str) -> bool:
     return text.startswith("$")
 
 
+@lru_cache(maxsize=10_000)
 def compile_path(text: str) -> Path:
     """Compile *text*, such as ``$.a.b[0]``, ``$$['x-y'].z[*]`` or ``$.list[?@.id == 'x'].name``.
 

@@ -9,11 +9,12 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
+from jinja2 import Template, TemplateSyntaxError, nodes
 from jinja2 import TemplateError as JinjaError
-from jinja2 import TemplateSyntaxError, nodes
 from jinja2.runtime import ChainableUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -229,14 +230,15 @@ _COMMENT = re.compile(r"\{#|\{%")
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """A checked template; :meth:`render` gives None where something in it is undefined."""
+class Checked:
+    """A checked template; ``render`` gives None where something in it is undefined."""
 
     text: str
     render: Render
 
 
-def compile_template(text: str, variables: frozenset[str]) -> Template:
+@lru_cache(maxsize=10_000)
+def compile_template(text: str, variables: frozenset[str]) -> Checked:
     """Check *text* and compile it; *variables* are the names that it may use.
 
     Raises:
@@ -256,7 +258,7 @@ def compile_template(text: str, variables: frozenset[str]) -> Template:
         msg = "nested too deeply"
         raise TemplateError(msg) from None
     _check(tree, variables)
-    return Template(text, _renderer(text))
+    return Checked(text, _renderer(text))
 
 
 def _check(tree: nodes.Template, variables: frozenset[str]) -> None:
@@ -280,11 +282,17 @@ def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
         raise TemplateError(msg)
 
 
+@cache
+def _template(text: str) -> Template:
+    return _ENVIRONMENT.from_string(text)
+
+
 def _renderer(text: str) -> Render:
-    template = _ENVIRONMENT.from_string(text)
-    stream = template.root_render_func
+    """Jinja2's code for a checked template; made at its first use, of which most have none."""
 
     def render(variables: Mapping[str, object]) -> str | None:
+        template = _template(text)
+        stream = template.root_render_func
         try:
             result = "".join(stream(template.new_context(dict(variables))))
         except (_Nothing, JinjaError, TypeError, ValueError, RecursionError, OverflowError):

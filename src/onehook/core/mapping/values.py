@@ -30,6 +30,7 @@ from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
 from onehook.core.mapping.templates import TemplateError, compile_template
 from onehook.core.schema.base import FieldSpec, Kind, Model
 
+MAX_DIGITS = 18  # of text that is read as a whole number
 VARIABLES = frozenset({"body", "item", "headers", "settings"})
 
 
@@ -422,6 +423,7 @@ class ValueCompiler:
             "split": (("split", "on"), self._split),
             "sum": (("sum",), self._sum),
             "count": (("count",), self._count),
+            "integer": (("integer",), self._integer),
             "scale": (("scale", "by"), self._scale),
             "each": (("each", "as", "use", "set", "where"), self._each_leaf),
             "use": (("use", "with", "set"), self._misplaced_use),
@@ -614,6 +616,16 @@ class ValueCompiler:
             return len(value) if isinstance(value, list) else None
 
         return coerced(length, spec)
+
+    def _integer(self, node: Map, spec: FieldSpec | None) -> Get:
+        get = self._leaf_of(node.items["integer"])
+
+        def whole(item: JsonValue, context: Context) -> JsonValue:
+            digits = key_text(get(item, context)) or ""
+            plain_digits = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+            return number(int(digits)) if plain_digits else None
+
+        return coerced(whole, spec)
 
     def _scale(self, node: Map, spec: FieldSpec | None) -> Get:
         get, by = self._leaf_of(node.items["scale"]), node.get("by")

@@ -1,0 +1,5 @@
+"""``python -m onehook``."""
+
+from onehook.cli.main import main
+
+main()

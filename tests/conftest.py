@@ -1,0 +1,109 @@
+"""The store that all tests of one worker share, and the factories of what runs on it."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from onehook.settings import PREFIX, Settings
+from onehook.store.server import EmbeddedServer
+from onehook.wiring import Runtime
+from tests.builders import API_KEY, Running, Subscriber, read_mappings
+
+_prefixes = itertools.count(1)
+MEMORY = 256 * 1024 * 1024
+
+
+class StartGateway(Protocol):
+    """Starts a gateway; *settings* are those of ``Settings``."""
+
+    def __call__(self, *, clock: Any = None, **settings: Any) -> Awaitable[Running]: ...
+
+
+StartSubscriber = Callable[[], Awaitable[Subscriber]]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The socket of an embedded server: one for each worker."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("store"), maxmemory=MEMORY)
+    with asyncio.Runner() as runner:
+        try:
+            yield runner.run(server.start())
+        finally:
+            runner.run(server.stop())
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A key prefix that no other test has."""
+    return f"t{os.getpid()}.{next(_prefixes)}"
+
+
+@pytest.fixture
+async def start_gateway(
+    store: str,
+    tmp_path: Path,
+    prefix: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[StartGateway]:
+    """A factory of gateways; all of one test share a key prefix and a ``secret.key``."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("onehook.wiring.read_all", read_mappings)
+    running: list[Running] = []
+
+    async def start(*, clock: Any = None, **settings: Any) -> Running:
+        given: dict[str, Any] = {
+            "port": 0,
+            "data": tmp_path / "data",
+            "key_prefix": prefix,
+            "api_key": API_KEY,
+            "delivery_allow": "127.0.0.0/8",
+            "redis_url": store,
+            **settings,
+        }
+        runtime = Runtime(Settings(**given), clock)
+        try:
+            await runtime.start()
+        except BaseException:
+            await runtime.stop()
+            raise
+        running.append(Running(runtime))
+        return running[-1]
+
+    yield start
+    for gateway in running:
+        await gateway.close()
+
+
+@pytest.fixture
+async def gateway(start_gateway: StartGateway) -> Running:
+    """A gateway as most tests want it."""
+    return await start_gateway()
+
+
+@pytest.fixture
+async def start_subscriber() -> AsyncIterator[StartSubscriber]:
+    """A factory of subscribers."""
+    started: list[Subscriber] = []
+
+    async def start() -> Subscriber:
+        subscriber = Subscriber()
+        await subscriber.start()
+        started.append(subscriber)
+        return subscriber
+
+    yield start
+    for subscriber in started:
+        await subscriber.stop()
+
+
+@pytest.fixture
+async def subscriber(start_subscriber: StartSubscriber) -> Subscriber:
+    """A subscriber that takes everything."""
+    return await start_subscriber()
