@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -151,7 +152,9 @@ class Api:
 @cache
 def shipped() -> Mapping[str, MappingFile]:
     """The mappings of this repository, compiled once."""
-    return read_folder(shipped_folder())
+    with warnings.catch_warnings():  # jsonpath-ng's `&`, which core/mapping/paths.py writes
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return read_folder(shipped_folder())
 
 
 def read_mappings(extra: Path | None) -> Mapping[str, MappingFile]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,7 @@ from onehook.deliver.client import DeliveryClient
 from onehook.deliver.worker import Worker
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.committer import Committer
-from onehook.mappings import read_all
+from onehook.mappings import MappingFile, read_all
 from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.client import Client
@@ -41,10 +41,19 @@ API_KEY_PREFIX = "ohk_"
 
 
 class Runtime:
-    """One gateway process: from :meth:`start` to :meth:`stop`."""
+    """One gateway process: from :meth:`start` to :meth:`stop`.
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    *mappings* are compiled already; without them they are read as *settings* say.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        mappings: Mapping[str, MappingFile] | None = None,
+    ) -> None:
         self.settings = settings
+        self._mappings = mappings
         self.clock = clock or SystemClock()
         self.url = ""
         self.api_key: str | None = None  # as given or made; None: another start made it
@@ -64,7 +73,7 @@ class Runtime:
             StoreUnavailableError: the store cannot be reached.
         """
         settings = self.settings
-        files = read_all(settings.mappings)
+        files = read_all(settings.mappings) if self._mappings is None else self._mappings
         _prepare_folder(settings.data)
         self.client = await self._open_store()
         keys = Keys(settings.key_prefix)

