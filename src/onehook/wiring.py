@@ -22,7 +22,7 @@ from onehook.mappings import MappingFile, read_all
 from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.client import Client
-from onehook.store.connection import check_server, connect
+from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore, Retention
 from onehook.store.keys import Keys
@@ -35,6 +35,8 @@ from onehook.web.gateway import Gateway, Readiness
 log = structlog.get_logger()
 
 REFRESH = 1.0  # seconds between looks for another gateway's changes
+STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
+STORE_PAUSE = 0.2
 SWEEP = 60.0  # seconds between rounds of retention
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
 API_KEY_PREFIX = "ohk_"
@@ -75,18 +77,12 @@ class Runtime:
         settings = self.settings
         files = read_all(settings.mappings) if self._mappings is None else self._mappings
         _prepare_folder(settings.data)
-        self.client = await self._open_store()
         keys = Keys(settings.key_prefix)
         retention = Retention(history=timedelta(days=settings.history_days))
         metrics, readiness = Metrics(), Readiness()
-        registry = Registry(
-            self.client,
-            keys,
-            load_sealer(settings.data / "secret.key"),
-            {name: file.mapping for name, file in files.items()},
-        )
-        await registry.open()
-        await self._first_key(registry)
+        sealer = load_sealer(settings.data / "secret.key")
+        mappings = {name: file.mapping for name, file in files.items()}
+        registry = await self._open(lambda: Registry(self.client, keys, sealer, mappings))
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
         self.gateway = Gateway(
@@ -114,15 +110,37 @@ class Runtime:
         ]
         readiness.set("starting", holds=False)
 
+    async def _open(self, make: Callable[[], Registry]) -> Registry:
+        """Open the store and read the configuration; a store that is just coming up is waited for.
+
+        Raises:
+            StoreUnavailableError: it did not come up in time.
+        """
+        deadline = asyncio.get_running_loop().time() + STORE_PATIENCE
+        while True:
+            try:
+                with store_errors():
+                    self.client = await self._open_store()
+                    registry = make()
+                    await registry.open()
+                    await self._first_key(registry)
+                    return registry
+            except StoreUnavailableError as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                log.warning("store.awaited", reason=error.detail)
+                await asyncio.sleep(STORE_PAUSE)
+
     async def _open_store(self) -> Client:
         settings = self.settings
         if settings.redis_url is not None:
             client = connect(settings.redis_url.get_secret_value())
         else:
-            memory = settings.store_memory
-            self._server = EmbeddedServer(settings.data, maxmemory=memory)
+            if self._server is None:
+                self._server = EmbeddedServer(settings.data, maxmemory=settings.store_memory)
             client = connect(await self._server.start())
-            self._store_watch = asyncio.create_task(self._server.watch(self._stop_store))
+            if self._store_watch is None:
+                self._store_watch = asyncio.create_task(self._server.watch(self._stop_store))
         info = await check_server(client, settings.ack)
         if info.cluster:
             msg = "ONEHOOK_REDIS_URL leads to a cluster, which this release cannot use yet"
@@ -137,7 +155,7 @@ class Runtime:
         if given is not None:
             self.api_key = given.get_secret_value()
         elif self.key_file.exists():
-            self.api_key = self.key_file.read_text(encoding="ascii").strip()
+            self.api_key = self.key_file.read_text(encoding="utf-8").strip()
         else:
             self.api_key = API_KEY_PREFIX + secrets.token_urlsafe(32)
         if given is None or self.key_file.exists():

@@ -46,10 +46,11 @@ async def _survive(made: Gateway, count: int, connections: int) -> None:
     try:
         await run_load(path, make_webhooks(count, SECRET), connections, take, patience)
     finally:
+        assert not killer.done() or killer.cancelled(), killer.exception()
         killer.cancel()
         await asyncio.gather(killer, return_exceptions=True)
     if made.process is None or made.process.returncode is not None:
-        await made.start()
+        await made.restart()
     missing = await _arrive(subscriber, answered, 120)
     times = Counter(id_ for id_, _ in subscriber.received.ids)
     repeats = sum(n - 1 for n in times.values())

@@ -440,7 +440,6 @@ def test_urn_segments_are_percent_encoded_and_folded(
     assert event.data["urn"] == f"oh:acme:int_demo:ticket:{path}"
 
 
-@pytest.mark.xfail(reason="the path is folded after percent-encoding, so letters beyond ASCII stay")
 def test_folding_takes_all_letters() -> None:
     """``Ä`` and ``ä`` are one name where case is ignored."""
     mapping = ticket("urn_case: lower\n")

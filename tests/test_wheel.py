@@ -1,0 +1,44 @@
+"""The wheel is whole: mappings and scripts are inside it, and it runs outside the checkout."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import onehook
+
+ROOT = Path(onehook.__file__).parents[2]
+
+
+def test_the_wheel_runs_outside_the_checkout(tmp_path: Path) -> None:
+    """A wheel, unpacked elsewhere, runs the demo on its own mappings."""
+    dist, inside = tmp_path / "dist", tmp_path / "site"
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(dist)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = dist.glob("*.whl")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    subprocess.run([*install, str(inside), str(wheel)], check=True, capture_output=True)
+    environment = {
+        **{n: v for n, v in os.environ.items() if not n.startswith("ONEHOOK_")},
+        "PYTHONPATH": str(inside),  # before the checkout, which this virtualenv knows as well
+    }
+    where = subprocess.run(
+        [sys.executable, "-c", "import onehook.mappings as m; print(m.shipped_folder())"],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert Path(where.stdout.strip()) == inside / "onehook" / "mappings"
+    demo = subprocess.run(
+        [sys.executable, "-m", "onehook", "demo", "--once"],
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert demo.returncode == 0, demo.stderr
+    assert "every signature verified" in demo.stdout
