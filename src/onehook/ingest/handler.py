@@ -163,7 +163,8 @@ def _prepare(
 def _ignored(gateway: Gateway, integration: Integration, outcome: Ignored) -> web.Response:
     gateway.metrics.webhooks.labels(integration.info.id, "ignored").inc()
     log.info("webhook.ignored", integration_id=integration.info.id, reason=outcome.reason)
-    return _json(202, {"status": "ignored", "reason": outcome.reason})
+    status = integration.mapping.reply.accepted
+    return _json(status, {"status": "ignored", "reason": outcome.reason})
 
 
 def _answer(
@@ -209,7 +210,7 @@ def _answer(
         outcome=outcome,
         events=len(events),
     )
-    return _json(200 if committed.duplicate else 202, body)
+    return _json(200 if committed.duplicate else integration.mapping.reply.accepted, body)
 
 
 def _json(status: int, body: dict[str, object]) -> web.Response:
@@ -224,7 +225,8 @@ def _refuse(
     level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
     level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
     headers = {"Allow": "POST"} if error.status == 405 else None
-    response = problem(error, headers)
+    field = None if integration is None else integration.mapping.reply.error_field
+    response = problem(error, headers, {} if field is None else {field: error.detail})
     if error.status in (400, 408, 413):
         # Part of the body may still be on its way: the connection cannot be used again.
         response.force_close()

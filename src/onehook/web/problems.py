@@ -46,8 +46,12 @@ KINDS: Mapping[str, ProblemKind] = {
 }  # fmt: skip
 
 
-def problem(error: OnehookError, headers: Mapping[str, str] | None = None) -> web.Response:
-    """*error* as ``application/problem+json``."""
+def problem(
+    error: OnehookError,
+    headers: Mapping[str, str] | None = None,
+    more_fields: Mapping[str, object] | None = None,
+) -> web.Response:
+    """*error* as ``application/problem+json``; RFC 9457 §3.2 allows fields of one's own."""
     kind = KINDS.get(error.code)
     body: dict[str, object] = {
         "type": f"/problems/{error.code}",
@@ -56,6 +60,7 @@ def problem(error: OnehookError, headers: Mapping[str, str] | None = None) -> we
         "detail": error.detail,
         "code": error.code,
     }
+    body.update(more_fields or {})
     if error.errors:
         body["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
     more = dict(headers or {})

@@ -35,8 +35,8 @@ ModelType = type[Model]
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
     "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "dedupe", "event_name", "host", "urn_case", "tables", "shapes", "rules",
-    "ignore", "tests",
+    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
+    "rules", "ignore", "tests",
 )  # fmt: skip
 _RULE = (
     "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
@@ -105,6 +105,14 @@ class Dedupe:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """How a sender wants to be answered: the status of 202s, and a field for errors' details."""
+
+    accepted: int = 202
+    error_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledMapping:
     """One platform, ready to normalize."""
 
@@ -115,6 +123,7 @@ class CompiledMapping:
     verify: VerifySection
     handshakes: tuple[Handshake, ...]
     answer_within: timedelta
+    reply: Reply
     dedupe: Dedupe
     event_name: Get
     host: Get
@@ -280,6 +289,7 @@ class _Document:
             compile_verify(top.get("verify"), self.report, top),
             compile_handshakes(top.get("handshake"), self.report),
             self._answer_within(),
+            self._reply(),
             self._dedupe(),
             self._value("event_name"),
             self._value("host"),
@@ -355,6 +365,18 @@ class _Document:
             self.reader.problem("answer_within", "answer_within: is a duration up to 60s, e.g. 8s")
             return timedelta(seconds=8)
         return found
+
+    def _reply(self) -> Reply:
+        node = self.reader.map("reply")
+        if node is None:
+            return Reply()
+        reader = Reader(node, self.report).only("accepted", "error_field")
+        given = reader.node_of("accepted")
+        accepted = given.value if isinstance(given, Scalar) else 202
+        if isinstance(accepted, bool) or accepted not in (200, 201, 202, 204):
+            reader.problem("accepted", "accepted: is 200, 201, 202 or 204")
+            accepted = 202
+        return Reply(int(accepted or 202), reader.text("error_field"))
 
     def _dedupe(self) -> Dedupe:
         node = self.reader.map("dedupe")

@@ -395,5 +395,5 @@ def _answer(reader: Reader) -> tuple[int, str, Render]:
         template = compile_template(reader.text("body") or "", frozenset({"body", "item", "value"}))
     except TemplateError as problem:
         reader.report("E103", reader.at("body"), str(problem))
-        template = compile_template("", frozenset())
+        template = compile_template("", frozenset[str]())
     return code, content_type, template.render
