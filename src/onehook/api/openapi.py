@@ -9,12 +9,13 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
-from onehook.api import deliveries, events, integrations, platforms, subscriptions
+from onehook.api import deliveries, events, integrations, platforms, schemas, subscriptions
 from onehook.core.jsontext import encode
 from onehook.web.operations import NoBody, NoQuery, Operation
 
 OPERATIONS: Sequence[Operation] = (
     *platforms.OPERATIONS,
+    *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
     *events.OPERATIONS,

@@ -12,6 +12,7 @@ from onehook.api.integrations import Key, Name, check_key
 from onehook.api.pagination import Page, Pattern, decode_cursor, encode_cursor
 from onehook.core.addresses import check_url
 from onehook.core.durations import parse_duration, render_duration
+from onehook.core.filters import compile_filter
 from onehook.core.profiles import make_secret, secret_key
 from onehook.core.schedule import DEFAULT_RETRY
 from onehook.errors import AddressError, FieldError, InvalidRequestError, NotFoundError
@@ -55,13 +56,18 @@ SigningSecret = Annotated[str, Field(min_length=1, max_length=512), AfterValidat
 
 
 class SubscriptionIn(Form):
-    """A new subscription. ``integrations`` takes ids, keys or platform slugs; empty: all."""
+    """A new subscription.
+
+    ``integrations`` takes ids, keys or platform slugs; empty: all. ``filter`` holds conditions of
+    the mapping language; ``$`` is the event as delivered.
+    """
 
     url: str
     name: Name | None = None
     key: Key | None = None
     events: Events = ["*"]
     integrations: Sources = []
+    filter: dict[str, Any] | None = None
     active: bool = True
     secret: SigningSecret | None = None
     timeout: Timeout = "10s"
@@ -76,6 +82,7 @@ class SubscriptionPatch(Form):
     key: Key | None = None
     events: Events | None = None
     integrations: Sources | None = None
+    filter: dict[str, Any] | None = None
     active: bool | None = None
     secret: SigningSecret | None = None
     timeout: Timeout | None = None
@@ -91,6 +98,7 @@ class SubscriptionOut(BaseModel):
     url: str
     events: list[str]
     integrations: list[str]
+    filter: dict[str, Any] | None
     active: bool
     timeout: str
     retry: list[str]
@@ -122,6 +130,7 @@ def show(record: SubscriptionRecord) -> SubscriptionOut:
         url=record.url,
         events=record.events,
         integrations=record.integrations,
+        filter=record.filter,
         active=record.active,
         timeout=_duration(record.timeout_ms),
         retry=[_duration(ms) for ms in record.retry_ms],
@@ -179,6 +188,13 @@ def _sources(gateway: Gateway, names: list[str]) -> list[str]:
     return found
 
 
+def _filter(conditions: dict[str, Any] | None) -> dict[str, Any] | None:
+    """*conditions*, once they compile."""
+    if conditions is not None:
+        compile_filter(conditions)
+    return conditions
+
+
 async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     """Make a subscription; its secret is shown this once."""
     gateway, body = call.gateway, call.body
@@ -195,6 +211,7 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
         url=body.url,
         events=list(dict.fromkeys(body.events)),
         integrations=_sources(gateway, body.integrations),
+        filter=_filter(body.filter),
         active=body.active,
         secret=registry.sealer.seal(id_, secret),
         timeout_ms=_ms(body.timeout),
@@ -253,6 +270,8 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         check_key(registry.snapshot, given["key"], record.id)
     if "integrations" in given:
         changes["integrations"] = _sources(gateway, given["integrations"])
+    if "filter" in given:
+        changes["filter"] = _filter(given["filter"])
     if "timeout" in given:
         changes["timeout_ms"] = _ms(given["timeout"])
     if "retry" in given:

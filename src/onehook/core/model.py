@@ -1,6 +1,6 @@
 """The values that walk the line: a webhook as it came, its identity, who gets its events."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NewType
@@ -98,10 +98,11 @@ class Subscription:
 
     id: SubscriptionId
     url: str
-    events: tuple[str, ...]  # patterns: *, scm.*, scm.pull_request.*, or a type
+    events: tuple[str, ...]  # patterns: *, scm.*, scm.pull_request.*, a type, an alias
     integrations: tuple[str, ...]  # ids or platform slugs; empty: all
     active: bool
     paused: bool
+    filter: Callable[[Mapping[str, JsonValue]], bool] | None  # on the event as delivered
     secret: bytes  # the key's bytes
     timeout: timedelta
     retry: tuple[timedelta, ...]

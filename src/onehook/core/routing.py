@@ -1,18 +1,20 @@
 """Events to the subscriptions that want them: compiled once, looked up by type."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from onehook.core.model import Event, IntegrationInfo, Subscription, SubscriptionId
+from onehook.core.schema.aliases import ALIASES, Alias
 from onehook.core.schema.events import EVENT_TYPES
 
 
 def pattern_problem(pattern: str) -> str | None:
     """Why *pattern* matches no event type; None if it matches some."""
-    if pattern == "*" or pattern in EVENT_TYPES:
+    if pattern == "*" or pattern in EVENT_TYPES or pattern in ALIASES:
         return None
     if pattern.endswith(".*") and any(type_.startswith(pattern[:-1]) for type_ in EVENT_TYPES):
         return None
-    return f"{pattern!r} matches no event type"
+    return f"{pattern!r} matches no event type; /v1/event-types lists them"
 
 
 def _patterns(type_: str) -> list[str]:
@@ -21,18 +23,36 @@ def _patterns(type_: str) -> list[str]:
     return ["*", *(".".join(parts[:n]) + ".*" for n in range(1, len(parts))), type_]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A subscription under one of its patterns; *alias* narrows what the pattern means."""
+
+    subscription: Subscription
+    alias: Alias | None
+
+    def wants(self, event: Event) -> bool:
+        """Whether alias and filter let *event* through."""
+        if self.alias is not None and not self.alias.fits(event.data):
+            return False
+        wanted = self.subscription.filter
+        return wanted is None or wanted(event.envelope)
+
+
 class Routes:
     """A snapshot of the active subscriptions; the cost of a match is that of its result."""
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
-        index: dict[tuple[str, str], list[Subscription]] = {}
+        index: dict[tuple[str, str], list[_Wish]] = {}
         for subscription in subscriptions:
             if not subscription.active:
                 continue
-            for pattern in subscription.events:
-                for integration in subscription.integrations or ("",):
-                    index.setdefault((pattern, integration), []).append(subscription)
-        self._index: Mapping[tuple[str, str], list[Subscription]] = index
+            for name in subscription.events:
+                alias = ALIASES.get(name)
+                wish = _Wish(subscription, alias)
+                for pattern in (name,) if alias is None else alias.types:
+                    for integration in subscription.integrations or ("",):
+                        index.setdefault((pattern, integration), []).append(wish)
+        self._index: Mapping[tuple[str, str], list[_Wish]] = index
         self._by_type = {type_: _patterns(type_) for type_ in EVENT_TYPES}
 
     def match(self, event: Event, integration: IntegrationInfo) -> list[Subscription]:
@@ -40,6 +60,7 @@ class Routes:
         found: dict[SubscriptionId, Subscription] = {}
         for pattern in self._by_type.get(event.type) or _patterns(event.type):
             for source in ("", integration.id, integration.type):
-                for subscription in self._index.get((pattern, source), ()):
-                    found[subscription.id] = subscription
+                for wish in self._index.get((pattern, source), ()):
+                    if wish.subscription.id not in found and wish.wants(event):
+                        found[wish.subscription.id] = wish.subscription
         return list(found.values())

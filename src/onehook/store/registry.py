@@ -9,11 +9,12 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
+from onehook.core.filters import compile_filter
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.compiler import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
@@ -59,6 +60,7 @@ class SubscriptionRecord(msgspec.Struct, kw_only=True):
     url: str
     events: list[str]
     integrations: list[str]
+    filter: dict[str, Any] | None = None  # conditions, as they were given
     active: bool = True
     paused_reason: str | None = None  # None: not paused
     secret: str  # sealed
@@ -191,6 +193,7 @@ class Registry:
             tuple(record.integrations),
             record.active,
             record.paused_reason is not None,
+            None if record.filter is None else compile_filter(record.filter),
             secret_key(self.sealer.open(record.id, record.secret)),
             timedelta(milliseconds=record.timeout_ms),
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
