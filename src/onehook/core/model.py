@@ -90,6 +90,7 @@ class Event:
     data: Mapping[str, JsonValue]
     envelope: Mapping[str, JsonValue]
     body: bytes  # the envelope as compact JSON: what is stored, signed and sent
+    rule: str = ""  # the id of the mapping's rule that made it
 
 
 @dataclass(frozen=True, slots=True)

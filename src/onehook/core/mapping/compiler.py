@@ -131,6 +131,8 @@ class CompiledMapping:
     rules: tuple[Rule | Group, ...]
     ignores: tuple[tuple[Condition, str], ...]
     tests: tuple[Map, ...]
+    tables: Mapping[str, Table]
+    plans: Mapping[int, Plan]  # by the id() of the node that each was made from
     warnings: tuple[Problem, ...]
 
     def leaves(self) -> Iterator[Rule]:
@@ -297,6 +299,8 @@ class _Document:
             rules,
             self._ignores(),
             tests,
+            self.values.tables,
+            self.values.plans,
             (),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
@@ -341,7 +345,7 @@ class _Document:
             for key, value in below.items.items():
                 if not isinstance(value, Scalar):
                     self.report("E002", value.place, f"table row {key!r} is no scalar")
-            tables[name] = Table(rows, below)
+            tables[name] = Table(name, rows, below)
         return tables
 
     def _shapes(self) -> dict[str, Map]:

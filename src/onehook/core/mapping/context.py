@@ -29,6 +29,7 @@ class Context:
     unmapped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # field, value
     misfits: list[str] = field(default_factory=list[str])  # optional fields of a wrong type
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
+    hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
     _variables: dict[str, object] | None = None
 
     def variables(self, item: JsonValue) -> Mapping[str, object]:

@@ -223,7 +223,7 @@ def _event(
     if len(body) > MAX_EVENT:
         shrink(data)
         body = encode(envelope)
-    return Event(event_id, rule.emit, data, envelope, body)
+    return Event(event_id, rule.emit, data, envelope, body, rule.id)
 
 
 def _data(

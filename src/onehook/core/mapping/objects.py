@@ -51,6 +51,7 @@ class Plan:
     native: tuple[tuple[str, Get], ...]
     custom: tuple[tuple[str, Get], ...]
     urn: UrnOf | None
+    origins: Mapping[str, Node]  # where each field's value stands in the file
     required: tuple[str, ...]
     lists: tuple[str, ...]  # required lists: [] rather than null
 
@@ -183,6 +184,7 @@ class ObjectCompiler:
             self._scalars(entries, "native"),
             self._scalars(entries, "custom"),
             self._urn(entries, model),
+            {name: value for name, (value, _) in entries.items()},
             tuple(n for n, s in fields.items() if s.required and s.kind not in _NEVER_MISSING),
             tuple(n for n, s in fields.items() if s.required and s.kind is Kind.LIST),
         )

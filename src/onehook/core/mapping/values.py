@@ -43,6 +43,7 @@ def nothing(_item: JsonValue, _context: Context) -> JsonValue:
 class Table:
     """A lookup table: text to value."""
 
+    name: str
     rows: dict[str, JsonScalar]
     node: Map
 
@@ -60,6 +61,7 @@ class ValueCompiler:
         self.tables = tables
         self.shapes = shapes
         self.objects = ObjectCompiler(self)
+        self.plans: dict[int, Plan] = {}  # by the id() of the node that they were made from
 
     # -- what a field asks for ---------------------------------------------------------------
 
@@ -255,30 +257,32 @@ class ValueCompiler:
         for key, row in table.node.items.items():
             if isinstance(row, Scalar) and row.value is not None:
                 self._check_member(row, row.value, spec, f"table row {key!r}: ")
-        rows, fold = _rows(node, table)
-        default = node.get("default")
-        other: JsonValue = "unknown"
-        if isinstance(default, Scalar):
-            other = default.value
-            if other is not None:
-                self._check_member(default, other, spec)
-            if other not in ("unknown", "other"):
-                message = f"the default {other!r} guesses: an unmapped value should be unknown"
-                self.report("W204", default.place, message)
-        name = spec.name
+        find, other, name = _finder(node, table), self._enum_default(node, spec), spec.name
 
         def lookup(item: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
             value = get(item, context)
             key = key_text(value)
             if key is None:
                 return None, None
-            row = rows.get(key.lower() if fold else key, MISSING)
+            row = find(key, context)
             if isinstance(row, Missing):
                 context.unmapped.append((name, key))
                 return other, value
             return row, value
 
         return lookup
+
+    def _enum_default(self, node: Map, spec: FieldSpec) -> JsonValue:
+        """What a value without a row becomes: unknown, unless the mapping says otherwise."""
+        default = node.get("default")
+        if not isinstance(default, Scalar):
+            return "unknown"
+        if default.value is not None:
+            self._check_member(default, default.value, spec)
+        if default.value not in ("unknown", "other"):
+            message = f"the default {default.value!r} guesses: an unmapped value should be unknown"
+            self.report("W204", default.place, message)
+        return default.value
 
     def _check_member(self, node: Node, value: object, spec: FieldSpec, where: str = "") -> None:
         if value not in spec.members:
@@ -304,8 +308,10 @@ class ValueCompiler:
             if found is None:
                 return nothing
             plan, path = found
-            return _object(plan, path)
-        return _object(self.objects.plan(node, model), None)
+        else:
+            plan, path = self.objects.plan(node, model), None
+        self.plans[id(node)] = plan
+        return _object(plan, path)
 
     def use(
         self, node: Map, model: type[Model], *, top: bool = False
@@ -379,13 +385,7 @@ class ValueCompiler:
         path = self.path(node.items["each"])
         if path is None:
             return nothing
-        if "use" in node.items:
-            inner = Map(node.place, {k: v for k, v in node.items.items() if k in ("use", "set")})
-            get = self.typed(inner, item_spec)
-        elif "as" in node.items:
-            get = self.typed(node.items["as"], item_spec)
-        else:
-            get = _itself
+        get = self._each_item(node, item_spec)
         test = node.get("where")
         wanted = None if test is None else compile_condition(test, self.report)
 
@@ -407,6 +407,16 @@ class ValueCompiler:
             return found
 
         return each
+
+    def _each_item(self, node: Map, item_spec: FieldSpec | None) -> Get:
+        """What each item becomes: a shape, a value or map of its own, or itself."""
+        if "use" in node.items:
+            inner = Map(node.place, {k: v for k, v in node.items.items() if k in ("use", "set")})
+            get = self.typed(inner, item_spec)
+            if id(inner) in self.plans:
+                self.plans[id(node)] = self.plans.pop(id(inner))
+            return get
+        return self.typed(node.items["as"], item_spec) if "as" in node.items else _itself
 
     # -- the kinds ---------------------------------------------------------------------------
 
@@ -490,13 +500,13 @@ class ValueCompiler:
                 if isinstance(row, Scalar) and not _literal_fits(row.value, spec):
                     message = f"table row {row.value!r} is no {spec.kind} for {spec.name}"
                     self.report("E106", row.place, message)
-        rows, fold = _rows(node, table)
+        find = _finder(node, table)
 
         def lookup(item: JsonValue, context: Context) -> JsonValue:
             key = key_text(get(item, context))
             if key is None:
                 return None
-            row = rows.get(key.lower() if fold else key, MISSING)
+            row = find(key, context)
             return other(item, context) if isinstance(row, Missing) else row
 
         return lookup
@@ -702,12 +712,20 @@ def _object(plan: Plan, path: Path | None) -> Get:
     return build
 
 
-def _rows(node: Map, table: Table) -> tuple[Mapping[str, JsonScalar], bool]:
+def _finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
+    """A function from key text to a row of *table*, without case if *node* says so."""
     flag = node.get("ignore_case")
     fold = isinstance(flag, Scalar) and flag.value is True
-    if not fold:
-        return table.rows, False
-    return {key.lower(): value for key, value in table.rows.items()}, True
+    rows = {key.lower(): value for key, value in table.rows.items()} if fold else table.rows
+
+    def find(key: str, context: Context) -> Found:
+        key = key.lower() if fold else key
+        row = rows.get(key, MISSING)
+        if context.hits is not None and row is not MISSING:
+            context.hits.add((table.name, key))
+        return row
+
+    return find
 
 
 def _literal_fits(value: object, spec: FieldSpec) -> bool:
