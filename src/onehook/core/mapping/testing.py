@@ -1,6 +1,6 @@
 """Runs the tests that stand inside a mapping file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,9 +16,10 @@ from onehook.core.mapping.normalize import (
     make_context,
     normalize,
 )
-from onehook.core.mapping.problems import Place
+from onehook.core.mapping.problems import Place, Problem
 from onehook.core.mapping.source import Map, Scalar, plain
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
+from onehook.core.schema.events import EVENT_TYPES
 
 RECEIVED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LoadBody = Callable[[str], bytes]  # body_file, relative to the mapping -> its bytes
@@ -44,6 +45,7 @@ class Result:
     sample: Sample
     outcome: Outcome
     problems: tuple[str, ...]
+    hits: frozenset[tuple[str, str]] = frozenset()  # table rows used: table, key
 
 
 class SampleError(ValueError):
@@ -111,11 +113,42 @@ def _body(node: Map, fields: Mapping[str, JsonValue], load: LoadBody) -> bytes:
 
 def run(mapping: CompiledMapping, sample: Sample) -> Result:
     """Normalize *sample* and compare with what it expects."""
-    outcome = normalize_sample(mapping, sample)
-    return Result(sample, outcome, tuple(compare(sample, outcome)))
+    hits: set[tuple[str, str]] = set()
+    outcome = normalize_sample(mapping, sample, hits)
+    return Result(sample, outcome, tuple(compare(sample, outcome)), frozenset(hits))
 
 
-def normalize_sample(mapping: CompiledMapping, sample: Sample) -> Outcome:
+def strict_problems(mapping: CompiledMapping, results: Sequence[Result]) -> list[Problem]:
+    """What ``--strict`` asks for beside passing: every rule and every table row hit by a test.
+
+    Also two events of one test about the same thing, of the same model: rules that overlap.
+    """
+    events = [(r, e) for r in results if isinstance(r.outcome, Emitted) for e in r.outcome.events]
+    ruled = {event.rule for _, event in events}
+    problems = [
+        Problem("W201", rule.place, f"no test reaches the rule {rule.id!r}")
+        for rule in mapping.leaves()
+        if rule.id not in ruled
+    ]
+    hits = {(name, key.lower()) for result in results for name, key in result.hits}
+    for table in mapping.tables.values():
+        for key in table.rows:
+            if (table.name, key.lower()) not in hits:
+                message = f"no test uses the row {key!r} of the table {table.name!r}"
+                problems.append(Problem("W202", table.node.keys[key], message))
+    seen: set[tuple[str, str, str]] = set()
+    for result, event in events:
+        what = (result.sample.name, str(event.data["urn"]), EVENT_TYPES[event.type].__name__)
+        if what in seen:
+            message = f"the test {result.sample.name!r} gives two events about {what[1]}"
+            problems.append(Problem("W206", result.sample.place, message))
+        seen.add(what)
+    return problems
+
+
+def normalize_sample(
+    mapping: CompiledMapping, sample: Sample, hits: set[tuple[str, str]] | None = None
+) -> Outcome:
     """What the gateway would make of *sample*, its signature taken as good."""
     webhook = Webhook(Headers(sample.headers), sample.body, RECEIVED_AT)
     defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
@@ -127,6 +160,7 @@ def normalize_sample(mapping: CompiledMapping, sample: Sample) -> Outcome:
     except BodyError as error:
         return Quarantined(error.reason, error.detail)
     context = make_context(mapping, webhook, info, body)
+    context.hits = hits
     return normalize(mapping, webhook, info, context, dedupe_parts(mapping, webhook, context))
 
 
