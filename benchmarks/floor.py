@@ -14,6 +14,8 @@ import msgspec
 import uvloop
 from aiohttp import web
 
+from benchmarks.payloads import SIGNED_WITH
+
 _MAX_BODY = 25 * 1024 * 1024
 _ANSWER = b'{"status":"accepted","events":[]}'
 SECRET = web.AppKey("secret", bytes)
@@ -58,7 +60,7 @@ def main() -> int:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser("benchmarks.floor", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--secret", default="benchmark-secret-of-32-characters")
+    parser.add_argument("--secret", default=SIGNED_WITH)
     options = parser.parse_args()
     uvloop.run(_serve(options.port, options.secret.encode()))
     return 0

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from benchmarks.payloads import SignedWebhook, make_webhooks
+from benchmarks.payloads import SIGNED_WITH, SignedWebhook, make_webhooks
 
 BROKEN = 0  # the status of a request that got no answer at all
 _RECONNECT_PAUSE = 0.05  # seconds
@@ -247,10 +247,10 @@ def _content_length(data: bytes, end: int) -> int:
     return int(data[at + 17 : stop])
 
 
-async def _cut_slow(lanes: Sequence[_Lane], timeout: float) -> None:
+async def _cut_slow(lanes: Sequence[_Lane], seconds: float) -> None:
     while True:
-        await asyncio.sleep(min(_LOOK, timeout / 2))
-        before = time.monotonic() - timeout
+        await asyncio.sleep(min(_LOOK, seconds / 2))
+        before = time.monotonic() - seconds
         for lane in lanes:
             if lane.sent_at is not None and lane.sent_at < before:
                 lane.cut()
@@ -292,7 +292,7 @@ def main() -> int:
     parser.add_argument("url")
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--secret", default="benchmark-secret-of-32-characters")
+    parser.add_argument("--secret", default=SIGNED_WITH)
     parser.add_argument("--first", type=int, default=0, help="serial number of the first webhook")
     parser.add_argument("--retry-for", type=float, default=0.0, help="seconds")
     parser.add_argument("--record", type=Path, help="write one line of JSON for each request")

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SIGNED_WITH = "benchmark-key-of-32-characters--"  # the secret that all parts agree on
 FIRST_NUMBER = 100_000_000  # nine digits, and no zero in front: it stands in JSON
 LAST_NUMBER = 999_999_999
 _MARK = 987_654_321  # the number in a template, before it is split
@@ -185,7 +186,8 @@ def _account(chance: random.Random, login: str, kind: str = "User") -> dict[str,
         "url": api,
         "html_url": f"https://github.com/{login}",
         **{
-            ("organizations" if path == "orgs" else path.partition("{")[0]) + "_url": f"{api}/{path}"
+            ("organizations" if path == "orgs" else path.partition("{")[0])
+            + "_url": f"{api}/{path}"
             for path in _USER_PATHS
         },
         "type": kind,

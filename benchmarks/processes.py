@@ -119,9 +119,7 @@ def generate(
         *("--requests", str(requests), "--connections", str(connections), "--first", str(first)),
     ]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         msg = f"{requests} requests to {url} took longer than {seconds:g} s"
         raise RuntimeError(msg) from None

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import socket
 import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 from redis.asyncio import Redis
 
 from onehook.core.jsontext import encode
@@ -355,7 +357,7 @@ class Running:
         ms = round(by.total_seconds() * 1000)
         queue = self.keys.queue(subscription_id)
         for member, score in await self.store.zrange(queue, 0, -1, withscores=True):
-            await self.store.zadd(queue, {member: score - ms})
+            await self.store.zadd(queue, {member: score - ms}, xx=True)
         await self.runtime.gateway.deliveries.release(subscription_id)
 
     async def quiet(self, subscription_id: str) -> None:
@@ -454,6 +456,37 @@ class Subscriber:
         if reply.hold is not None:
             await reply.hold.wait()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+
+class Names(AbstractResolver):
+    """Resolves every name to the addresses it was given, one list a question."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The next answer; the last one for ever."""
+        if not self.answers:
+            raise OSError(None, "no such name")
+        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        return [
+            ResolveResult(
+                hostname=host,
+                host=text,
+                port=port,
+                family=socket.AF_INET6 if ":" in text else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for text in answer
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 def sha256(body: bytes) -> str:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from redis.asyncio import Redis
 
 from onehook.settings import PREFIX, Settings
+from onehook.store.connection import connect
+from onehook.store.keys import Keys
 from onehook.store.server import EmbeddedServer
 from onehook.wiring import Runtime
 from tests.builders import API_KEY, Running, Subscriber, read_mappings
@@ -42,6 +45,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def prefix() -> str:
     """A key prefix that no other test has."""
     return f"t{os.getpid()}.{next(_prefixes)}"
+
+
+@pytest.fixture
+async def client(store: str) -> AsyncIterator[Redis]:
+    """A client of the store."""
+    async with connect(store) as made:
+        yield made
+
+
+@pytest.fixture
+def keys(prefix: str) -> Keys:
+    """The names of this test's keys."""
+    return Keys(prefix)
 
 
 @pytest.fixture

@@ -53,7 +53,11 @@ def change(field: str, before: JsonValue, after: JsonValue, *, known: bool = Tru
             {"f": "rank", "a": "1", "b": "2"},
             change("native.rank", "1", "2"),
         ),
-        ("{field: $.f, from: $.a, to: $.b}", {"f": "title", "a": "1", "b": "2"}, []),
+        (
+            '{field: {template: "{{ item.f }}"}, from: $.a, to: $.b}',
+            {"f": "title", "a": "1", "b": "2"},
+            [],
+        ),
         ('{field: {template: "native.{{ item.f }}"}, to: $.b}', {"b": "2"}, []),
     ],
 )  # fmt: skip

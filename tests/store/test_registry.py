@@ -1,0 +1,190 @@
+"""Configuration in the store: round trips, snapshots, sealed secrets, API keys."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+
+from onehook.errors import SettingsError
+from onehook.store.keys import Keys
+from onehook.store.registry import (
+    IntegrationRecord,
+    KeyRecord,
+    Registry,
+    SealedSecret,
+    SubscriptionRecord,
+)
+from onehook.store.sealing import Sealer
+from tests.builders import API_KEY, NOW, SECRET, shipped
+
+SEALER = Sealer([Fernet.generate_key()])
+
+
+def registry_of(client: Redis, keys: Keys, sealer: Sealer = SEALER) -> Registry:
+    """A registry with the shipped mappings."""
+    mappings = {name: file.mapping for name, file in shipped().items()}
+    return Registry(client, keys, sealer, mappings)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def registry(client: Redis, keys: Keys) -> Registry:
+    """A registry, opened."""
+    made = registry_of(client, keys)
+    await made.open()
+    return made
+
+
+def integration(id_: str = "int_1", **fields: Any) -> IntegrationRecord:
+    """An integration of GitHub with one secret."""
+    secrets = {"secret": [SealedSecret(SEALER.seal(id_, SECRET))]}
+    return IntegrationRecord(
+        **{"id": id_, "type": "github", "name": "n", "secrets": secrets}
+        | {"created_at": NOW, "updated_at": NOW}
+        | fields
+    )
+
+
+def subscription(id_: str = "sub_1", **fields: Any) -> SubscriptionRecord:
+    """A subscription to everything."""
+    return SubscriptionRecord(
+        **{"id": id_, "url": "https://example.com", "events": ["*"], "integrations": []}
+        | {"secret": SEALER.seal(id_, SECRET), "timeout_ms": 10_000, "retry_ms": [60_000]}
+        | {"created_at": NOW, "updated_at": NOW}
+        | fields
+    )
+
+
+async def test_records_come_back(registry: Registry, client: Redis, keys: Keys) -> None:
+    """What one gateway saved another one reads, field by field."""
+    one = integration(key="gh", settings={"a": "b"}, verify="none", active=False)
+    two = subscription(key="hook", name="n", active=False, paused_reason="manual")
+    await registry.save("integrations", one)
+    await registry.save("subscriptions", two)
+
+    other = registry_of(client, keys)
+    await other.open()
+
+    assert other.snapshot.integrations == {"int_1": one}
+    assert other.snapshot.subscriptions == {"sub_1": two}
+    assert other.snapshot.by_key == {"gh": "int_1", "hook": "sub_1"}
+    target = other.snapshot.targets["sub_1"]
+    assert (target.paused, target.active, target.secret) == (True, False, SECRET.encode())
+    assert target.lease == timedelta(seconds=30)
+
+
+async def test_another_gateway_sees_changes_at_its_next_look(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """A change counts the version up; who looks takes it up, and only then."""
+    other = registry_of(client, keys)
+    await other.open()
+    await registry.save("integrations", integration())
+    assert other.snapshot.integrations == {}
+
+    assert await other.refresh() is True
+
+    assert set(other.snapshot.running) == {"int_1"}
+    assert await other.refresh() is False
+    await registry.delete("integrations", "int_1")
+    await other.refresh()
+    assert other.snapshot.running == {}
+
+
+async def test_snapshots_are_replaced_whole(registry: Registry) -> None:
+    """Who holds a snapshot is not disturbed by a later change."""
+    before = registry.snapshot
+
+    await registry.save("integrations", integration())
+
+    assert before.integrations == {}
+    assert set(registry.snapshot.integrations) == {"int_1"}
+
+
+async def test_secrets_lie_sealed_in_the_store(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """No secret can be read from the store."""
+    await registry.save("integrations", integration())
+    await registry.save("subscriptions", subscription())
+    await registry.ensure_first_key(API_KEY, NOW)
+
+    async for key in client.scan_iter(f"{keys.prefix}:*"):
+        dump = await client.execute_command("DUMP", key)
+        assert SECRET.encode() not in dump
+        assert API_KEY.encode() not in dump
+
+
+async def test_h1_swapped_secrets_are_refused(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """A secret that was moved from one integration to another stops who reads it."""
+    await registry.save("integrations", integration("int_1"))
+    stolen = integration("int_1").secrets
+    raw = msgspec.json.encode(integration("int_2", secrets=stolen))
+    await client.hset(keys.config("integrations"), "int_2", raw)
+    await client.incr(keys.config("ver"))
+
+    with pytest.raises(SettingsError, match="belongs to another object"):
+        await registry.refresh()
+    assert set(registry.snapshot.integrations) == {"int_1"}  # the one from before still runs
+
+
+async def test_h1_another_secret_key_is_refused(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """A gateway with another ``secret.key`` does not start on this store."""
+    assert registry.snapshot.version >= 0
+    other = registry_of(client, keys, Sealer([Fernet.generate_key()]))
+
+    with pytest.raises(SettingsError, match="secret.key"):
+        await other.open()
+
+
+@pytest.mark.parametrize(("name", "value"), [("schema", "99"), ("partitions", "16")])
+async def test_d16_another_schema_is_refused(
+    client: Redis, keys: Keys, name: str, value: str
+) -> None:
+    """A store that another release made is refused, with what to do."""
+    await client.hset(keys.config("meta"), name, value)
+
+    with pytest.raises(SettingsError, match=f"{value}.*start the release that made it"):
+        await registry_of(client, keys).open()
+
+
+async def test_unknown_platform_does_not_stop_the_others(
+    registry: Registry,
+) -> None:
+    """An integration whose mapping is gone does not run; the others do."""
+    await registry.save("integrations", integration("int_1", type="vanished"))
+    await registry.save("integrations", integration("int_2"))
+
+    assert set(registry.snapshot.running) == {"int_2"}
+    assert set(registry.snapshot.integrations) == {"int_1", "int_2"}
+
+
+async def test_api_keys_are_found_by_themselves_alone(registry: Registry) -> None:
+    """The key itself is found, anything else is not; the store has only its digest."""
+    await registry.ensure_first_key(API_KEY, NOW)
+
+    found = registry.find_key(API_KEY)
+
+    assert isinstance(found, KeyRecord)
+    assert found.digest == registry.digest(API_KEY) != API_KEY
+    for wrong in ("", API_KEY[:-1], API_KEY + "x", found.digest, "é", "\udcff"):
+        assert registry.find_key(wrong) is None
+
+
+async def test_first_key_replaces_the_one_before(registry: Registry) -> None:
+    """A start with another admin key puts it in place of the old one."""
+    await registry.ensure_first_key(API_KEY, NOW)
+    version = registry.snapshot.version
+    await registry.ensure_first_key(API_KEY, NOW)
+    assert registry.snapshot.version == version  # nothing was written
+
+    await registry.ensure_first_key("another-key-of-16-characters", NOW)
+
+    assert registry.find_key(API_KEY) is None
+    assert registry.find_key("another-key-of-16-characters") is not None
