@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from onehook.settings import PREFIX, Settings
@@ -28,6 +29,18 @@ class StartGateway(Protocol):
 
 
 StartSubscriber = Callable[[], Awaitable[Subscriber]]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logs() -> None:
+    """Logs as plain lines: structlog's own default draws tracebacks with every local, slowly."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+        ],
+    )
 
 
 @pytest.fixture(scope="session")

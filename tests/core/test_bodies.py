@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.bodies import BodyError, check_media_type, inflate, media_type, parse_body
@@ -179,6 +179,7 @@ def test_many_brackets_side_by_side_are_not_deep() -> None:
     assert len(parse_body(webhook(b"[" + b",".join([b"[1]"] * 300) + b"]"), CAP)) == 300  # type: ignore[arg-type]
 
 
+@settings(max_examples=300)
 @given(
     st.binary(max_size=80),
     st.sampled_from([JSON, FORM, "application/x+json"]),

@@ -1,7 +1,7 @@
 """Subscription filters: the condition language on the event as it is delivered."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.filters import MAX_TESTS, compile_filter
@@ -87,6 +87,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=300)
 @given(JSON)
 def test_any_json_is_a_filter_or_refused(conditions: JsonValue) -> None:
     """And a filter never raises."""

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.filters import compile_filter
@@ -202,6 +202,7 @@ def wants(found: Subscription, type_: str, source: IntegrationInfo) -> bool:
     return found.active and by_type and bool(by_source)
 
 
+@settings(max_examples=300)
 @given(SUBSCRIPTIONS, st.sampled_from(sorted(EVENT_TYPES)), SOURCES, SOURCES)
 def test_routes_equal_a_naive_matcher(
     subscriptions: list[Subscription], type_: str, id_: str, platform: str

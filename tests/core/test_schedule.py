@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from onehook.core.schedule import (
@@ -150,6 +150,7 @@ def test_g4_retry_after_is_no_way_round_the_last_attempt() -> None:
     assert after(429, attempt=6, retry_after="60") == Dead()
 
 
+@settings(max_examples=300)
 @given(st.text(max_size=40) | st.text(alphabet="0123456789:, +-GMTJanSu", max_size=40))
 @example("Mon, 01 Jan 2024 00:00:00")
 def test_g4_any_retry_after_is_a_wait_or_nothing(value: str) -> None:

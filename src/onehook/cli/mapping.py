@@ -6,11 +6,13 @@ from pathlib import Path
 from cyclopts import App
 
 from onehook.cli.output import fail, out
+from onehook.core import identity
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import encode
 from onehook.core.mapping.explain import trace_events, trace_rules
 from onehook.core.mapping.normalize import (
     Emitted,
+    Identity,
     Ignored,
     Outcome,
     dedupe_parts,
@@ -122,8 +124,9 @@ def explain(
         mark = "matched" if trace.matched else "-"
         where = trace.place or ""
         out.print(f"{mark:8} {trace.id:32} {trace.emits or 'group':36} {where}", markup=False)
-    parts = dedupe_parts(mapping, webhook, context)
-    outcome = normalize(mapping, webhook, info, context, parts)
+    digest = identity.digest(raw)
+    known = Identity(dedupe_parts(mapping, digest, context), digest)
+    outcome = normalize(mapping, webhook, info, context, known)
     _show(outcome)
     for event in trace_events(mapping, outcome):
         out.print(

@@ -8,6 +8,7 @@ from onehook.core import identity
 from onehook.core.bodies import BodyError, check_media_type, parse_body
 from onehook.core.mapping.compiler import CompiledMapping
 from onehook.core.mapping.normalize import (
+    Identity,
     Outcome,
     Quarantined,
     dedupe_parts,
@@ -114,27 +115,28 @@ class Integration:
             InvalidRequestError: its media type, encoding or size is not taken.
         """
         check_media_type(webhook)
-        digest = identity.digest(webhook.body)
+        digest = identity.digest(webhook.body)  # once: three things need it
         problem: Quarantined | None = None
         try:
             body = parse_body(webhook, max_bytes)
         except BodyError as error:
             body, problem = None, Quarantined(error.reason, error.detail)
         context = make_context(self.mapping, webhook, self.info, body)
-        parts = dedupe_parts(self.mapping, webhook, context)
-        outcome = problem or normalize(self.mapping, webhook, self.info, context, parts)
-        return Normalized(
-            outcome,
-            parts,
-            self._signed(webhook, repeatable=is_repeatable(self.mapping, context)),
-            digest,
+        parts = dedupe_parts(self.mapping, digest, context)
+        outcome = problem or normalize(
+            self.mapping, webhook, self.info, context, Identity(parts, digest)
         )
+        signed = None if is_repeatable(self.mapping, context) else self._signed(webhook, digest)
+        return Normalized(outcome, parts, signed, digest)
 
-    def _signed(self, webhook: Webhook, *, repeatable: bool) -> str | None:
-        if repeatable or self.scheme is None:
+    def _signed(self, webhook: Webhook, digest: str) -> str | None:
+        """The digest of what the proof signs; None where it signs nothing."""
+        if self.scheme is None:
             return None
         signed = signed_bytes(self.scheme, webhook, self.info.settings)
-        return None if signed is None else identity.digest(signed)
+        if signed is None or signed is webhook.body:
+            return None if signed is None else digest
+        return identity.digest(signed)
 
     def kept_headers(self, webhook: Webhook) -> list[tuple[str, str]]:
         """The headers to keep with the native webhook: proofs blanked."""

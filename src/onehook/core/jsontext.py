@@ -43,6 +43,7 @@ class Num(float):
         return number
 
 
+_CONTAINERS = frozenset({dict, list})
 _decode: Callable[[bytes], JsonValue] = msgspec.json.Decoder(float_hook=Num).decode
 
 
@@ -126,17 +127,18 @@ def position(body: bytes, at: int) -> tuple[int, int]:
 
 def too_deep(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
     """Whether lists and objects in *value* nest deeper than *limit*."""
-    level: list[JsonValue] = [value]
-    for _ in range(limit + 1):
-        below: list[JsonValue] = []
-        for item in level:
-            if isinstance(item, dict):
-                below.extend(item.values())
-            elif isinstance(item, list):
-                below.extend(item)
-        if not below:
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
+        # The inside of the loop is all that counts: it sees every list and object of a body.
+        members: list[Any] = level
+        level = [
+            below
+            for item in members
+            for below in (item.values() if type(item) is dict else item)
+            if type(below) in _CONTAINERS
+        ]
+        if not level:
             return False
-        level = below
     return True
 
 

@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import islice
 from typing import TypeAlias, get_args
 from urllib.parse import unquote
 
@@ -20,7 +20,7 @@ from onehook.core.jsontext import JsonValue, number
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.limits import MAX_REFERENCES
 from onehook.core.model import Headers
-from onehook.core.schema.base import MAX_TEXT, fields_of
+from onehook.core.schema.base import MAX_TEXT, Model, fields_of
 from onehook.core.schema.ci import Build, Deployment
 from onehook.core.schema.common import Reference
 from onehook.core.schema.events import EVENT_TYPES
@@ -31,7 +31,7 @@ THRESHOLD = 0.60  # what is less certain is not shown
 MAX_KEYS = 60  # of one event in the timeline
 MAX_KEY_LENGTH = 512  # characters of a timeline key: longer ones are no use to anybody
 MAX_SEARCHED = 256 * 1024  # characters of an event's texts: more than it may hold as a whole
-MAX_MATCHES = 2000  # of one pattern in an event
+MAX_MATCHES = 1000  # of one pattern in an event
 
 # Certainty in hundredths, and where a key stands (`schema.md` §5).
 _STATED = 100
@@ -58,7 +58,12 @@ _PLACES = {
     "message": _COMMIT,
 }
 # Fields that may link to something else. The url of other models is the thing's own page.
-_LINKS = {Build: ("url",), Deployment: ("url", "environment_url"), Scan: ("url",), Alert: ("url",)}
+_LINKS: dict[type[Model], tuple[str, ...]] = {
+    Build: ("url",),
+    Deployment: ("url", "environment_url"),
+    Scan: ("url",),
+    Alert: ("url",),
+}
 _SILENT = ("identity.", "integration.")  # a person's title is no title of a thing
 
 _TYPES = frozenset[str](get_args(Reference.model_fields["type"].annotation))
@@ -81,19 +86,27 @@ _NUMBERS_PLATFORM = "servicenow"
 # "GitLab-specific references".
 _SIGNS: dict[str, dict[str, str]] = {
     "github": {"#": "unknown"},
+    "bitbucket": {"#": "unknown"},
     "gitlab": {"#": "ticket", "!": "pull_request"},
 }
 _ANY_SIGNS = {"#": "unknown"}  # of a repository elsewhere
 _SIGN_TYPES = {"#": "unknown", "!": "pull_request"}  # if nobody can be asked
-_NEVER = frozenset("UTF SHA MD AES RSA TLS HTTP ISO RFC IEEE EN DIN CVE CWE GPT COVID UTC".split())
+# fmt: off
+_NEVER = frozenset({
+    "UTF", "SHA", "MD", "AES", "RSA", "TLS", "HTTP", "ISO", "RFC", "IEEE", "EN", "DIN", "CVE",
+    "CWE", "GPT", "COVID", "UTC",
+})
+# fmt: on
 
 # Pages of things below a repository: the type, and the sign between its path and its number.
 _PAGES = {
     "pull": ("pull_request", "#"),
+    "pull-requests": ("pull_request", "#"),
     "merge_requests": ("pull_request", "!"),
     "issues": ("ticket", "#"),
     "work_items": ("ticket", "#"),
     "commit": ("commit", "@"),
+    "commits": ("commit", "@"),
 }
 _TABLES = {  # of ServiceNow; others hold things that we do not know
     "incident": "incident",
@@ -108,7 +121,7 @@ _TABLES = {  # of ServiceNow; others hold things that we do not know
 _END = "(?![A-Za-z0-9_])"
 _KEY = r"[A-Z][A-Z0-9_]{1,9}-[1-9][0-9]{0,6}"
 _SEGMENT = "[A-Za-z0-9_.][A-Za-z0-9_.-]{0,99}"
-_PATH = f"(?:{_SEGMENT}/){{1,9}}{_SEGMENT}"
+_PATH = f"(?:{_SEGMENT}/){{1,9}}?{_SEGMENT}"  # the shortest: pull/42/commits is below pull/42
 # A key of §5, CVE and GHSA, or letters and digits. "No letter, digit, _ or - before it" is asked
 # after the first letter: `re` finds a first letter fast, and tries a lookbehind everywhere.
 _KEYS = (
@@ -136,8 +149,6 @@ _INCIDENT = re.compile(f"/incidents/([A-Za-z0-9]{{4,32}}){_END}")
 _SYS_ID = re.compile(rf"sys_id(?:=|%3[Dd])([0-9a-f]{{32}}){_END}")
 _TABLE = re.compile(r"(?:/|=|%2[Ff])([a-z_]{1,40})\.do(?:\?|%3[Ff])")
 _BLANK_SIGNS = str.maketrans("#!", "  ")
-
-_Urns: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +275,7 @@ def find(
         search.stated(stated)
     plan = _PLANS.get(event_type)
     if plan is not None:
-        search.texts(list(plan.texts(data)))
+        search.texts(plan.texts(data))
         for name, branch in plan.branches(data):
             search.branch(name, branch)
         for name in plan.links:
@@ -312,24 +323,16 @@ def _commits(data: Mapping[str, JsonValue]) -> Iterator[tuple[str, int, str]]:
     """
     seen: set[str] = set()
     commits = data.get("commits")
-    for commit in commits if isinstance(commits, list) else ():
-        if isinstance(commit, dict):
-            for name in ("message", "title"):
-                text = commit.get(name)
-                if isinstance(text, str) and text not in seen:
-                    seen.add(text)
-                    if name == "message":
-                        seen.add(text.lstrip().partition("\n")[0].rstrip("\r"))
-                    yield f"commits.{name}", _COMMIT, text
-    for name in ("message", "title"):
-        text = data.get(name)
-        if isinstance(text, str) and text not in seen:
-            if name == "message":
-                seen.add(text.lstrip().partition("\n")[0].rstrip("\r"))
-            yield name, _COMMIT, text
+    holders = commits if isinstance(commits, list) else []
+    for prefix, holder in (*(("commits.", commit) for commit in holders), ("", data)):
+        for name in ("message", "title") if isinstance(holder, Mapping) else ():
+            text = holder.get(name) if isinstance(holder, Mapping) else None
+            if isinstance(text, str) and text not in seen:
+                seen |= {text, text.strip().partition("\n")[0].rstrip()}
+                yield f"{prefix}{name}", _COMMIT, text
 
 
-def _plan(model: type) -> _Plan:
+def _plan(model: type[Model]) -> _Plan:
     names = fields_of(model)
     return _Plan(
         tuple((name, points) for name, points in _PLACES.items() if name in names),
@@ -399,9 +402,10 @@ class _Target:
 class _Self:
     """What the event is about, and what that belongs to: not what it talks about."""
 
+    id: str | None  # a sys_id may be in a link
     keys: frozenset[str]  # in lower case
     urns: frozenset[str]
-    pages: frozenset[str]
+    pages: tuple[str, ...]
     site: _Site | None
     repository: str | None
 
@@ -413,22 +417,22 @@ class _Self:
         """
         if target.urn is not None and target.urn in self.urns:
             return True
-        if target.url is not None and _page_key(target.url) in self.pages:
+        if target.urn is not None and target.method in ("native", "url"):
+            return False
+        if target.key.lower() in self.keys or (target.method == "url" and target.key == self.id):
             return True
-        unsure = target.urn is None or target.method in ("key", "keyword")
-        return unsure and target.key.lower() in self.keys
+        return target.url is not None and _page_key(target.url) in map(_page_key, self.pages)
 
 
 def _itself(data: Mapping[str, JsonValue], knowledge: Knowledge) -> _Self:
     keys, urns, pages = _names(data)
-    if isinstance(own := data.get("id"), str):
-        keys.append(own)  # a sys_id
-    urn = data.get("urn")
+    id_ = data.get("id")
     return _Self(
+        id_ if isinstance(id_, str) else None,
         frozenset(key.lower() for key in keys),
         frozenset(urns),
-        frozenset(_page_key(url) for url in pages),
-        knowledge.home(urn),
+        tuple(pages),
+        knowledge.home(data.get("urn")),
         _repository(data),
     )
 
@@ -447,8 +451,8 @@ def _names(data: Mapping[str, JsonValue]) -> tuple[list[str], list[str], list[st
     identifiers = data.get("identifiers")
     for label in identifiers if isinstance(identifiers, list) else ():
         if isinstance(label, dict) and label.get("type") in ("cve", "ghsa"):
-            if isinstance(value := label.get("value"), str) and value:
-                keys.append(value)
+            value = label.get("value")
+            keys += [value] if isinstance(value, str) and value else []
     return keys, urns, pages
 
 
@@ -485,7 +489,7 @@ class _Search:
     def found(self, threshold: float) -> list[dict[str, JsonValue]]:
         """The references, the surest first."""
         self._fold()
-        kept = [t for t in self.targets.values() if t.certainty() >= threshold * 100]
+        kept = [t for t in self.targets.values() if t.certainty() / 100 >= threshold]
         kept.sort(key=lambda target: -target.certainty())
         return [target.reference() for target in kept[:MAX_REFERENCES]]
 
@@ -583,12 +587,10 @@ class _Search:
 
     # -- what the texts say --------------------------------------------------------------------
 
-    def texts(self, texts: list[tuple[str, int, str]]) -> None:
+    def texts(self, texts: Iterable[tuple[str, int, str]]) -> None:
         """Search all *texts* in one go: (field, certainty of a key in it, text)."""
-        joined = "\n".join([text[:MAX_TEXT] for _, _, text in texts])
         place = _Place(texts)
-        if len(joined) > MAX_SEARCHED:
-            joined = joined[:MAX_SEARCHED]
+        joined = place.joined
         if "://" in joined:
             joined = self._links(joined, place)
         for found in islice(_IN_TEXT.finditer(joined), MAX_MATCHES):
@@ -702,19 +704,24 @@ class _Search:
 
 
 class _Place:
-    """Which of several texts, joined by one character, a position is in."""
+    """Texts joined into one, and which of them a position is in."""
 
-    __slots__ = ("_starts", "_texts")
+    __slots__ = ("_starts", "_texts", "joined")
 
-    def __init__(self, texts: list[tuple[str, int, str]]) -> None:
-        self._texts = texts
+    def __init__(self, texts: Iterable[tuple[str, int, str]]) -> None:
+        self._texts: list[tuple[str, int, str]] = []
         self._starts: list[int] = []
+        size = 0
+        for name, points, text in texts:
+            self._texts.append((name, points, text[:MAX_TEXT]))
+            self._starts.append(size)
+            size += min(len(text), MAX_TEXT) + 1
+            if size > MAX_SEARCHED:
+                break
+        self.joined = "\n".join([text for _, _, text in self._texts])
 
     def at(self, position: int) -> tuple[str, int]:
         """The field's name, and how certain a key in it is."""
-        if not self._starts:
-            lengths = (min(len(text), MAX_TEXT) + 1 for _, _, text in self._texts)
-            self._starts = list(accumulate(lengths, initial=0))
         name, points, _ = self._texts[bisect_right(self._starts, position) - 1]
         return name, points
 
@@ -757,6 +764,8 @@ class _Page:
 
 def _page(path: str) -> _Page | None:
     """The thing whose page is at *path* with query; None if it is no such page."""
+    if "/browse/" in path and (found := _BROWSE.match(path)):
+        return _Page("ticket", found[1], "", (found[1],), found.end())
     if found := _PAGE.match(path):
         type_, sign = _PAGES[found[2]]
         digits = found[3]
@@ -765,8 +774,6 @@ def _page(path: str) -> _Page | None:
             return _Page(type_, found[1], f"{sign}{digits}", parts, found.end())
         if digits.isdecimal():
             return _Page(type_, found[1], f"{sign}{digits}", (found[1], digits), found.end())
-    if found := _BROWSE.match(path):
-        return _Page("ticket", found[1], "", (found[1],), found.end())
     if found := _INCIDENT.match(path):
         key = found[1].upper()
         return _Page("incident", key, "", (key,), found.end())
@@ -807,9 +814,9 @@ def _page_key(url: str) -> str:
 def keys_of(
     references: Sequence[Mapping[str, JsonValue]], data: Mapping[str, JsonValue]
 ) -> list[str]:
-    """Under which keys an event stands in the timeline, at most 60, as :func:`timeline_key` has them.
+    """Under which keys an event stands in the timeline: at most 60, as :func:`timeline_key`.
 
-    Its own key, urn and URL, those of what it belongs to, then the keys, urns and URLs of its
+    Its own urn, key and URL, those of what it belongs to, then the keys, urns and URLs of its
     references: if they are too many, each of those keeps at least its key.
     """
     keys, urns, pages = _names(data)

@@ -5,20 +5,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from textwrap import dedent, indent
 
-from onehook.core.jsontext import JsonValue, decode, encode
+from onehook.core.integration import Integration, Normalized
+from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.compiler import CompiledMapping, compile_mapping
-from onehook.core.mapping.normalize import (
-    Emitted,
-    Outcome,
-    dedupe_parts,
-    make_context,
-    normalize,
-)
+from onehook.core.mapping.normalize import Emitted, Outcome
 from onehook.core.mapping.problems import MappingError, Problem, Source
 from onehook.core.model import Event, Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.core.schema.events import EVENT_TYPES, data_model
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MAX_BYTES = 1024 * 1024
 HEAD = """\
 onehook: mapping/v1
 platform: acme
@@ -93,15 +89,25 @@ def run(
     settings: Mapping[str, str] | None = None,
     integration_id: str = "int_demo",
 ) -> Outcome:
-    """The outcome of one webhook; a body in bytes is parsed, so that numbers keep their text."""
+    """The outcome of one webhook; a body in bytes is sent as it is, so that numbers keep theirs."""
+    return normalized(mapping, body, headers, settings, integration_id).outcome
+
+
+def normalized(
+    mapping: CompiledMapping,
+    body: JsonValue | bytes,
+    headers: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
+    integration_id: str = "int_demo",
+) -> Normalized:
+    """What an unsigned integration makes of one webhook."""
     raw = body if isinstance(body, bytes) else encode(body)
     pairs = {"content-type": "application/json", **(headers or {})}
-    webhook = Webhook(Headers(pairs.items()), raw, NOW)
     info = IntegrationInfo(
         IntegrationId(integration_id), mapping.platform, "acme", dict(settings or {})
     )
-    context = make_context(mapping, webhook, info, decode(raw))
-    return normalize(mapping, webhook, info, context, dedupe_parts(mapping, webhook, context))
+    integration = Integration(info, mapping, {}, unsigned=True, active=True)
+    return integration.normalize(Webhook(Headers(pairs.items()), raw, NOW), MAX_BYTES)
 
 
 def events(

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.mapping.compiler import MAX_ITEMS, Group
@@ -671,6 +671,7 @@ TREES = st.recursive(
 )
 
 
+@settings(max_examples=300)
 @given(st.dictionaries(SECTIONS, TREES, max_size=5))
 def test_any_tree_of_our_own_words_compiles_or_is_refused(tree: dict[str, object]) -> None:
     """No misplaced section, list or word makes the compiler raise anything but a MappingError."""

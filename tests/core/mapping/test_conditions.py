@@ -1,7 +1,7 @@
 """Every operator of a condition, against values of every kind."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue, decode, encode
@@ -170,6 +170,7 @@ TESTS = st.one_of(
 )
 
 
+@settings(max_examples=300)
 @given(TESTS, JSON)
 def test_a_test_and_its_negation_never_agree(test: object, value: JsonValue) -> None:
     """For any value of any kind, and neither raises."""

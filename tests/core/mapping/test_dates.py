@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue, decode
@@ -245,6 +245,7 @@ FORMATS = st.sampled_from(
 ZONES = st.sampled_from([None, UTC, BERLIN, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Asia/Kathmandu")])
 
 
+@settings(max_examples=300)
 @given(VALUES, st.lists(FORMATS, min_size=1, max_size=3), ZONES)
 def test_no_value_makes_a_date_parser_raise(
     value: JsonValue, formats: list[str], tz: ZoneInfo | None
@@ -263,6 +264,7 @@ def test_what_is_written_reads_back(moment: datetime) -> None:
     assert read(render(moment)) == render(moment)
 
 
+@settings(max_examples=300)
 @given(st.text(max_size=12) | st.text(alphabet="%YmdHMSzZfjUWcxX .-", max_size=12))
 def test_any_text_is_a_format_or_not(text: str) -> None:
     """And one that is never makes the parser raise."""

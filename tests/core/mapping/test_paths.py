@@ -3,7 +3,7 @@
 from time import perf_counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue, decode
@@ -288,6 +288,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(max_examples=300)
 @given(st.text(max_size=40) | st.text(alphabet="$.[]*?@'\"=<>!&|()ab01: -\\`", max_size=40))
 def test_any_text_after_a_dollar_compiles_or_is_refused(text: str) -> None:
     """Nothing of the path library's own errors gets out."""
@@ -298,6 +299,7 @@ def test_any_text_after_a_dollar_compiles_or_is_refused(text: str) -> None:
             assert 0 <= error.column <= len(path)
 
 
+@settings(max_examples=300)
 @given(st.lists(PIECES, max_size=5).map(lambda parts: "$" + "".join(parts)), JSON)
 def test_a_path_that_compiles_never_raises(path: str, body: JsonValue) -> None:
     """Over any body: what cannot be compared or entered is no match."""
@@ -321,6 +323,7 @@ def by_hand(keys: list[str | int], value: object) -> object:
     return value
 
 
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(["a", "b", 0, 1, -1]), max_size=5), JSON)
 def test_plain_paths_equal_lookups_by_hand(keys: list[str | int], body: JsonValue) -> None:
     """The paths written out by length find what a loop finds."""

@@ -1,7 +1,7 @@
 """YAML to nodes: core schema, places, and what is refused (threats.md M6)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue
@@ -189,6 +189,7 @@ TEXTS = st.one_of(
 )
 
 
+@settings(max_examples=300)
 @given(TEXTS)
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     """Nothing that YAML raises gets through, and every problem points into the file."""

@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue, decode
@@ -311,6 +311,7 @@ EXPRESSIONS = st.recursive(
 )
 
 
+@settings(max_examples=300)
 @given(EXPRESSIONS, JSON, JSON)
 def test_no_template_raises_at_run_time(text: str, body: JsonValue, item: JsonValue) -> None:
     """Over any body an allowed expression is text or null."""
@@ -318,6 +319,7 @@ def test_no_template_raises_at_run_time(text: str, body: JsonValue, item: JsonVa
     assert result is None or isinstance(result, str)
 
 
+@settings(max_examples=300)
 @given(st.text(max_size=40) | st.text(alphabet="{}%#|.[]()'\" abody1_~*", max_size=40))
 def test_any_text_runs_or_is_refused(text: str) -> None:
     """Nothing of Jinja's own errors gets out."""

@@ -37,7 +37,7 @@ def compile_condition(node: Node, report: Report) -> Condition:
         elif key == "not":
             parts.append(_negated(compile_condition(value, report)))
         else:
-            subject = _subject(key, node, report)
+            subject = compile_subject(key, node, report)
             test = _test(value, report)
             parts.append(_pair(subject, test))
     return all_of(parts)
@@ -73,7 +73,8 @@ def _any(node: Node, report: Report) -> Condition:
     return lambda item, context: any(part(item, context) for part in some)
 
 
-def _subject(key: str, node: Map, report: Report) -> Subject:
+def compile_subject(key: str, node: Map, report: Report) -> Subject:
+    """What the *key* of the condition *node* looks at: a path, a header, a setting."""
     place = node.keys[key]
     if key.startswith("header."):
         name = key.removeprefix("header.").lower()

@@ -26,6 +26,7 @@ class Context:
     platform: str
     host: str  # of urns; the integration's id where the mapping finds none
     fold: str  # "lower", "upper" or "keep": how the platform treats case in urns
+    event_name: JsonValue = None  # the vendor's own name of the event
     unmapped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # field, value
     misfits: list[str] = field(default_factory=list[str])  # optional fields of a wrong type
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10

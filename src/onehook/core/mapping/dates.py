@@ -21,9 +21,8 @@ _START = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def render(moment: datetime) -> str:
-    """*moment*, aware, as ``2026-11-22T10:15:00.000Z``."""
-    utc = moment.astimezone(UTC)
-    return f"{utc.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+    """*moment*, aware UTC, as ``2026-11-22T10:15:00.000Z``."""
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def parser(formats: Sequence[str], tz: tzinfo | None) -> Parse:
@@ -55,6 +54,11 @@ def _iso(value: JsonValue, tz: tzinfo | None) -> datetime | None:
     if not isinstance(value, str) or not 16 <= len(value) <= 40:
         return None
     text = value
+    if len(text) == 20 and text[19] == "Z":  # nearly all: 2026-11-22T10:15:00Z
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            return None
     if text.endswith(" UTC"):
         text = text[:-4] + "Z"
     if "." in text or "," in text:

@@ -47,7 +47,7 @@ class EventTrace:
 
 def trace_rules(mapping: CompiledMapping, context: Context) -> list[RuleTrace]:
     """Every rule that was asked about the webhook, in order; below a group only if it matched."""
-    return list(_rules(mapping.rules, context.body, context))
+    return list(_rules(mapping.branch.rules, context.body, context))
 
 
 def _rules(
@@ -62,11 +62,11 @@ def _rules(
         if not matched:
             continue
         if rule.foreach is None:
-            yield from _rules(rule.rules, item, context)
+            yield from _rules(rule.branch.rules, item, context)
             continue
         path = rule.foreach.path
         for below in (path.values(context.body if path.absolute else item) or [])[:5]:
-            yield from _rules(rule.rules, below, context)
+            yield from _rules(rule.branch.rules, below, context)
 
 
 def trace_events(mapping: CompiledMapping, outcome: Outcome) -> list[EventTrace]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from onehook.core import identity
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import CompiledMapping, Foreach, Group, Rule
+from onehook.core.mapping.compiler import Branch, CompiledMapping, Foreach, Rule
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.dates import render
 from onehook.core.mapping.limits import MAX_EVENT, shrink, trim
@@ -52,6 +52,14 @@ Outcome: TypeAlias = Emitted | Ignored | Quarantined
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What identifies a webhook: its dedupe parts, and the hex SHA-256 of its body."""
+
+    parts: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Source:
     """What every event of one webhook shares."""
 
@@ -76,18 +84,19 @@ def make_context(
     )
     host = mapping.host(body, context)
     context.host = host if isinstance(host, str) and host else integration.id
+    context.event_name = mapping.event_name(body, context)
     return context
 
 
-def dedupe_parts(mapping: CompiledMapping, webhook: Webhook, context: Context) -> tuple[str, ...]:
+def dedupe_parts(mapping: CompiledMapping, digest: str, context: Context) -> tuple[str, ...]:
     """What makes this webhook the same as another: the vendor's delivery id, else the digest."""
     parts: list[str] = []
     for get in mapping.dedupe.key:
         part = get(context.body, context)
         if not isinstance(part, str) or not part:
-            return (identity.digest(webhook.body),)
+            return (digest,)
         parts.append(part)
-    return tuple(parts) or (identity.digest(webhook.body),)
+    return tuple(parts) or (digest,)
 
 
 def is_repeatable(mapping: CompiledMapping, context: Context) -> bool:
@@ -100,15 +109,15 @@ def normalize(
     webhook: Webhook,
     integration: IntegrationInfo,
     context: Context,
-    parts: tuple[str, ...],
+    known: Identity,
 ) -> Outcome:
     """Turn one webhook into events. Never raises: every input has an outcome.
 
-    *parts* are its dedupe parts. An event that lacks a required field quarantines the whole
+    *known* is what identifies it. An event that lacks a required field quarantines the whole
     webhook: part of a batch would pass for all of it.
     """
     try:
-        events = tuple(_events(mapping, webhook, integration, context, parts))
+        events = tuple(_events(mapping, webhook, integration, context, known))
     except MissingField as missing:
         pointer = f"/data{missing.pointer}"
         detail = f"{pointer} is required and the webhook has nothing for it"
@@ -122,7 +131,7 @@ def normalize(
     for condition, reason in mapping.ignores:
         if condition(context.body, context):
             return Ignored(reason)
-    name = mapping.event_name(context.body, context)
+    name = context.event_name
     shown = f"the event {name!r}"[:MAX_DETAIL] if isinstance(name, str) else "this webhook"
     detail = f"no rule of {mapping.platform} {mapping.version} takes {shown}, and none ignores it"
     return Quarantined("no_rule", detail)
@@ -133,35 +142,35 @@ def _events(
     webhook: Webhook,
     integration: IntegrationInfo,
     context: Context,
-    parts: tuple[str, ...],
+    known: Identity,
 ) -> Iterator[Event]:
     source: _Source | None = None
     ordinals: dict[str, int] = {}
-    for rule, item, key in _matching(mapping.rules, context.body, context, None):
+    for rule, item, key in _matching(mapping.branch, context.body, context, None):
         if source is None:  # most webhooks of a busy sender may be ignored: spare them the digest
-            source = _source(webhook, integration, parts)
+            source = _source(webhook, integration, known)
         ordinal = ordinals.get(rule.emit, 0)
         ordinals[rule.emit] = ordinal + 1
         yield _event(mapping, rule, item, context, source, key or str(ordinal))
 
 
 def _matching(
-    rules: tuple[Rule | Group, ...], item: JsonValue, context: Context, key: str | None
+    branch: Branch, item: JsonValue, context: Context, key: str | None
 ) -> Iterator[tuple[Rule, JsonValue, str | None]]:
-    for rule in rules:
+    for rule in branch.candidates(item, context):
         if not rule.condition(item, context):
             continue
         if rule.foreach is None:
             if isinstance(rule, Rule):
                 yield rule, item, key
             else:
-                yield from _matching(rule.rules, item, context, key)
+                yield from _matching(rule.branch, item, context, key)
             continue
         for below, item_key in _items(rule.foreach, item, context):
             if isinstance(rule, Rule):
                 yield rule, below, item_key
             else:
-                yield from _matching(rule.rules, below, context, item_key)
+                yield from _matching(rule.branch, below, context, item_key)
 
 
 def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tuple[JsonValue, str]]:
@@ -178,17 +187,17 @@ def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tupl
         yield below, key if times == 1 else f"{key}#{times}"
 
 
-def _source(webhook: Webhook, integration: IntegrationInfo, parts: tuple[str, ...]) -> _Source:
+def _source(webhook: Webhook, integration: IntegrationInfo, known: Identity) -> _Source:
     return _Source(
         webhook,
         integration,
-        parts,
+        known.parts,
         render(webhook.received_at),
         {"id": integration.id, "type": integration.type, "name": integration.name},
         {
             "content_type": webhook.headers.get("content-type") or "application/octet-stream",
             "size": len(webhook.body),
-            "sha256": identity.digest(webhook.body),
+            "sha256": known.digest,
             "body": None,
         },
     )
@@ -236,7 +245,7 @@ def _data(
     built = rule.data.build(root, context, always=True)
     data = built if isinstance(built, dict) else {}
     native = data["native"]
-    name = mapping.event_name(context.body, context)
+    name = context.event_name
     if isinstance(native, dict) and name is not None:
         native["event"] = name
     custom = data.pop("custom", {})

@@ -53,6 +53,7 @@ class Path:
     absolute: bool
     many: bool  # it can find more than one value, and so gives a list
     lookup: Lookup
+    name: str | None = None  # of a path that is one name of the current item
 
     def values(self, root: JsonValue) -> list[JsonValue] | None:
         """All values found, as a list; None if even the place to look in is not there."""
@@ -115,7 +116,9 @@ def compile_path(text: str) -> Path:
     absolute = text.startswith("$$")
     steps = _steps(text, 2 if absolute else 1)
     many = any(isinstance(step, _Wild | _Library) for step in steps)
-    return Path(text, absolute, many, _compile(tuple(steps)))
+    only = steps[0] if len(steps) == 1 and not absolute else None
+    name = only.name if isinstance(only, _Name) else None
+    return Path(text, absolute, many, _compile(tuple(steps)), name)
 
 
 def _steps(text: str, at: int) -> list[_Step]:

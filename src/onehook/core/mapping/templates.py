@@ -1,160 +1,41 @@
 """Jinja2 as a language of expressions only: text with ``{{ … }}`` in it.
 
-Statements, calls, arithmetic and names that begin with an underscore are refused when a file is
-loaded, by its syntax tree. What is left runs in a sandbox whose attribute access sees nothing
-but the keys of the payload, so no template can reach a Python object.
+Jinja2 parses; statements, calls, arithmetic and names that begin with an underscore are refused
+by the syntax tree when a file is loaded. What is left is compiled to functions here and never
+becomes Python code: attributes and items are keys of the payload's maps and indexes of its lists,
+and nothing else can be reached.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any, cast
-from urllib.parse import quote, urlsplit
+from functools import lru_cache
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any, NoReturn, cast
 
-from jinja2 import Template, TemplateSyntaxError, nodes
-from jinja2 import TemplateError as JinjaError
-from jinja2.runtime import ChainableUndefined, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Environment, TemplateSyntaxError, nodes
 
-from onehook.core.jsontext import encode
+from onehook.core.mapping.template_filters import (
+    FILTERS,
+    MAX_OUTPUT,
+    UNDEFINED,
+    NothingError,
+    Undefined,
+    bounded,
+    text_of,
+)
 
 MAX_LENGTH = 4096
-MAX_OUTPUT = 256 * 1024  # characters; threats.md M4
+MAX_DEPTH = 40  # of a template's syntax tree
 
-Render = Callable[[Mapping[str, object]], str | None]
+Variables = Mapping[str, object]
+Render = Callable[[Variables], str | None]
+Evaluate = Callable[[Variables], object]
 
 
 class TemplateError(ValueError):
     """A template holds something that is not allowed, or cannot be read."""
 
-
-class _Nothing(Exception):  # noqa: N818 a signal inside this module
-    """A template came to something undefined: its result is null."""
-
-
-class _Undefined(ChainableUndefined):
-    """Lets a chain go on and ``default`` catch it; anything that would show it ends in null."""
-
-    def _end(self, *_: object, **__: object) -> str:
-        raise _Nothing
-
-    __str__ = __html__ = __iter__ = __len__ = __bool__ = _end  # type: ignore[assignment]
-    __eq__ = __ne__ = __hash__ = __contains__ = _end  # type: ignore[assignment]
-
-
-def _text(value: object) -> str:
-    if isinstance(value, Undefined) or value is None:
-        raise _Nothing
-    return value if isinstance(value, str) else _scalar_text(value)
-
-
-def _scalar_text(value: object) -> str:
-    """Text of a number or truth value as JSON writes it; of lists and objects none.
-
-    Raises:
-        _Nothing: for those.
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return encode(value).decode()
-    raise _Nothing
-
-
-def _url_part(value: object, part: str) -> str:
-    try:
-        split = urlsplit(_text(value))
-        host = split.hostname
-    except ValueError:
-        raise _Nothing from None
-    if not host or split.scheme not in ("http", "https"):
-        raise _Nothing
-    return host if part == "host" else f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
-
-
-def _default(value: object, other: object = "", empty_too: bool = False) -> object:
-    missing = isinstance(value, Undefined) or value is None or (empty_too and not value)
-    return other if missing else value
-
-
-def _end_of(value: object, which: int) -> object:
-    items = cast("Sequence[object]", value) if isinstance(value, list | str) else ()
-    if not items:
-        raise _Nothing
-    return items[which]
-
-
-def _join(value: object, by: object = "") -> str:
-    items = cast("Sequence[object]", value) if isinstance(value, list | str) else ()
-    return _text(by).join([_text(item) for item in items])
-
-
-def _replace(value: object, old: object, new: object) -> str:
-    return _text(value).replace(_text(old), _text(new))
-
-
-def _strip_prefix(value: object, prefix: object) -> str:
-    return _text(value).removeprefix(_text(prefix))
-
-
-def _tojson(value: object) -> str:
-    return json.dumps(None if isinstance(value, Undefined) else value, ensure_ascii=False)
-
-
-def _lower(value: object) -> str:
-    return _text(value).lower()
-
-
-def _upper(value: object) -> str:
-    return _text(value).upper()
-
-
-def _trim(value: object) -> str:
-    return _text(value).strip()
-
-
-def _urlencode(value: object) -> str:
-    return quote(_text(value), safe="")
-
-
-def _url_host(value: object) -> str:
-    return _url_part(value, "host")
-
-
-def _url_origin(value: object) -> str:
-    return _url_part(value, "origin")
-
-
-def _basename(value: object) -> str:
-    return _text(value).rstrip("/").rpartition("/")[2]
-
-
-def _first(value: object) -> object:
-    return _end_of(value, 0)
-
-
-def _last(value: object) -> object:
-    return _end_of(value, -1)
-
-
-FILTERS: Mapping[str, Callable[..., object]] = {
-    "lower": _lower,
-    "upper": _upper,
-    "trim": _trim,
-    "replace": _replace,
-    "urlencode": _urlencode,
-    "url_host": _url_host,
-    "url_origin": _url_origin,
-    "strip_prefix": _strip_prefix,
-    "basename": _basename,
-    "first": _first,
-    "last": _last,
-    "join": _join,
-    "default": _default,
-    "tojson": _tojson,
-}
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
     nodes.Template,
@@ -190,42 +71,7 @@ ALLOWED_TEXT = (
 )
 
 
-class _Environment(ImmutableSandboxedEnvironment):
-    """Attributes and items are keys of the payload's maps and indexes of its lists; no more."""
-
-    intercepted_binops = frozenset()
-
-    def getattr(self, obj: object, attribute: str) -> object:
-        if isinstance(obj, Undefined):
-            return obj
-        fields: Mapping[str, object] = {}
-        if isinstance(obj, Mapping):
-            fields = cast("Mapping[str, object]", obj)
-        if attribute in fields:
-            return fields[attribute]
-        return self.undefined(obj=obj, name=attribute)
-
-    def getitem(self, obj: object, argument: object) -> object:
-        if isinstance(obj, Undefined):
-            return obj
-        if isinstance(argument, str):
-            return self.getattr(obj, argument)
-        items = cast("Sequence[object]", obj) if isinstance(obj, list) else ()
-        if isinstance(argument, int) and -len(items) <= argument < len(items):
-            return items[argument]
-        return self.undefined(obj=obj, name=str(argument))
-
-
-def _environment() -> _Environment:
-    environment = _Environment(
-        undefined=_Undefined, autoescape=False, finalize=_text, keep_trailing_newline=True
-    )
-    tables: Any = environment  # its annotations are those of the defaults
-    tables.filters, tables.tests, tables.globals = dict(FILTERS), {}, {}
-    return environment
-
-
-_ENVIRONMENT = _environment()
+_ENVIRONMENT = Environment(autoescape=True, keep_trailing_newline=True)  # only to parse with
 _COMMENT = re.compile(r"\{#|\{%")
 
 
@@ -255,15 +101,31 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
     except TemplateSyntaxError as error:
         raise TemplateError(error.message or "cannot be read") from None
     except RecursionError:
-        msg = "nested too deeply"
-        raise TemplateError(msg) from None
+        _refuse_depth()
     _check(tree, variables)
-    return Checked(text, _renderer(text))
+    return Checked(text, _renderer(tree))
+
+
+def _refuse_depth() -> NoReturn:
+    """Refuse a template that nests too deeply.
+
+    Raises:
+        TemplateError: always.
+    """
+    msg = f"nested deeper than {MAX_DEPTH} levels"
+    raise TemplateError(msg)
 
 
 def _check(tree: nodes.Template, variables: frozenset[str]) -> None:
-    for node in tree.find_all(nodes.Node):
-        _check_node(node, variables)
+    """Walk *tree* level by level, so that its depth cannot hurt."""
+    level: list[nodes.Node] = [tree]
+    for _ in range(MAX_DEPTH):
+        for node in level:
+            _check_node(node, variables)
+        level = [child for node in level for child in node.iter_child_nodes()]
+        if not level:
+            return
+    _refuse_depth()
 
 
 def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
@@ -282,21 +144,163 @@ def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
         raise TemplateError(msg)
 
 
-@cache
-def _template(text: str) -> Template:
-    return _ENVIRONMENT.from_string(text)
+def _renderer(tree: nodes.Template) -> Render:
+    found = [node for output in tree.body for node in cast("nodes.Output", output).nodes]
+    pieces = tuple(map(_piece, found))
 
-
-def _renderer(text: str) -> Render:
-    """Jinja2's code for a checked template; made at its first use, of which most have none."""
-
-    def render(variables: Mapping[str, object]) -> str | None:
-        template = _template(text)
-        stream = template.root_render_func
+    def render(variables: Variables) -> str | None:
         try:
-            result = "".join(stream(template.new_context(dict(variables))))
-        except (_Nothing, JinjaError, TypeError, ValueError, RecursionError, OverflowError):
+            texts = [text_of(piece(variables)) for piece in pieces]
+        except (NothingError, TypeError, ValueError, OverflowError):
             return None
-        return result if len(result) <= MAX_OUTPUT else None
+        return "".join(texts) if sum(map(len, texts)) <= MAX_OUTPUT else None
 
     return render
+
+
+def _piece(node: nodes.Expr) -> Evaluate:
+    return _constant(node.data) if isinstance(node, nodes.TemplateData) else _compile(node)
+
+
+def _constant(value: object) -> Evaluate:
+    return lambda _variables: value
+
+
+def _compile(node: nodes.Expr) -> Evaluate:
+    return _COMPILERS[type(node)](node)
+
+
+def _name(node: Any) -> Evaluate:
+    name: str = node.name
+    return lambda variables: variables.get(name, UNDEFINED)
+
+
+def _getattr(node: Any) -> Evaluate:
+    of, name = _compile(node.node), node.attr
+    return lambda variables: member(of(variables), name)
+
+
+def _getitem(node: Any) -> Evaluate:
+    of, key = _compile(node.node), _compile(node.arg)
+    return lambda variables: member(of(variables), key(variables))
+
+
+def member(value: object, key: object) -> object:
+    """The member *key* of a map or list; UNDEFINED where there is none."""
+    if isinstance(value, Mapping):
+        return cast("Mapping[object, object]", value).get(key, UNDEFINED)
+    if isinstance(value, list) and isinstance(key, int) and not isinstance(key, bool):
+        items = cast("Sequence[object]", value)
+        return items[key] if -len(items) <= key < len(items) else UNDEFINED
+    return UNDEFINED
+
+
+def _filter(node: Any) -> Evaluate:
+    function, of = FILTERS[node.name], _compile(node.node)
+    arguments = tuple(_compile(argument) for argument in node.args)
+    if not arguments:
+        return lambda variables: function(of(variables))
+    return lambda variables: function(of(variables), *[a(variables) for a in arguments])
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, Undefined):
+        raise NothingError
+    return bool(value)
+
+
+def _condition(node: Any) -> Evaluate:
+    test, yes = _compile(node.test), _compile(node.expr1)
+    no = _constant(UNDEFINED) if node.expr2 is None else _compile(node.expr2)
+    return lambda variables: (yes if _truth(test(variables)) else no)(variables)
+
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": eq,
+    "ne": ne,
+    "gt": gt,
+    "gteq": ge,
+    "lt": lt,
+    "lteq": le,
+    "in": lambda a, b: a in b,
+    "notin": lambda a, b: a not in b,
+}
+
+
+def _compare(node: Any) -> Evaluate:
+    first = _compile(node.expr)
+    rest = tuple((_OPERATORS[operand.op], _compile(operand.expr)) for operand in node.ops)
+
+    def compare(variables: Variables) -> bool:
+        left = first(variables)
+        for operator, expression in rest:
+            right = expression(variables)
+            if isinstance(left, Undefined) or isinstance(right, Undefined):
+                raise NothingError
+            if not operator(left, right):
+                return False
+            left = right
+        return True
+
+    return compare
+
+
+def _and(node: Any) -> Evaluate:
+    left, right = _compile(node.left), _compile(node.right)
+
+    def both(variables: Variables) -> object:
+        value = left(variables)
+        return right(variables) if _truth(value) else value
+
+    return both
+
+
+def _or(node: Any) -> Evaluate:
+    left, right = _compile(node.left), _compile(node.right)
+
+    def either(variables: Variables) -> object:
+        value = left(variables)
+        return value if _truth(value) else right(variables)
+
+    return either
+
+
+def _not(node: Any) -> Evaluate:
+    of = _compile(node.node)
+    return lambda variables: not _truth(of(variables))
+
+
+def _concat(node: Any) -> Evaluate:
+    parts = tuple(_compile(part) for part in node.nodes)
+
+    def join(variables: Variables) -> str:
+        texts = [text_of(part(variables)) for part in parts]
+        bounded(sum(map(len, texts)))
+        return "".join(texts)
+
+    return join
+
+
+def _list(node: Any) -> Evaluate:
+    items = tuple(_compile(item) for item in node.items)
+    return lambda variables: [item(variables) for item in items]
+
+
+def _const(node: Any) -> Evaluate:
+    return _constant(node.value)
+
+
+_COMPILERS: Mapping[type[nodes.Node], Callable[[Any], Evaluate]] = {
+    nodes.Name: _name,
+    nodes.Getattr: _getattr,
+    nodes.Getitem: _getitem,
+    nodes.Const: _const,
+    nodes.Filter: _filter,
+    nodes.CondExpr: _condition,
+    nodes.Compare: _compare,
+    nodes.And: _and,
+    nodes.Or: _or,
+    nodes.Not: _not,
+    nodes.Concat: _concat,
+    nodes.List: _list,
+}

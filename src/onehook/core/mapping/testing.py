@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from onehook.core import identity
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.compiler import CompiledMapping
 from onehook.core.mapping.normalize import (
     Emitted,
+    Identity,
     Ignored,
     Outcome,
     Quarantined,
@@ -161,7 +163,9 @@ def normalize_sample(
         return Quarantined(error.reason, error.detail)
     context = make_context(mapping, webhook, info, body)
     context.hits = hits
-    return normalize(mapping, webhook, info, context, dedupe_parts(mapping, webhook, context))
+    digest = identity.digest(webhook.body)
+    known = Identity(dedupe_parts(mapping, digest, context), digest)
+    return normalize(mapping, webhook, info, context, known)
 
 
 def compare(sample: Sample, outcome: Outcome) -> list[str]:

@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonScalar, JsonValue, number
 from onehook.core.mapping import dates
-from onehook.core.mapping.coerce import Get, coerced, key_text
+from onehook.core.mapping.coerce import Get, coerced, key_text, named
 from onehook.core.mapping.conditions import compile_condition, compile_pattern
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.objects import EnumGet, ObjectCompiler, Plan
@@ -146,6 +146,8 @@ class ValueCompiler:
     def _scalar(self, node: Scalar, spec: FieldSpec | None) -> Get:
         if isinstance(node.value, str):
             path = self.path(node)
+            if path is not None and path.name is not None and spec is not None:
+                return named(path.name, spec)
             return nothing if path is None else coerced(read(path), spec)
         return self._literal(node, spec)
 

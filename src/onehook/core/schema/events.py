@@ -77,7 +77,11 @@ def entity_of(model: type[BaseModel], data: Mapping[str, object]) -> str:
     """The ``<entity>`` of a urn: the model's name in snake case, or the thing it is about."""
     if model is Push:
         return "branch" if data.get("tag") is None else "tag"
-    name = model.__name__
+    return _snake(model.__name__)
+
+
+@cache
+def _snake(name: str) -> str:
     if name in _ENTITIES:
         return _ENTITIES[name]
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -1,0 +1,158 @@
+"""The filters that a template may use, and how a value is shown as text.
+
+Every one gives text, or ends the template in null: for what is undefined, null, a list or an
+object, and for text that would grow beyond :data:`MAX_OUTPUT`.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, cast
+from urllib.parse import quote, urlsplit
+
+from onehook.core.jsontext import encode, number
+
+MAX_OUTPUT = 256 * 1024  # characters; threats.md M4
+
+
+class Undefined:
+    """The type of :data:`UNDEFINED`: a name or key that is not there."""
+
+
+UNDEFINED: Final = Undefined()
+
+
+class NothingError(Exception):
+    """A template came to something undefined: its result is null."""
+
+
+def text_of(value: object) -> str:
+    """*value* as a template shows it.
+
+    Raises:
+        NothingError: there is nothing to show.
+    """
+    if isinstance(value, Undefined) or value is None:
+        raise NothingError
+    return value if isinstance(value, str) else _scalar_text(value)
+
+
+def _scalar_text(value: object) -> str:
+    """Text of a number or truth value as JSON writes it; of lists and objects none.
+
+    Raises:
+        NothingError: for those.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return text_of(number(value)) if isinstance(number(value), str) else encode(value).decode()
+    raise NothingError
+
+
+def _url_part(value: object, part: str) -> str:
+    try:
+        split = urlsplit(text_of(value))
+        host = split.hostname
+    except ValueError:
+        raise NothingError from None
+    if not host or split.scheme not in ("http", "https"):
+        raise NothingError
+    return host if part == "host" else f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
+
+
+def bounded(size: int) -> None:
+    """Refuse text of more than :data:`MAX_OUTPUT` characters before it is made.
+
+    Raises:
+        NothingError: it would be longer.
+    """
+    if size > MAX_OUTPUT:
+        raise NothingError
+
+
+def _default(value: object, other: object = "", empty_too: bool = False) -> object:
+    missing = isinstance(value, Undefined) or value is None or (empty_too and not value)
+    return other if missing else value
+
+
+def _end_of(value: object, which: int) -> object:
+    items = cast("Sequence[object]", value) if isinstance(value, list | str) else ()
+    if not items:
+        raise NothingError
+    return items[which]
+
+
+def _join(value: object, by: object = "") -> str:
+    items = cast("Sequence[object]", value) if isinstance(value, list | str) else ()
+    between, parts = text_of(by), [text_of(item) for item in items]
+    bounded(sum(map(len, parts)) + len(between) * len(parts))
+    return between.join(parts)
+
+
+def _replace(value: object, old: object, new: object) -> str:
+    text, before, after = text_of(value), text_of(old), text_of(new)
+    times = text.count(before) if before else len(text) + 1
+    bounded(len(text) + times * len(after))
+    return text.replace(before, after)
+
+
+def _strip_prefix(value: object, prefix: object) -> str:
+    return text_of(value).removeprefix(text_of(prefix))
+
+
+def _tojson(value: object) -> str:
+    return json.dumps(None if isinstance(value, Undefined) else value, ensure_ascii=False)
+
+
+def _lower(value: object) -> str:
+    return text_of(value).lower()
+
+
+def _upper(value: object) -> str:
+    return text_of(value).upper()
+
+
+def _trim(value: object) -> str:
+    return text_of(value).strip()
+
+
+def _urlencode(value: object) -> str:
+    return quote(text_of(value), safe="")
+
+
+def _url_host(value: object) -> str:
+    return _url_part(value, "host")
+
+
+def _url_origin(value: object) -> str:
+    return _url_part(value, "origin")
+
+
+def _basename(value: object) -> str:
+    return text_of(value).rstrip("/").rpartition("/")[2]
+
+
+def _first(value: object) -> object:
+    return _end_of(value, 0)
+
+
+def _last(value: object) -> object:
+    return _end_of(value, -1)
+
+
+FILTERS: Mapping[str, Callable[..., object]] = {
+    "lower": _lower,
+    "upper": _upper,
+    "trim": _trim,
+    "replace": _replace,
+    "urlencode": _urlencode,
+    "url_host": _url_host,
+    "url_origin": _url_origin,
+    "strip_prefix": _strip_prefix,
+    "basename": _basename,
+    "first": _first,
+    "last": _last,
+    "join": _join,
+    "default": _default,
+    "tojson": _tojson,
+}
