@@ -83,9 +83,7 @@ async def until(condition: Callable[[], bool], within: float = 15) -> None:
             await asyncio.sleep(0.01)
 
 
-async def eventually(
-    check: Callable[[], Awaitable[bool]], within: float = 15
-) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], within: float = 15) -> None:
     """Wait until awaiting *check* gives True, *within* seconds at most."""
     async with asyncio.timeout(within):
         while not await check():

@@ -64,9 +64,9 @@ async def test_list_has_no_attempts_and_agrees_with_the_detail(
     detail.pop("attempts")
     detail.pop("created_at")
     assert "attempts" not in listed
-    assert abs(
-        datetime.fromisoformat(listed.pop("created_at")) - datetime.now(UTC)
-    ) < timedelta(minutes=1)
+    assert abs(datetime.fromisoformat(listed.pop("created_at")) - datetime.now(UTC)) < timedelta(
+        minutes=1
+    )
     assert listed == detail
 
 
@@ -124,7 +124,7 @@ async def test_filters_narrow_the_list(gateway: Running, start_subscriber: Start
 async def test_pages_hold_every_delivery_once(
     gateway: Running,
     subscriber: Subscriber,
-    by_subscription: bool,  # noqa: FBT001
+    by_subscription: bool,
 ) -> None:
     """Paging shows each delivery exactly once, newest first."""
     subscription = await gateway.subscribe(subscriber)

@@ -34,9 +34,7 @@ EVENT: dict[str, JsonValue] = {
         ({"$$.data.number": 42}, True),
     ],
 )
-def test_a_filter_sees_the_event_as_delivered(
-    conditions: JsonValue, *, wanted: bool
-) -> None:
+def test_a_filter_sees_the_event_as_delivered(conditions: JsonValue, *, wanted: bool) -> None:
     """``$`` is the event; all operators of the mapping language."""
     assert compile_filter(conditions)(EVENT) is wanted
 
@@ -79,7 +77,9 @@ def test_a_filter_has_a_bounded_number_of_tests() -> None:
     assert refused({"$.a": list(range(MAX_TESTS - 1))}) == ["/filter"]
 
 
-KEYS = st.sampled_from(["$.type", "$.data", "$.data.number", "any", "not", "exists", "gt", "matches", "x"])
+KEYS = st.sampled_from(
+    ["$.type", "$.data", "$.data.number", "any", "not", "exists", "gt", "matches", "x"]
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),

@@ -50,7 +50,7 @@ def test_an_id_is_the_top_130_bits_of_the_digest(
 ) -> None:
     """Worked out another way: bit by bit from the digest's text."""
     text = encode(["1", integration, parts, type_, discriminator])
-    bits = bin(int(hashlib.sha256(text).hexdigest(), 16))[2:].zfill(256)[:130]
+    bits = f"{int(hashlib.sha256(text).hexdigest(), 16):0256b}"[:130]
     alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
     expected = "".join(alphabet[int(bits[n : n + 5], 2)] for n in range(0, 130, 5))
     assert event_id(integration, parts, type_, discriminator) == f"evt_{expected}"

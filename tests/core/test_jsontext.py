@@ -146,7 +146,13 @@ def test_m2_what_is_no_json_is_refused_with_line_and_column(
 
 @pytest.mark.parametrize(
     "body",
-    [b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"1e" + b"9" * 5000],
+    [
+        b"[" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"a":' * 100_000,
+        b"9" * 5000,
+        b"1e" + b"9" * 5000,
+    ],
     ids=["open", "lists", "objects", "digits", "exponent"],
 )
 def test_m2_a_hundred_thousand_levels_or_digits_do_not_raise_anything_else(body: bytes) -> None:
@@ -209,7 +215,7 @@ def test_too_deep_is_more_than_64_levels() -> None:
 
 def test_encode_is_compact_and_keeps_what_is_not_ascii() -> None:
     """As JSON.stringify does; only control characters are escaped."""
-    value: JsonValue = {"é": [None, True, "\x7f\x01\n\"\\/", "\u2028"], "e": {}}
+    value: JsonValue = {"é": [None, True, '\x7f\x01\n"\\/', "\u2028"], "e": {}}
     body = encode(value)
     assert body == '{"é":[null,true,"\x7f\\u0001\\n\\"\\\\/","\u2028"],"e":{}}'.encode()
     assert round_trip([body]) == [body]
@@ -230,17 +236,27 @@ DECIMALS = st.one_of(
 )
 
 
+def place_of(body: bytes) -> tuple[int, int]:
+    """Where *body* stops being JSON; its start if it is."""
+    try:
+        decode(body)
+    except JsonSyntaxError as error:
+        return error.line, error.column
+    return 1, 1
+
+
 @settings(max_examples=300)
-@given(st.binary(max_size=60) | st.text(alphabet='{}[]",:0123456789.eE-+\\udnl truefas', max_size=60).map(str.encode))
+@given(
+    st.binary(max_size=60)
+    | st.text(alphabet='{}[]",:0123456789.eE-+\\udnl truefas', max_size=60).map(str.encode)
+)
 @example(b'"\\ud800')
 @example(b"\\ud800")
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """With a place inside the body."""
-    try:
-        decode(body)
-    except JsonSyntaxError as error:
-        assert 1 <= error.line <= body.count(b"\n") + 1
-        assert 1 <= error.column <= len(body) + 2
+    line, column = place_of(body)
+    assert 1 <= line <= body.count(b"\n") + 1
+    assert 1 <= column <= len(body) + 2
 
 
 @settings(max_examples=10, phases=[Phase.generate])  # node is too slow to shrink with
@@ -288,7 +304,6 @@ def test_a_float_written_reads_back_to_itself(value: float) -> None:
 # -- found wrong, not mended yet -------------------------------------------------------------------
 
 
-@pytest.mark.xfail(reason="an empty list at the bottom is not counted as a level")
 def test_empty_lists_are_levels_too() -> None:
     """65 brackets are 65 levels, whatever the innermost holds."""
     value: JsonValue = []

@@ -100,9 +100,7 @@ def test_a_type_of_four_parts_has_all_its_prefixes() -> None:
         (("gitlab",), False), (("int_b", "github"), True), (("git",), False),
     ],
 )  # fmt: skip
-def test_integrations_are_ids_or_platforms(
-    integrations: tuple[str, ...], *, wanted: bool
-) -> None:
+def test_integrations_are_ids_or_platforms(integrations: tuple[str, ...], *, wanted: bool) -> None:
     """None named: all."""
     assert (matched(subscription(integrations=integrations)) == ["sub_a"]) is wanted
 
@@ -131,7 +129,8 @@ def test_a_pattern_that_matches_some_type_is_no_problem(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", ".*", "scm", "scm.", "scm.pull.*", "scm.pull_request", "**", "*.*", "Scm.*", TYPE + ".*"]
+    "pattern",
+    ["", ".*", "scm", "scm.", "scm.pull.*", "scm.pull_request", "**", "*.*", "Scm.*", TYPE + ".*"],
 )
 def test_a_pattern_that_matches_no_type_is_one(pattern: str) -> None:
     """It would never deliver, and nobody would know."""
@@ -158,7 +157,9 @@ def test_an_alias_may_narrow_what_its_types_mean() -> None:
     changed = subscription(events=("issue.status_changed",))
     updated = "security.vulnerability.updated"
     assert matched(changed, type_=updated, changes=[{"field": "severity"}]) == []
-    assert matched(changed, type_=updated, changes=[{"field": "x"}, {"field": "state"}]) == ["sub_a"]
+    assert matched(changed, type_=updated, changes=[{"field": "x"}, {"field": "state"}]) == [
+        "sub_a"
+    ]
 
 
 def test_an_alias_that_does_not_fit_does_not_hide_a_pattern_that_does() -> None:

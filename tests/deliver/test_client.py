@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from onehook.core.addresses import parse_networks
 from onehook.deliver.client import DeliveryClient, Reply
-from tests.builders import Reply as Script
 from tests.builders import Names, Subscriber, until
+from tests.builders import Reply as Script
 
 LOOPBACK = parse_networks("127.0.0.0/8")
 SECOND = timedelta(seconds=1)

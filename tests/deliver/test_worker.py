@@ -166,7 +166,9 @@ async def test_f1_blocked_address_is_dead_at_once(
     gateway = await start_gateway(delivery_allow="")
     gateway.runtime.http._session.connector._resolver = Names(["127.0.0.1"])  # type: ignore[union-attr]
     port = subscriber.url.split(":")[2].split("/")[0]
-    made = await gateway.api.post("/v1/subscriptions", {"url": f"https://hooks.example.com:{port}/"})
+    made = await gateway.api.post(
+        "/v1/subscriptions", {"url": f"https://hooks.example.com:{port}/"}
+    )
     assert made.status == 201
 
     event_id = await one_event(gateway)
@@ -497,7 +499,7 @@ async def test_g9_edit_does_not_bring_a_retry_forward(
 async def test_g9_deletion_cancels_what_is_pending(
     gateway: Running,
     subscriber: Subscriber,
-    paused: bool,  # noqa: FBT001
+    paused: bool,
 ) -> None:
     """A deleted subscription's pending deliveries are recorded as cancelled; none is attempted."""
     subscriber.usual = Reply(500)
@@ -675,7 +677,8 @@ async def test_fixed_clock_dates_the_attempt(
     assert int(stamp) == int(clock.at.timestamp())
     shown = found["attempts"][0]["request"]
     assert shown["url"] == subscriber.url
-    assert shown["headers"].items() <= {
-        name.lower(): value for name, value in subscriber.received[0].headers.items()
-    }.items()
+    assert (
+        shown["headers"].items()
+        <= {name.lower(): value for name, value in subscriber.received[0].headers.items()}.items()
+    )
     assert shown["body"] == subscriber.received[0].body.decode()

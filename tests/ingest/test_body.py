@@ -58,7 +58,7 @@ async def test_b1_the_cap_is_exact(
     body = b'{"pad":"' + b"a" * (CAP + over - 10) + b'"}'
     native = issue()
 
-    async def chunks():  # noqa: ANN202
+    async def chunks():
         for at in range(0, len(body), 7000):
             yield body[at : at + 7000]
 

@@ -21,9 +21,7 @@ async def test_fifty_at_once_are_one_commit(
     await ten.session.connector.close()  # type: ignore[union-attr]
     ten.session._connector = aiohttp.TCPConnector(limit=10)
     async with ten.session:
-        answers = await asyncio.gather(
-            *(gateway.send(sender, native, via=ten) for _ in range(50))
-        )
+        answers = await asyncio.gather(*(gateway.send(sender, native, via=ten) for _ in range(50)))
 
     assert Counter(answer.status for answer in answers) == {202: 1, 200: 49}
     assert Counter(a.json["status"] for a in answers) == {"accepted": 1, "duplicate": 49}
@@ -41,9 +39,7 @@ async def test_many_at_once_share_commits_and_all_arrive(
     sender = await gateway.integrate()
     subscription = await gateway.subscribe(subscriber)
 
-    answers = await asyncio.gather(
-        *(gateway.send(sender, issue(number)) for number in range(200))
-    )
+    answers = await asyncio.gather(*(gateway.send(sender, issue(number)) for number in range(200)))
 
     assert {answer.status for answer in answers} == {202}
     ids = {answer.json["events"][0]["id"] for answer in answers}

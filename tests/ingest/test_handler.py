@@ -470,9 +470,7 @@ async def test_a5_one_flipped_bit_is_401_and_leaves_nothing(gateway: Running) ->
     assert await gateway.dbsize() == before
 
 
-@pytest.mark.parametrize(
-    ("seconds", "status"), [(-301, 401), (-299, 202), (299, 202), (301, 401)]
-)
+@pytest.mark.parametrize(("seconds", "status"), [(-301, 401), (-299, 202), (299, 202), (301, 401)])
 async def test_a7_signed_time_holds_five_minutes(
     start_gateway: StartGateway, seconds: int, status: int
 ) -> None:
@@ -550,7 +548,8 @@ async def test_a8_shared_token_signs_no_bytes(gateway: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["١٢٣", "1_0", "+1", " 1", "1" * 5000, "", "1e9", "-1"],
+    "text",
+    ["١٢٣", "1_0", "+1", " 1", "1" * 5000, "", "1e9", "-1"],
     ids=["arabic", "underscore", "plus", "space", "5000 digits", "empty", "exponent", "minus"],
 )
 async def test_a9_timestamps_are_ascii_digits(gateway: Running, text: str) -> None:
@@ -728,7 +727,9 @@ async def test_store_back_in_time_is_accepted_once(
         await server.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="Batcher looks at deadlines only once a write has failed, after up to 5 s")
+@pytest.mark.xfail(
+    strict=True, reason="Batcher looks at deadlines only once a write has failed, after up to 5 s"
+)
 async def test_hanging_store_is_503_within_the_vendors_patience(
     start_gateway: StartGateway, tmp_path: Path
 ) -> None:
@@ -757,9 +758,7 @@ async def test_b7_more_waiting_than_allowed_is_503_overloaded(
     assert int(answer.headers["Retry-After"]) > 0
 
 
-async def test_d9_full_store_is_503_store_full(
-    start_gateway: StartGateway, tmp_path: Path
-) -> None:
+async def test_d9_full_store_is_503_store_full(start_gateway: StartGateway, tmp_path: Path) -> None:
     """A store at its memory limit is 503 ``store_full``; it takes webhooks again afterwards."""
     server = EmbeddedServer(tmp_path / "own", maxmemory=64 << 20)
     try:

@@ -199,7 +199,7 @@ NUMBERS = st.builds(
 )
 
 
-def odd_events(github: bool, first: str, second: str, title: str) -> list[bytes]:  # noqa: FBT001
+def odd_events(github: bool, first: str, second: str, title: str) -> list[bytes]:
     """The bodies of the events of a webhook that holds these two numbers and this text."""
     if github:
         body = json.dumps(github_body("opened", id="@2", title="@t"))

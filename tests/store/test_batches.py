@@ -152,7 +152,7 @@ async def test_lasting_errors_are_tried_alone() -> None:
         async def __call__(self, items: Sequence[str]) -> Sequence[str]:
             if "x" in items:
                 self.batches.append(list(items))
-                raise ResponseError("WRONGTYPE")  # noqa: TRY003
+                raise ResponseError("WRONGTYPE")
             return await super().__call__(items)
 
     writer = Picky()

@@ -79,7 +79,11 @@ async def test_record_of_success_ends_the_delivery(shelf: Shelf) -> None:
     row = AttemptRow(1, NOW, 12, 200, None, None, "https://x", "v1,s", {"a": "b"}, "thanks")
 
     recorded = await shelf.deliveries.record(
-        [Record("sub_1", event_id, f"whk_{'a':0>26}", token, "delivered", AT_ONCE, encode(row), 200)]
+        [
+            Record(
+                "sub_1", event_id, f"whk_{'a':0>26}", token, "delivered", AT_ONCE, encode(row), 200
+            )
+        ]
     )
 
     assert recorded == [True]

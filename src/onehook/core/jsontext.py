@@ -6,8 +6,8 @@ What we send must equal ``JSON.stringify(JSON.parse(body))``, because receivers 
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any, Never, NoReturn, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Any, Never, NoReturn, TypeAlias, cast
 
 import msgspec
 
@@ -130,11 +130,10 @@ def too_deep(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
     level: list[Any] = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
         # The inside of the loop is all that counts: it sees every list and object of a body.
-        members: list[Any] = level
         level = [
             below
-            for item in members
-            for below in (item.values() if type(item) is dict else item)
+            for item in level
+            for below in cast("Iterable[Any]", item.values() if type(item) is dict else item)
             if type(below) in _CONTAINERS
         ]
         if not level:

@@ -778,8 +778,8 @@ def _page(path: str) -> _Page | None:
         key = found[1].upper()
         return _Page("incident", key, "", (key,), found.end())
     if "sys_id" in path and (found := _SYS_ID.search(path)):
-        table = _TABLE.search(path)
-        type_ = _TABLES.get(table[1], "unknown") if table else "unknown"
+        pages = _TABLE.findall(path, 0, found.start())  # nav_to.do?uri=incident.do?sys_id=...
+        type_ = _TABLES.get(pages[-1], "unknown") if pages else "unknown"
         return _Page(type_, found[1], "", (), found.end())  # a urn has the number
     return None
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import msgspec
@@ -26,6 +28,11 @@ log = structlog.get_logger()
 
 POLL = 0.05  # seconds between looks at what is due
 PER_SUBSCRIPTION = 16  # attempts at once
+HELD = 240  # new events that may wait in memory for their turn, leased already
+AHEAD = 48  # what is leased from a queue beyond that, if the subscriber is quick
+MOST_LOADED = 10_000  # deliveries in memory
+QUICK_MS = 250
+GRACE = timedelta(seconds=15)  # of a lease's 20 s beyond the timeout, for waiting in memory
 RECORDS = 128  # in one script
 DRAIN = 10.0  # seconds that attempts in flight may take when we stop
 _USER_AGENT = f"onehook/{__version__}"
@@ -38,6 +45,18 @@ class _Type(msgspec.Struct):
 
 
 _type_of = msgspec.json.Decoder(_Type).decode
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What this process has in hand for one subscription."""
+
+    id: str
+    load: int = 0  # reserved, held and running
+    running: int = 0  # tasks; each makes one attempt at a time
+    quick: bool = False  # the last attempt succeeded at once
+    held: deque[tuple[Delivery, float]] = field(default_factory=deque[tuple[Delivery, float]])
+    flying: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
 
 
 class Worker:
@@ -64,11 +83,13 @@ class Worker:
         self._clock, self._metrics = clock, metrics
         self._free = concurrency
         self._targets, self._confirm, self._pause = targets, confirm, pause
-        self._busy: dict[str, int] = {}  # attempts of each subscription
+        self._lanes: dict[str, _Lane] = {}
+        self._hungry: dict[str, _Lane] = {}  # hold something, and found no free attempt
+        self._loaded = 0  # places taken in all lanes
         self._behind: set[str] = set()  # subscriptions whose queue is ahead of new events
         self._wake = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
-        self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._running: dict[asyncio.Task[None], _Lane] = {}
         self._recorder: Batcher[Record, bool] = Batcher(
             deliveries.record, max_items=RECORDS, max_bytes=1 << 20, max_waiting=64 << 20
         )
@@ -77,55 +98,105 @@ class Worker:
     # -- what the committer asks -------------------------------------------------------------
 
     def reserve(self, subscription: Subscription) -> bool:
-        """Keep a slot for a delivery to *subscription*; False: leave it to the queue.
+        """Keep a place for a delivery to *subscription*; False: leave it to the queue.
 
         What is queued goes first: while a subscription is behind, new events queue as well.
         """
         id_ = subscription.id
         if self._group is None or id_ in self._behind:
             return False
-        if self._free <= 0 or self._busy.get(id_, 0) >= PER_SUBSCRIPTION:
+        lane = self._lane(id_)
+        if lane.load >= PER_SUBSCRIPTION + HELD or self._loaded >= MOST_LOADED:
             self._behind.add(id_)
             return False
-        self._take(id_)
+        lane.load += 1
+        self._loaded += 1
         return True
 
     def release(self, subscription: Subscription) -> None:
-        """Give a reserved slot back."""
-        self._give(subscription.id)
+        """Give a reserved place back."""
+        self._unload(self._lane(subscription.id))
 
     def start(self, delivery: Delivery) -> None:
-        """Make *delivery* in the slot that was reserved for it."""
+        """Make *delivery*, in the place that was reserved for it: now, or when its turn comes."""
+        lane = self._lane(delivery.subscription.id)
         if self._group is None:  # we are stopping: its lease runs out and another takes it
-            self._give(delivery.subscription.id)
-            return
-        task = self._group.create_task(self._attempt(delivery))
-        self._running[task] = delivery
-        task.add_done_callback(self._ended)
+            self._unload(lane)
+        elif lane.running < PER_SUBSCRIPTION and self._free > 0:
+            self._run(lane, delivery)
+        else:
+            lane.held.append((delivery, self._latest(delivery)))
+            if lane.running < PER_SUBSCRIPTION:
+                self._hungry[lane.id] = lane
 
     def wake(self) -> None:
         """Something may be due."""
         if self._behind:
             self._wake.set()
 
-    def _take(self, id_: str) -> None:
-        self._free -= 1
-        self._busy[id_] = self._busy.get(id_, 0) + 1
+    # -- lanes -------------------------------------------------------------------------------
 
-    def _give(self, id_: str) -> None:
-        self._free += 1
-        left = self._busy.get(id_, 1) - 1
-        if left:
-            self._busy[id_] = left
-        else:
-            self._busy.pop(id_, None)
-        if id_ in self._behind:
+    def _lane(self, id_: str) -> "_Lane":
+        lane = self._lanes.get(id_)
+        if lane is None:
+            lane = self._lanes[id_] = _Lane(id_)
+        return lane
+
+    def _unload(self, lane: "_Lane") -> None:
+        lane.load -= 1
+        self._loaded -= 1
+        if not lane.load:
+            self._lanes.pop(lane.id, None)
+        if lane.id in self._behind:
             self._wake.set()
 
+    @staticmethod
+    def _latest(delivery: Delivery) -> float:
+        """Until when an attempt may begin: it must end, and be recorded, within the lease."""
+        return asyncio.get_running_loop().time() + GRACE.total_seconds()
+
+    def _run(self, lane: "_Lane", delivery: Delivery) -> None:
+        assert self._group is not None  # noqa: S101 the callers have looked
+        self._free -= 1
+        lane.running += 1
+        task = self._group.create_task(self._serve_lane(lane, delivery))
+        self._running[task] = lane
+        task.add_done_callback(self._ended)
+
+    async def _serve_lane(self, lane: "_Lane", delivery: Delivery | None) -> None:
+        """Attempt *delivery*, then whatever the subscription holds, one after the other."""
+        while delivery is not None:
+            lane.flying[delivery.event_id] = delivery
+            self._metrics.in_flight.inc()
+            try:
+                lane.quick = await self._attempt(delivery)
+            finally:
+                self._metrics.in_flight.dec()
+            lane.flying.pop(delivery.event_id, None)
+            self._unload(lane)
+            delivery = self._next(lane)
+
+    def _next(self, lane: "_Lane") -> Delivery | None:
+        """The next delivery that *lane* holds and whose lease is still good for an attempt."""
+        now = asyncio.get_running_loop().time()
+        while lane.held and self._group is not None:
+            delivery, latest = lane.held.popleft()
+            if now < latest:
+                return delivery
+            self._unload(lane)  # its lease runs out, and it comes due again
+        return None
+
     def _ended(self, task: asyncio.Task[None]) -> None:
-        delivery = self._running.pop(task)
-        self._metrics.in_flight.set(len(self._running))
-        self._give(delivery.subscription.id)
+        lane = self._running.pop(task)
+        lane.running -= 1
+        self._free += 1
+        while self._hungry and self._free > 0 and self._group is not None:
+            _, hungry = self._hungry.popitem()
+            delivery = self._next(hungry)
+            if delivery is not None:
+                self._run(hungry, delivery)
+        if lane.id in self._behind:
+            self._wake.set()
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -159,12 +230,15 @@ class Worker:
         """Wait for what is in flight, then hand the leases of the rest back."""
         if self._running:
             await asyncio.wait(list(self._running), timeout=DRAIN)
-        cut = dict(self._running)
-        for task in cut:
+        lanes = list(self._lanes.values())
+        cut = [delivery for lane in lanes for delivery in lane.flying.values()]
+        cut += [delivery for lane in lanes for delivery, _ in lane.held]
+        for task in list(self._running):
             task.cancel()
         if cut:
-            await asyncio.wait(list(cut), timeout=1)
-            back = [_record(delivery, "again") for delivery in cut.values()]
+            if self._running:
+                await asyncio.wait(list(self._running), timeout=1)
+            back = [_record(delivery, "again") for delivery in cut]
             try:
                 await self._deliveries.record(back)
             except (RedisError, OSError):
@@ -172,7 +246,7 @@ class Worker:
 
     async def _tick(self) -> None:
         """Lease what is due and can start now."""
-        if self._free <= 0:
+        if self._free <= 0 or self._loaded >= MOST_LOADED:
             return
         try:
             for id_ in await self._deliveries.due():
@@ -195,7 +269,11 @@ class Worker:
         if subscription.paused or not subscription.active:
             await self._deliveries.hold(id_)
             return
-        want = min(self._free, PER_SUBSCRIPTION - self._busy.get(id_, 0))
+        lane = self._lanes.get(id_) or _Lane(id_)
+        # More than can start at once only from a subscriber that answers at once: what is leased
+        # and never attempted counts towards poison.
+        most = PER_SUBSCRIPTION + (AHEAD if lane.quick else 0)
+        want = min(self._free + AHEAD, most - lane.load)
         if want <= 0:
             self._behind.add(id_)
             return
@@ -209,29 +287,26 @@ class Worker:
 
     async def _begin(self, subscription: Subscription, leased: Sequence[Leased]) -> None:
         """Start an attempt for each of *leased*; what cannot be attempted is recorded as ended."""
-        ids = [one.event_id for one in leased]
-        for _ in ids:
-            self._take(subscription.id)
-        try:
-            found = await self._events.find_events(ids)
-            states = await self._deliveries.states(ids)
-        except BaseException:
-            for _ in ids:
-                self._give(subscription.id)
-            raise
-        for one, event, state in zip(leased, found, states, strict=True):
-            before = state.get(subscription.id)
-            attempt = 1 if before is None else before.attempt_count + 1
+        found = await self._events.find_events([one.event_id for one in leased])
+        for one, event in zip(leased, found, strict=True):
             webhook_id, body = event if event is not None else (WebhookId(""), b"")
             type_ = _type_of(body).type if body else ""
             delivery = Delivery(
-                subscription, EventId(one.event_id), type_, webhook_id, body, one.token, attempt
+                subscription,
+                EventId(one.event_id),
+                type_,
+                webhook_id,
+                body,
+                one.token,
+                one.attempts + 1,
             )
-            if event is None or one.leases > MAX_LEASES:
-                reason = "expired" if event is None else "poison"
-                await self._end(delivery, "cancelled" if event is None else "dead", reason)
-                self._give(subscription.id)
+            if event is None:
+                await self._end(delivery, "cancelled", "expired")
+            elif one.leases > MAX_LEASES:
+                await self._end(delivery, "dead", "poison")
             else:
+                self._lane(subscription.id).load += 1
+                self._loaded += 1
                 self.start(delivery)
 
     async def _end(self, delivery: Delivery, outcome: str, reason: str) -> None:
@@ -254,8 +329,11 @@ class Worker:
 
     # -- one attempt -------------------------------------------------------------------------
 
-    async def _attempt(self, delivery: Delivery) -> None:
-        """Make one attempt; record it and what follows from it in one script."""
+    async def _attempt(self, delivery: Delivery) -> bool:
+        """Make one attempt; record it and what follows from it in one script.
+
+        True if the subscriber took it, and quickly.
+        """
         subscription = delivery.subscription
         try:
             now = self._clock.now()
@@ -289,6 +367,9 @@ class Worker:
             log.warning("delivery.unrecorded", delivery_id=delivery.id)  # repeated after its lease
         except Exception:
             log.exception("delivery.crashed", delivery_id=delivery.id)
+        else:
+            return reply.answer.ok and reply.duration_ms <= QUICK_MS
+        return False
 
     async def _record(self, delivery: Delivery, reply: Reply, step: Step, row: bytes) -> None:
         outcome = _outcome(step)

@@ -18,6 +18,7 @@ class Leased:
     event_id: str
     token: int
     leases: int  # without a record, this one included
+    attempts: int  # made so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,8 @@ class DeliveryStore:
         token, *rows = await LEASE.run(
             self.client, keys, [subscription_id, want, milliseconds(lease)]
         )
-        pairs = zip(rows[::2], rows[1::2], strict=True)
-        return [Leased(event.decode(), int(token), int(leases)) for event, leases in pairs]
+        found = zip(rows[::3], rows[1::3], rows[2::3], strict=True)
+        return [Leased(e.decode(), int(token), int(n), int(made)) for e, n, made in found]
 
     async def record(self, batch: Sequence[Record]) -> list[bool]:
         """Write down *batch* in one script; False for each whose lease had run out.

@@ -10,7 +10,7 @@ same scripts run on a cluster.
 | T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
 | T v:<event> | hash | n: deliveries left; k: longer life; <subscription>: where its delivery is | as e |
 | T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
-| T c:<subscription> | hash | event -> leases without a record | until recorded |
+| T c:<subscription> | hash | event -> leases without a record; a:event -> attempts made | until it ended |
 | T due | zset | subscription -> earliest moment in its queue | - |
 | T ix | stream | every event: e id, t type, i integration | 7 d |
 | T x:<subscription> | stream | every delivery: e event id, t type | 30 d |

@@ -159,7 +159,9 @@ _REPOSITORY: dict[str, JsonValue] = {
 }
 
 
-def github_body(action: str, rest: dict[str, JsonValue] | None = None, **fields: JsonValue) -> dict[str, JsonValue]:
+def github_body(
+    action: str, rest: dict[str, JsonValue] | None = None, **fields: JsonValue
+) -> dict[str, JsonValue]:
     """A pull request webhook; *fields* are the pull request's, *rest* the body's."""
     pull_request: dict[str, JsonValue] = {
         "id": 279147437,

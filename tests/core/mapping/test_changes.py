@@ -35,7 +35,11 @@ def change(field: str, before: JsonValue, after: JsonValue, *, known: bool = Tru
         ("{field: title, to: $.b}", {"b": "y"}, change("title", None, "y", known=False)),
         ("{field: title, from: {const: x}, to: $.b}", {"b": "y"}, change("title", "x", "y")),
         ("{field: number, from: $.a, to: $.b}", {"a": 1, "b": 2}, change("number", 1, 2)),
-        ("{field: assignee, from: $.a, to: $.b}", {"a": "ada", "b": 5}, change("assignee", "ada", "5")),
+        (
+            "{field: assignee, from: $.a, to: $.b}",
+            {"a": "ada", "b": 5},
+            change("assignee", "ada", "5"),
+        ),
         (
             "{field: due_date, from: $.a, to: $.b}",
             {"a": "2026-01-01", "b": "2026-01-02T00:00:00Z"},
@@ -46,8 +50,16 @@ def change(field: str, before: JsonValue, after: JsonValue, *, known: bool = Tru
             {"b": "2026-01-02T00:00:00+01:00"},
             change("resolved_at", None, "2026-01-01T23:00:00.000Z"),
         ),
-        ("{field: parent.key, from: $.a, to: $.b}", {"a": "P-1", "b": "P-2"}, change("parent.key", "P-1", "P-2")),
-        ("{field: native.points, from: $.a, to: $.b}", {"a": 1, "b": 2.5}, change("native.points", 1, 2.5)),
+        (
+            "{field: parent.key, from: $.a, to: $.b}",
+            {"a": "P-1", "b": "P-2"},
+            change("parent.key", "P-1", "P-2"),
+        ),
+        (
+            "{field: native.points, from: $.a, to: $.b}",
+            {"a": 1, "b": 2.5},
+            change("native.points", 1, 2.5),
+        ),
         (
             '{field: {template: "native.{{ item.f }}"}, from: $.a, to: $.b}',
             {"f": "rank", "a": "1", "b": "2"},
@@ -60,7 +72,7 @@ def change(field: str, before: JsonValue, after: JsonValue, *, known: bool = Tru
         ),
         ('{field: {template: "native.{{ item.f }}"}, to: $.b}', {"b": "2"}, []),
     ],
-)  # fmt: skip
+)
 def test_a_field_s_change(line: str, body: dict[str, JsonValue], expected: JsonValue) -> None:
     """Values are read as the field's own; ``from_known`` is false if the source gave no old one."""
     assert changes(line, body) == expected
@@ -82,15 +94,17 @@ def test_enums_are_normalized_on_both_sides() -> None:
         ("{field: title, when: {$.k: 1}, to: $.t}", {"k": 1}, 1),
         ("{field: title, when: {$.k: 1}, to: $.t}", {"k": 2}, 0),
         ('{each: "$.l[*]", field: title, to: $.t}', {"l": [{"t": "a"}, {"t": "b"}]}, 2),
-        ('{each: "$.l[*]", when: {$.t: a}, field: title, to: $.t}', {"l": [{"t": "a"}, {"t": "b"}]}, 1),
+        (
+            '{each: "$.l[*]", when: {$.t: a}, field: title, to: $.t}',
+            {"l": [{"t": "a"}, {"t": "b"}]},
+            1,
+        ),
         ('{each: "$.l[*]", if: $.t, field: title, to: $.t}', {"l": [{"t": "a"}, {}]}, 1),
         ('{each: "$.l[*]", field: title, to: $.t}', {}, 0),
         ("{field: title, to: $.t}, {field: number, to: $.n}", {}, 2),
     ],
-)  # fmt: skip
-def test_an_entry_is_dropped_or_repeated(
-    line: str, body: dict[str, JsonValue], count: int
-) -> None:
+)
+def test_an_entry_is_dropped_or_repeated(line: str, body: dict[str, JsonValue], count: int) -> None:
     """``if``: the path leads somewhere; ``when``: the condition holds; ``each``: one for each."""
     found = changes(line, body)
     assert isinstance(found, list)
@@ -115,19 +129,25 @@ def moved(added: list[JsonValue], removed: list[JsonValue], *, known: bool = Tru
         ("added: $.l.name", {"l": {"name": "bug"}}, moved(["bug"], [])),
         ("removed: $.l.name", {"l": {"name": "bug"}}, moved([], ["bug"])),
         ("added: $.l.name", {}, []),
-        ('added: "$.l[*]", removed: "$.m[*]"', {"l": ["a"], "m": ["b", "c"]}, moved(["a"], ["b", "c"])),
+        (
+            'added: "$.l[*]", removed: "$.m[*]"',
+            {"l": ["a"], "m": ["b", "c"]},
+            moved(["a"], ["b", "c"]),
+        ),
         ('from: "$.l[*]", to: "$.m[*]"', {"l": ["a", "b"], "m": ["b", "c"]}, moved(["c"], ["a"])),
         ('from: "$.l[*]", to: "$.m[*]"', {"l": ["a"], "m": ["a"]}, []),
         ('from: "$.l[*]", to: "$.m[*]"', {"m": ["a"]}, moved(["a"], [], known=False)),
         ('from: "$.l[*]", to: "$.m[*]"', {"l": [], "m": ["a"]}, moved(["a"], [])),
         ('to: "$.m[*]"', {"m": ["a"]}, moved(["a"], [], known=False)),
         ("from: {split: $.l}, to: {split: $.m}", {"l": "a b", "m": "b c"}, moved(["c"], ["a"])),
-        ('added: {each: "$.l[*]", as: $.n}', {"l": [{"n": "a"}, {}, {"n": 5}]}, moved(["a", "5"], [])),
+        (
+            'added: {each: "$.l[*]", as: $.n}',
+            {"l": [{"n": "a"}, {}, {"n": 5}]},
+            moved(["a", "5"], []),
+        ),
     ],
-)  # fmt: skip
-def test_a_list_field_s_change(
-    line: str, body: dict[str, JsonValue], expected: JsonValue
-) -> None:
+)
+def test_a_list_field_s_change(line: str, body: dict[str, JsonValue], expected: JsonValue) -> None:
     """``added`` and ``removed`` as stated, or as the difference; nothing moved is no change."""
     assert changes(f"{{field: labels, {line}}}", body) == expected
 
@@ -186,11 +206,18 @@ def test_a_stated_reference_is_native_and_certain() -> None:
     line = "{type: pull_request, key: $.k, url: $.u, relation: implements}"
     assert references(line, {"k": "acme/payments#42", "u": "https://a.b/42"}) == [
         {
-            "type": "pull_request", "key": "acme/payments#42", "urn": None, "url": "https://a.b/42",
-            "relation": "implements", "method": "native", "found_in": [], "match": None,
-            "confidence": 1, "verified": False,
+            "type": "pull_request",
+            "key": "acme/payments#42",
+            "urn": None,
+            "url": "https://a.b/42",
+            "relation": "implements",
+            "method": "native",
+            "found_in": [],
+            "match": None,
+            "confidence": 1,
+            "verified": False,
         }
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
@@ -200,9 +227,13 @@ def test_a_stated_reference_is_native_and_certain() -> None:
         ("{type: ticket, key: $.k}", {}, []),
         ("{type: ticket, key: $.k, if: $.yes}", {"k": "A-1"}, []),
         ("{type: ticket, key: $.k, when: {$.k: A-1}}", {"k": "A-1"}, ["A-1"]),
-        ('{type: ticket, each: "$.l[*]", key: $.k}', {"l": [{"k": "A-1"}, {}, {"k": 7}]}, ["A-1", "7"]),
+        (
+            '{type: ticket, each: "$.l[*]", key: $.k}',
+            {"l": [{"k": "A-1"}, {}, {"k": 7}]},
+            ["A-1", "7"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_reference_needs_its_key(line: str, body: dict[str, JsonValue], keys: list[str]) -> None:
     """``if``, ``when`` and ``each`` work as in changes."""
     assert [r["key"] for r in references(line, body) if isinstance(r, dict)] == keys

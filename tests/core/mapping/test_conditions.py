@@ -141,7 +141,12 @@ def test_a_wildcard_path_is_a_list_and_holds_its_texts() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("{$.x: 10.1}", b"10.1"), ("{$.x: 10.1}", b"10.10"), ("{$.x: 1}", b"1.0"), ("{$.x: 100}", b"1e2")],
+    [
+        ("{$.x: 10.1}", b"10.1"),
+        ("{$.x: 10.1}", b"10.10"),
+        ("{$.x: 1}", b"1.0"),
+        ("{$.x: 100}", b"1e2"),
+    ],
 )
 def test_decimals_compare_by_value(text: str, number: bytes) -> None:
     """However the sender wrote them."""
@@ -156,7 +161,9 @@ def test_a_header_that_is_no_utf_8_is_matched_without_raising(value: str) -> Non
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 SCALARS = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text("ab1 é", max_size=4)

@@ -11,8 +11,10 @@ from tests.core.mapping.building import events, ticket
 def test_a_text_is_cut_at_its_limit_and_named() -> None:
     """The limit itself is fine; the pointer says what was cut."""
     data: dict[str, JsonValue] = {
-        "title": "t" * MAX_TEXT, "description": "d" * (MAX_TEXT + 1), "a": {"b/c~d": ["x" * 20_000]},
-    }  # fmt: skip
+        "title": "t" * MAX_TEXT,
+        "description": "d" * (MAX_TEXT + 1),
+        "a": {"b/c~d": ["x" * 20_000]},
+    }
     assert trim(data) == ["/description", "/a/b~1c~0d/0"]
     assert data["title"] == "t" * MAX_TEXT
     assert data["description"] == "d" * MAX_TEXT
@@ -21,8 +23,9 @@ def test_a_text_is_cut_at_its_limit_and_named() -> None:
 def test_a_list_is_cut_at_its_limit_and_named() -> None:
     """And what is beyond the cut is not looked at any more."""
     data: dict[str, JsonValue] = {
-        "labels": ["l"] * MAX_ITEMS, "assignees": ["x" * 20_000] * (MAX_ITEMS + 1),
-    }  # fmt: skip
+        "labels": ["l"] * MAX_ITEMS,
+        "assignees": ["x" * 20_000] * (MAX_ITEMS + 1),
+    }
     cut = trim(data)
     assert cut[0] == "/assignees"
     assert len(cut) == 1 + MAX_ITEMS
@@ -49,8 +52,11 @@ def test_raw_and_truncated_are_left_alone() -> None:
 def test_an_event_that_is_too_large_loses_its_longest_texts_first() -> None:
     """Halved until it fits; short ones stay whole."""
     data: dict[str, JsonValue] = {
-        "title": "short", "description": "d" * 200_000, "body": "b" * 150_000, "truncated": [],
-    }  # fmt: skip
+        "title": "short",
+        "description": "d" * 200_000,
+        "body": "b" * 150_000,
+        "truncated": [],
+    }
     shrink(data)
     assert len(encode(data)) <= MAX_EVENT
     assert data["title"] == "short"

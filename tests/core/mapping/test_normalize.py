@@ -219,7 +219,9 @@ def test_one_event_that_lacks_something_quarantines_the_whole_webhook() -> None:
 
 def test_a_required_enum_is_unknown_and_a_required_list_empty_instead() -> None:
     """These two have a value for nothing."""
-    assert events(ticket(status_category="$.s"), {"id": "1"})[0].data["status_category"] == "unknown"
+    assert (
+        events(ticket(status_category="$.s"), {"id": "1"})[0].data["status_category"] == "unknown"
+    )
     mapping = compiled(
         HEAD
         + rule(
@@ -400,7 +402,11 @@ def test_raw_says_where_the_webhook_lies_and_what_it_is() -> None:
     ("top", "settings", "urn"),
     [
         ("host: $.site\n", {}, "oh:acme:a.example:ticket:1"),
-        ("host: {setting: h}\n", {"h": "desk.example:8443"}, "oh:acme:desk.example%3A8443:ticket:1"),
+        (
+            "host: {setting: h}\n",
+            {"h": "desk.example:8443"},
+            "oh:acme:desk.example%3A8443:ticket:1",
+        ),
         ("host: $.gone\n", {}, "oh:acme:int_demo:ticket:1"),
         ("", {}, "oh:acme:int_demo:ticket:1"),
     ],

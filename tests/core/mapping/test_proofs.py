@@ -103,9 +103,7 @@ def test_pairs_may_hold_the_timestamp() -> None:
 
 def test_several_headers_any_of_which_suffices() -> None:
     """And one whose name is the operator's."""
-    found = scheme(
-        f"{{scheme: hmac, header: [X-A, {{setting: header, default: X-B}}], {SECRET}}}"
-    )
+    found = scheme(f"{{scheme: hmac, header: [X-A, {{setting: header, default: X-B}}], {SECRET}}}")
     assert isinstance(found, Hmac)
     assert found.where == (Header("X-A"), Header("X-B", "header"))
 
@@ -231,7 +229,9 @@ def test_a_handshake_by_body_echoes_what_its_template_says() -> None:
 
 def test_a_handshake_by_query_or_header_has_its_value() -> None:
     """Method and presence decide; the value is echoed as text."""
-    line = "{method: GET, match: {query: hub.challenge}, verify: false, answer: {body: '{{ value }}'}}"
+    line = (
+        "{method: GET, match: {query: hub.challenge}, verify: false, answer: {body: '{{ value }}'}}"
+    )
     hit = request(b"", method="GET", query=(("hub.challenge", "42"),))
     assert answered(line, hit) == Answer(200, "text/plain", "42")
     assert answered(line, request(b"", query=(("hub.challenge", "42"),))) is None
@@ -261,7 +261,18 @@ def test_a_handshake_may_answer_json() -> None:
 
 @pytest.mark.parametrize(
     "challenge",
-    [None, 5.5, [], {"a": 1}, "a\r\nb", "a\x00", "\x1b[2J", "\u2028", "\udcff", "x" * (MAX_ECHO + 257)],
+    [
+        None,
+        5.5,
+        [],
+        {"a": 1},
+        "a\r\nb",
+        "a\x00",
+        "\x1b[2J",
+        "\u2028",
+        "\udcff",
+        "x" * (MAX_ECHO + 257),
+    ],
 )
 def test_a14_only_harmless_text_is_echoed(challenge: JsonValue) -> None:
     """No control characters, no line breaks, no kilobytes; else it is no handshake."""

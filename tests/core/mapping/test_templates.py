@@ -141,7 +141,6 @@ def test_the_table_above_walks_every_filter() -> None:
         "{{ body.n < body.t }}",
         "{{ 'x' in body.n }}",
         "{{ body.t | replace(*body.list) }}",
-        "{{ body.t | default(**body.map) }}",
     ],
 )
 def test_anything_undefined_null_or_without_text_makes_the_template_null(text: str) -> None:
@@ -237,7 +236,9 @@ def test_m4_no_name_reaches_an_attribute_of_a_python_object(text: str) -> None:
     assert rendered(text, BODY) is None
 
 
-@pytest.mark.parametrize("text", ["{{", "{{ }}", "{{ a b }}", "{{ body. }}", "{{ body | }}", "{{ 'a }}"])
+@pytest.mark.parametrize(
+    "text", ["{{", "{{ }}", "{{ a b }}", "{{ body. }}", "{{ body | }}", "{{ 'a }}"]
+)
 def test_a_template_that_cannot_be_read_is_refused(text: str) -> None:
     """With Jinja's own words."""
     with pytest.raises(TemplateError):
@@ -272,7 +273,7 @@ def test_a_template_inside_the_data_is_not_run() -> None:
 def test_numbers_are_written_as_ecmascript_writes_them() -> None:
     """Rule 13 holds in text too."""
     body = decode(b"[1.50, 1e21, 1E2, 0.0000001, 12345678901234567890, -0.0]")
-    text = "".join("{{ body[%d] }} " % n for n in range(6))
+    text = "".join(f"{{{{ body[{n}] }}}} " for n in range(6))
     assert rendered(text, body) == "1.5 1e+21 100 1e-7 12345678901234567890 0 "
 
 
@@ -301,9 +302,9 @@ EXPRESSIONS = st.recursive(
         st.tuples(inner, inner).map(lambda t: f"({t[0]}) | strip_prefix({t[1]})"),
         st.tuples(inner, inner).map(lambda t: f"({t[0]}) | join({t[1]})"),
         st.tuples(inner, inner).map(lambda t: f"({t[0]}) | default({t[1]}, true)"),
-        st.tuples(inner, st.sampled_from("== != < >= in and or ~".split()), inner).map(
-            lambda t: f"({t[0]}) {t[1]} ({t[2]})"
-        ),
+        st.tuples(
+            inner, st.sampled_from(["==", "!=", "<", ">=", "in", "and", "or", "~"]), inner
+        ).map(lambda t: f"({t[0]}) {t[1]} ({t[2]})"),
         st.tuples(inner, inner, inner).map(lambda t: f"({t[0]}) if ({t[1]}) else ({t[2]})"),
         inner.map(lambda t: f"not ({t})"),
     ),
@@ -330,10 +331,6 @@ def test_any_text_runs_or_is_refused(text: str) -> None:
             continue
 
 
-# -- found wrong, not mended yet -------------------------------------------------------------------
-
-
-@pytest.mark.xfail(reason="Jinja2 and Python raise RecursionError or SyntaxError at the first use")
 @pytest.mark.parametrize(
     "text",
     [
@@ -352,7 +349,6 @@ def test_m4_a_deep_expression_is_refused_or_runs(text: str) -> None:
         return
 
 
-@pytest.mark.xfail(reason="only the end result is measured: replace and join blow up before it")
 @pytest.mark.parametrize(
     ("text", "body"),
     [
@@ -377,7 +373,6 @@ def test_m4_memory_stays_near_the_output_s_limit(text: str, body: JsonValue) -> 
     assert peak < 16 * MAX_OUTPUT
 
 
-@pytest.mark.xfail(reason="encode() of an infinite Num gives inf")
 def test_a_number_beyond_doubles_keeps_its_text() -> None:
     """As it does on a field (rule 13)."""
     assert rendered("{{ body }}", decode(b"1e400")) == "1e400"

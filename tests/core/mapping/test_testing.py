@@ -15,7 +15,9 @@ ignore: [{when: {$.a: ping}, reason: ping}]
 
 def mapping(test: str, top: str = "") -> CompiledMapping:
     """A mapping with one test; bodies with ``id`` become a ticket."""
-    return ticket(f"{TOP}{top}tests:\n  - {test}\n", rest="when: {$.id: {exists: true}}", title="$.t")
+    return ticket(
+        f"{TOP}{top}tests:\n  - {test}\n", rest="when: {$.id: {exists: true}}", title="$.t"
+    )
 
 
 def no_file(name: str) -> bytes:
@@ -53,17 +55,41 @@ def test_what_is_as_expected_passes(test: str) -> None:
 @pytest.mark.parametrize(
     ("test", "problem"),
     [
-        ("{name: n, body: {id: 1, t: x}, expect: ignored}", 'expected "ignored", got events ticketing.ticket.created'),
+        (
+            "{name: n, body: {id: 1, t: x}, expect: ignored}",
+            'expected "ignored", got events ticketing.ticket.created',
+        ),
         ("{name: n, body: {a: ping}, expect: [{}]}", "expected 1 events, got ignored (ping)"),
-        ("{name: n, body: {a: ping}, expect: {ignored: other}}", 'expected {"ignored":"other"}, got ignored (ping)'),
-        ("{name: n, body: {id: 1, t: x}, expect: [{}, {}]}", "expected 2 events, got 1: ticketing.ticket.created"),
-        ("{name: n, body: {id: 1, t: x}, expect: [{data: {title: y}}]}", '/0/data/title: expected "y", got "x"'),
-        ("{name: n, body: {id: 1, t: x}, expect: [{data: {titel: y}}]}", "/0/data/titel: there is no such field"),
-        ("{name: n, body: {id: 1, t: x}, expect: [{data: {changes: [{}]}}]}", "/0/data/changes: expected 1 items, got []"),
-        ("{name: n, body: {id: 1, t: x}, expect: [{data: {number: 0}}]}", "/0/data/number: expected 0, got null"),
-        ("{name: n, body: {id: 1, t: x}, expect: [{data: {raw: {size: true}}}]}", "/0/data/raw/size: expected true, got 16"),
+        (
+            "{name: n, body: {a: ping}, expect: {ignored: other}}",
+            'expected {"ignored":"other"}, got ignored (ping)',
+        ),
+        (
+            "{name: n, body: {id: 1, t: x}, expect: [{}, {}]}",
+            "expected 2 events, got 1: ticketing.ticket.created",
+        ),
+        (
+            "{name: n, body: {id: 1, t: x}, expect: [{data: {title: y}}]}",
+            '/0/data/title: expected "y", got "x"',
+        ),
+        (
+            "{name: n, body: {id: 1, t: x}, expect: [{data: {titel: y}}]}",
+            "/0/data/titel: there is no such field",
+        ),
+        (
+            "{name: n, body: {id: 1, t: x}, expect: [{data: {changes: [{}]}}]}",
+            "/0/data/changes: expected 1 items, got []",
+        ),
+        (
+            "{name: n, body: {id: 1, t: x}, expect: [{data: {number: 0}}]}",
+            "/0/data/number: expected 0, got null",
+        ),
+        (
+            "{name: n, body: {id: 1, t: x}, expect: [{data: {raw: {size: true}}}]}",
+            "/0/data/raw/size: expected true, got 16",
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_difference_is_one_line_with_its_pointer(test: str, problem: str) -> None:
     """Where, what was expected, what came."""
     assert problems(test) == [problem]
@@ -77,13 +103,17 @@ def test_a_quarantine_that_was_not_expected_says_what_is_missing() -> None:
 
 def test_true_is_not_one() -> None:
     """Python takes them for equal."""
-    test = "{name: n, body: {id: 1, t: x}, expect: [{data: {custom: {}, changes: [], number: false}}]}"
+    test = (
+        "{name: n, body: {id: 1, t: x}, expect: [{data: {custom: {}, changes: [], number: false}}]}"
+    )
     assert problems(test) == ["/0/data/number: expected false, got null"]
 
 
 def test_exact_wants_every_field() -> None:
     """And names each that was not said."""
-    found = problems("{name: n, exact: true, body: {id: 1, t: x}, expect: [{type: ticketing.ticket.created}]}")
+    found = problems(
+        "{name: n, exact: true, body: {id: 1, t: x}, expect: [{type: ticketing.ticket.created}]}"
+    )
     assert "/0/data: not expected" in found
     assert len(found) == 7
 

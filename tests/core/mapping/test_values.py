@@ -141,9 +141,7 @@ def test_lookup_counts_what_nobody_mapped() -> None:
 @pytest.mark.parametrize(
     ("source", "expected"), [("a", "Alpha"), ("b", None), ("z", "zed"), (1, "One"), (None, None)]
 )
-def test_lookup_elsewhere_is_the_row_or_the_default(
-    source: JsonValue, expected: JsonValue
-) -> None:
+def test_lookup_elsewhere_is_the_row_or_the_default(source: JsonValue, expected: JsonValue) -> None:
     """The default is a value like any other; null has no row and no default."""
     value = "{lookup: $.p, table: w, default: $.d}"
     assert field("description", value, {"p": source, "d": "zed"}, top=WORDS) == expected
@@ -199,9 +197,7 @@ def test_coalesce_of_enums_can_pass_over_empty_text() -> None:
         ("labels", "{if: {$.a: 2}, then: $.tags}", ["x"]),
     ],
 )
-def test_if_takes_the_branch_as_the_field_would(
-    name: str, value: str, expected: JsonValue
-) -> None:
+def test_if_takes_the_branch_as_the_field_would(name: str, value: str, expected: JsonValue) -> None:
     """Without ``else`` it is null; a path in a branch on a time field is read as a time."""
     body: dict[str, JsonValue] = {
         "a": 2, "t": "T", "when": "2026-11-22T10:15:00Z", "tags": ["x"],
@@ -371,7 +367,9 @@ def test_whole_numbers_from_lists_texts_and_other_units(
         assert field("number", value, {"a": source}) == expected
 
 
-@pytest.mark.xfail(reason="int * float raises OverflowError; a double's overflow becomes the text inf")
+@pytest.mark.xfail(
+    reason="int * float raises OverflowError; a double's overflow becomes the text inf"
+)
 @pytest.mark.parametrize("source", [b"1" + b"0" * 400, b"1e308"], ids=["integer", "decimal"])
 def test_a_number_too_large_to_scale_is_null(source: bytes) -> None:
     """Whatever a sender writes, nothing raises and nothing is called inf."""
@@ -501,9 +499,7 @@ def test_same_takes_fields_of_the_same_name() -> None:
         (True, None), (None, None), ([], None), ({}, None),
     ],
 )  # fmt: skip
-def test_a_text_field_takes_text_and_whole_numbers(
-    source: JsonValue, expected: JsonValue
-) -> None:
+def test_a_text_field_takes_text_and_whole_numbers(source: JsonValue, expected: JsonValue) -> None:
     """Integers of any size keep all their digits; nothing else converts."""
     assert field("description", "$.a", {"a": source}) == expected
 
@@ -527,7 +523,9 @@ def test_an_integer_field_takes_whole_numbers(source: bytes, expected: JsonValue
 )
 def test_an_email_is_lower_case(source: JsonValue, expected: JsonValue) -> None:
     """It joins people across platforms."""
-    found = field("assignee", "{type: {const: user}, name: $.n, email: $.e}", {"n": "A", "e": source})
+    found = field(
+        "assignee", "{type: {const: user}, name: $.n, email: $.e}", {"n": "A", "e": source}
+    )
     assert isinstance(found, dict)
     assert found["email"] == expected
 
@@ -568,7 +566,9 @@ def test_a_value_that_does_not_fit_is_null_and_counted() -> None:
 
 def test_a_key_of_digits_alone_gets_an_underscore() -> None:
     """Rule 13: JavaScript would sort it to the front."""
-    data = events(ticket(custom="{5: $.a, 5a: $.a}", native="{7: $.a}"), {"id": "1", "a": 1})[0].data
+    data = events(ticket(custom="{5: $.a, 5a: $.a}", native="{7: $.a}"), {"id": "1", "a": 1})[
+        0
+    ].data
     assert (data["custom"], data["native"]) == ({"_5": 1, "5a": 1}, {"_7": 1})
 
 

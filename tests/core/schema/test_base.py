@@ -43,7 +43,12 @@ def test_a_field_s_kind_and_presence(
 
 def test_an_enum_knows_its_members() -> None:
     """Of its own and of a shared type."""
-    assert fields_of(Ticket)["status_category"].members == {"todo", "in_progress", "done", "unknown"}
+    assert fields_of(Ticket)["status_category"].members == {
+        "todo",
+        "in_progress",
+        "done",
+        "unknown",
+    }
     assert fields_of(Vulnerability)["severity"].members == set(get_args(Severity))
 
 

@@ -10,37 +10,84 @@ from onehook.core.schema.events import EVENT_TYPES, SCHEMA_VERSION, data_model, 
 from onehook.core.schema.identity import Login, Membership
 from onehook.core.schema.scm import PullRequest, Push
 
-PAGE = """
-scm.repository.created scm.repository.renamed scm.repository.deleted
-scm.pull_request.created scm.pull_request.reopened scm.pull_request.updated
-scm.pull_request.merged scm.pull_request.closed scm.pull_request.reviewed
-scm.pull_request.commented scm.commit.pushed scm.branch.created scm.branch.deleted
-scm.tag.created scm.tag.deleted scm.release.published
-ticketing.ticket.created ticketing.ticket.deleted ticketing.ticket.updated
-ticketing.ticket.assigned ticketing.ticket.resolved ticketing.ticket.reopened
-ticketing.comment.added ticketing.comment.updated ticketing.comment.deleted
-identity.user.created identity.user.updated identity.user.deleted
-identity.user.deactivated identity.user.reactivated identity.user.logged_in
-identity.user.login_failed identity.group.created identity.group.updated
-identity.group.deleted identity.group.membership.changed
-incidents.incident.created incidents.incident.acknowledged incidents.incident.resolved
-incidents.incident.closed incidents.incident.reopened incidents.incident.escalated
-incidents.incident.reassigned incidents.incident.updated incidents.incident.deleted
-incidents.severity.changed incidents.note.added
-security.vulnerability.detected security.vulnerability.updated
-security.vulnerability.dismissed security.vulnerability.resolved
-security.vulnerability.reopened security.vulnerability.assigned
-security.scan.started security.scan.progressed security.scan.completed
-security.scan.failed security.scan.timed_out security.alert.triggered
-security.compliance.violated
-ci.build.started ci.build.completed ci.build.failed ci.build.canceled
-ci.deployment.started ci.deployment.completed ci.deployment.failed
-ci.deployment.rolled_back
-integration.connection.established integration.connection.failed
-integration.sync.completed integration.subscription.paused
-integration.subscription.resumed integration.delivery.failed
-integration.webhook.quarantined integration.webhook.received
-""".split()
+PAGE = [
+    "scm.repository.created",
+    "scm.repository.renamed",
+    "scm.repository.deleted",
+    "scm.pull_request.created",
+    "scm.pull_request.reopened",
+    "scm.pull_request.updated",
+    "scm.pull_request.merged",
+    "scm.pull_request.closed",
+    "scm.pull_request.reviewed",
+    "scm.pull_request.commented",
+    "scm.commit.pushed",
+    "scm.branch.created",
+    "scm.branch.deleted",
+    "scm.tag.created",
+    "scm.tag.deleted",
+    "scm.release.published",
+    "ticketing.ticket.created",
+    "ticketing.ticket.deleted",
+    "ticketing.ticket.updated",
+    "ticketing.ticket.assigned",
+    "ticketing.ticket.resolved",
+    "ticketing.ticket.reopened",
+    "ticketing.comment.added",
+    "ticketing.comment.updated",
+    "ticketing.comment.deleted",
+    "identity.user.created",
+    "identity.user.updated",
+    "identity.user.deleted",
+    "identity.user.deactivated",
+    "identity.user.reactivated",
+    "identity.user.logged_in",
+    "identity.user.login_failed",
+    "identity.group.created",
+    "identity.group.updated",
+    "identity.group.deleted",
+    "identity.group.membership.changed",
+    "incidents.incident.created",
+    "incidents.incident.acknowledged",
+    "incidents.incident.resolved",
+    "incidents.incident.closed",
+    "incidents.incident.reopened",
+    "incidents.incident.escalated",
+    "incidents.incident.reassigned",
+    "incidents.incident.updated",
+    "incidents.incident.deleted",
+    "incidents.severity.changed",
+    "incidents.note.added",
+    "security.vulnerability.detected",
+    "security.vulnerability.updated",
+    "security.vulnerability.dismissed",
+    "security.vulnerability.resolved",
+    "security.vulnerability.reopened",
+    "security.vulnerability.assigned",
+    "security.scan.started",
+    "security.scan.progressed",
+    "security.scan.completed",
+    "security.scan.failed",
+    "security.scan.timed_out",
+    "security.alert.triggered",
+    "security.compliance.violated",
+    "ci.build.started",
+    "ci.build.completed",
+    "ci.build.failed",
+    "ci.build.canceled",
+    "ci.deployment.started",
+    "ci.deployment.completed",
+    "ci.deployment.failed",
+    "ci.deployment.rolled_back",
+    "integration.connection.established",
+    "integration.connection.failed",
+    "integration.sync.completed",
+    "integration.subscription.paused",
+    "integration.subscription.resumed",
+    "integration.delivery.failed",
+    "integration.webhook.quarantined",
+    "integration.webhook.received",
+]
 MODELS = sorted(set(EVENT_TYPES.values()), key=lambda model: model.__name__)
 
 

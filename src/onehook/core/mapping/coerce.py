@@ -67,7 +67,7 @@ def coerced(get: Get, spec: FieldSpec | None) -> Get:
 
 
 def named(name: str, spec: FieldSpec) -> Get:
-    """The member *name* of the item, for the field *spec*: the commonest value of all, so in one."""
+    """The member *name* of the item, for the field *spec*: the commonest value, so in one step."""
     slow = coerced(lambda item, _context: item.get(name) if isinstance(item, dict) else None, spec)
     exact = str if spec.kind in (Kind.TEXT, Kind.LONG) else _EXACT.get(spec.kind)
 

@@ -47,6 +47,7 @@ for i = 1, tonumber(ARGV[1]) do
     redis.call('HSET', deliveries, sub, table.concat({state, n, ended, status, err, ids}, '|'))
     redis.call('HDEL', leases, eid)
     if outcome == 'again' then
+      redis.call('HSET', leases, 'a:' .. eid, n)
       local at = now + tonumber(delay)
       redis.call('ZADD', due, 'LT', at, sub)
       redis.call('ZADD', queue, at, eid)
@@ -59,6 +60,7 @@ for i = 1, tonumber(ARGV[1]) do
         local longer = redis.call('HGET', deliveries, 'k')
         finish(deliveries, event, native, longer or event_keep)
       end
+      redis.call('HDEL', leases, 'a:' .. eid)
       redis.call('ZREM', queue, eid)
     end
     out[i] = 'recorded'

@@ -1,0 +1,77 @@
+"""``onehook mapping test``: exit codes, and where it says what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from onehook.cli.mapping import test as run_tests
+from tests.builders import ACME, write_acme
+from tests.cli.test_serve import finish, start
+
+TESTS = """\
+tests:
+  - name: two of a batch
+    body: {kind: tickets, tickets: [{id: "1", title: One}, {id: "2", title: Two}]}
+    expect:
+      - {type: ticketing.ticket.created, data: {id: "1", title: One}}
+      - {type: ticketing.ticket.created, data: {id: "2"}}
+  - {name: ping, body: {kind: ping}, expect: ignored}
+"""
+
+
+def mapping_file(folder: Path, text: str) -> Path:
+    """A mapping file."""
+    return write_acme(folder, text) / "acme.yaml"
+
+
+def test_tests_that_pass_exit_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All tests passed: 0, and how many."""
+    assert run_tests(mapping_file(tmp_path, ACME + TESTS)) == 0
+
+    assert "acme: 2 passed, 0 failed" in capsys.readouterr().out
+
+
+def test_test_that_fails_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A test failed: 1, with its place, its name and what differs."""
+    text = ACME + TESTS.replace("title: One}}", "title: Other}}")
+
+    assert run_tests(mapping_file(tmp_path, text)) == 1
+
+    out = capsys.readouterr().out
+    assert "two of a batch" in out
+    assert "acme.yaml:" in out
+    assert "Other" in out
+    assert "acme: 1 passed, 1 failed" in out
+
+
+def test_file_that_cannot_be_used_exits_78(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mapping that does not compile: 78, with file, line and column; the others still run."""
+    good = mapping_file(tmp_path / "good", ACME + TESTS)
+    bad = mapping_file(tmp_path / "bad", ACME.replace("title: $.title", "title: title"))
+
+    assert run_tests(good, bad) == 78
+
+    captured = capsys.readouterr()
+    assert "acme: 2 passed" in captured.out
+    assert "E101" in captured.err
+
+
+def test_file_that_is_not_there_exits_78(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that cannot be read: 78, and its name."""
+    assert run_tests(tmp_path / "none.yaml") == 78
+
+    assert "none.yaml" in capsys.readouterr().err
+
+
+async def test_exit_code_reaches_the_shell(tmp_path: Path) -> None:
+    """What the command returns is what the process exits with."""
+    path = mapping_file(tmp_path, ACME + TESTS.replace("expect: ignored", "expect: quarantined"))
+
+    code, out, err = await finish(await start("mapping", "test", str(path)))
+
+    assert code == 1, err
+    assert "1 failed" in out
