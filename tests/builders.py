@@ -86,7 +86,7 @@ async def until(condition: Callable[[], bool], within: float = 15) -> None:
 async def eventually(check: Callable[[], Awaitable[bool]], within: float = 15) -> None:
     """Wait until awaiting *check* gives True, *within* seconds at most."""
     async with asyncio.timeout(within):
-        while not await check():
+        while not await check():  # noqa: ASYNC110 - what it asks sets no Event
             await asyncio.sleep(0.01)
 
 
@@ -338,7 +338,9 @@ class Running:
         found: dict[str, Any] = answer.json
         return found
 
-    async def settled(self, event_id: str, subscription_id: str, **want: object) -> dict[str, Any]:
+    async def settled(
+        self, event_id: str, subscription_id: str, *, within: float = 15, **want: object
+    ) -> dict[str, Any]:
         """The delivery once its fields are as *want* says; by default once it was attempted."""
         wanted = want or {"attempt_count": 1}
         found: dict[str, Any] = {}
@@ -347,7 +349,7 @@ class Running:
             found.update(await self.delivery(event_id, subscription_id))
             return all(found[name] == value for name, value in wanted.items())
 
-        await eventually(fits)
+        await eventually(fits, within)
         return found
 
     async def age(self, subscription_id: str, by: timedelta) -> None:

@@ -25,7 +25,9 @@ MEMORY = 256 * 1024 * 1024
 class StartGateway(Protocol):
     """Starts a gateway; *settings* are those of ``Settings``."""
 
-    def __call__(self, *, clock: Any = None, **settings: Any) -> Awaitable[Running]: ...
+    def __call__(self, *, clock: Any = None, **settings: Any) -> Awaitable[Running]:
+        """Start one."""
+        ...
 
 
 StartSubscriber = Callable[[], Awaitable[Subscriber]]

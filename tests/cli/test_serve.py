@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from onehook import __version__
 from tests.builders import SECRET, Api, issue
 
 ENVIRONMENT = {n: v for n, v in os.environ.items() if not n.startswith("ONEHOOK_")}
@@ -138,8 +139,6 @@ async def test_unknown_options_are_usage(tmp_path: Path) -> None:
 
 async def test_version_is_the_packages() -> None:
     """`--version` prints the version alone."""
-    from onehook import __version__
-
     code, out, _ = await finish(await start("--version"))
 
     assert (code, out.strip()) == (0, __version__)

@@ -16,7 +16,7 @@ SPELLINGS = [
     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::FFFF:127.0.0.1]",
     "[::1%25lo]", "[::1%lo]",
     # this host, unspecified
-    "0.0.0.0", "0", "0.0", "0x0", "00", "[::]", "[::0]", "0.1.2.3",
+    "0.0.0.0", "0", "0.0", "0x0", "00", "[::]", "[::0]", "0.1.2.3",  # noqa: S104 refused here
     # private
     "10.0.0.1", "10.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1",
     "192.168.1", "0xc0a80001", "3232235521", "[fc00::1]", "[fd00::1]", "[::ffff:10.0.0.1]",
@@ -116,7 +116,8 @@ LOCAL = parse_networks("127.0.0.0/8, ::1/128,10.1.0.0/16")
     ("url", "taken"),
     [
         ("http://127.0.0.1:9000/x", True), ("https://127.0.0.1", True), ("http://[::1]/", True),
-        ("http://[::ffff:127.0.0.1]/", True), ("http://localhost:9000", True), ("http://10.1.2.3", True),
+        ("http://[::ffff:127.0.0.1]/", True), ("http://localhost:9000", True),
+        ("http://10.1.2.3", True),
         ("https://10.1.2.3", True), ("http://10.2.0.1", False), ("https://10.2.0.1", False),
         ("http://8.8.8.8", False), ("http://a.example", False), ("http://0x7f.1", False),
         ("http://2130706433", False), ("https://169.254.169.254", False),
@@ -134,8 +135,9 @@ def test_named_networks_are_the_exceptions(url: str, *, taken: bool) -> None:
 @pytest.mark.parametrize(
     ("address", "allowed"),
     [
-        ("8.8.8.8", True), ("2606:4700::1", True), ("127.0.0.1", False), ("::ffff:127.0.0.1", False),
-        ("fe80::1%eth0", False), ("::1", False), ("", False), ("a.example", False), ("127.1", False),
+        ("8.8.8.8", True), ("2606:4700::1", True), ("127.0.0.1", False),
+        ("::ffff:127.0.0.1", False), ("fe80::1%eth0", False), ("::1", False), ("", False),
+        ("a.example", False), ("127.1", False),
         ("2130706433", False), ("169.254.169.254", False), ("::ffff:169.254.169.254", False),
     ],
 )  # fmt: skip

@@ -35,7 +35,10 @@ settings:
 verify:
   any_of:
     - {scheme: hmac, header: X-Sig, secret: {setting: secret}, when: {setting.proof: [hmac, null]}}
-    - {scheme: shared_token, header: X-Token, secret: {setting: token}, when: {setting.proof: token}}
+    - scheme: shared_token
+      header: X-Token
+      secret: {setting: token}
+      when: {setting.proof: token}
 dedupe: {key: [{header: X-Id}], repeatable: [{$.kind: member}]}
 host: {setting: site}
 rules:
@@ -241,7 +244,12 @@ def refused(
         ({"sight": "x"}, {"secret": KEY}, False, ["/settings/sight"]),
         ({"proof": "none"}, {"secret": KEY}, False, ["/settings/proof"]),
         ({"proof": "token"}, {"secret": KEY, "token": b"long-enough"}, False, []),
-        ({"sight": "x", "proof": "none"}, {}, False, ["/settings/sight", "/secret", "/settings/proof"]),
+        (
+            {"sight": "x", "proof": "none"},
+            {},
+            False,
+            ["/settings/sight", "/secret", "/settings/proof"],
+        ),
     ],
 )  # fmt: skip
 def test_a2_an_integration_that_could_never_verify_is_refused_at_save(

@@ -101,7 +101,7 @@ def test_a_decimal_keeps_its_text_and_compares_as_a_float(text: str) -> None:
     assert (value.text, value) == (text, float(text))
 
 
-# -- what is refused, and what becomes of the odd (M2) -----------------------------------------------
+# -- what is refused, and what becomes of the odd (M2) ---------------------------------------------
 
 
 @pytest.mark.parametrize(

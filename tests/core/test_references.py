@@ -168,6 +168,20 @@ def test_a_link_below_a_page_is_one_to_the_page(rest: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("page", "type_", "key"),
+    [
+        ("pull-requests/7/diff", "pull_request", "acme/shop#7"),
+        (f"commits/{SHA}", "commit", f"acme/shop@{SHA}"),
+    ],
+)
+def test_the_pages_of_bitbucket(page: str, type_: str, key: str) -> None:
+    """Its own words for them."""
+    known = KnownIntegration("int_bb", "bitbucket", "bitbucket.org", frozenset(), "lower")
+    found = one(talk(f"https://bitbucket.org/acme/shop/{page}", Knowledge([known])))
+    assert (found["type"], found["key"]) == (type_, key)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "https://github.example/acme/shop/pull/7",

@@ -47,7 +47,9 @@ async def test_many_at_once_share_commits_and_all_arrive(
     await gateway.quiet(subscription["id"])
     assert Counter(subscriber.ids) == dict.fromkeys(ids, 1)
     metrics = (await gateway.api.get("/metrics")).body.decode()
-    count = next(l for l in metrics.splitlines() if l.startswith("onehook_commit_batch_size_count"))
+    count = next(
+        line for line in metrics.splitlines() if line.startswith("onehook_commit_batch_size_count")
+    )
     assert float(count.split()[1]) < 150
 
 

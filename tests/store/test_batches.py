@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from redis.exceptions import BusyLoadingError, ConnectionError, OutOfMemoryError, ResponseError
+from redis.exceptions import BusyLoadingError, OutOfMemoryError, ResponseError
+from redis.exceptions import ConnectionError as AwayError
 
 from onehook.errors import StoreUnavailableError
 from onehook.store.batches import Batcher
@@ -99,7 +100,7 @@ async def test_batches_are_bounded_in_items_and_bytes() -> None:
 
 async def test_passing_errors_are_retried_with_the_same_items() -> None:
     """A batch that fails for a passing reason is written again, as it was."""
-    writer = Writer(ConnectionError(), BusyLoadingError(), TimeoutError(), OSError())
+    writer = Writer(AwayError(), BusyLoadingError(), TimeoutError(), OSError())
     async with batcher(writer) as batch:
         assert await batch.submit("a", 1, 5) == "A"
     assert writer.batches == [["a"]] * 5
@@ -107,7 +108,7 @@ async def test_passing_errors_are_retried_with_the_same_items() -> None:
 
 async def test_patience_ends_with_store_unavailable() -> None:
     """While the store stays away an item fails when its patience ends, with a time to retry."""
-    async with batcher(Writer(*[ConnectionError() for _ in range(1000)])) as batch:
+    async with batcher(Writer(*[AwayError() for _ in range(1000)])) as batch:
         with pytest.raises(StoreUnavailableError) as refused:
             await batch.submit("a", 1, 0.1)
     assert (refused.value.code, refused.value.retry_after) == ("store_unavailable", 5)
@@ -115,7 +116,7 @@ async def test_patience_ends_with_store_unavailable() -> None:
 
 async def test_each_has_its_own_patience() -> None:
     """One that ran out of patience does not take along another that has more."""
-    writer = Writer(*[ConnectionError() for _ in range(4)])
+    writer = Writer(*[AwayError() for _ in range(4)])
     async with batcher(writer) as batch:
         hasty = asyncio.create_task(batch.submit("a", 1, 0.01))
         patient = asyncio.create_task(batch.submit("b", 1, 10))
@@ -126,7 +127,7 @@ async def test_each_has_its_own_patience() -> None:
 
 async def test_patience_also_ends_for_those_that_gather() -> None:
     """Those that wait behind a batch which cannot be written run out of patience, too."""
-    writer = Writer(*[ConnectionError() for _ in range(1000)])
+    writer = Writer(*[AwayError() for _ in range(1000)])
     async with batcher(writer, items=1) as batch:
         tasks = [asyncio.create_task(batch.submit(text, 1, 0.1)) for text in "abc"]
         results = await asyncio.gather(*tasks, return_exceptions=True)

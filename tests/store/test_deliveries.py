@@ -209,13 +209,19 @@ async def test_attempts_kept_are_bounded(client: Redis, keys: Keys) -> None:
     """The history of a subscription keeps no more attempts than it may."""
     keep = replace(KEEP, attempts=100)
     shelf = Shelf(client, keys, keep)
+    history = keys.attempts("sub_1")
+    async with client.pipeline(transaction=False) as pipe:
+        for _ in range(450):  # trimmed by whole nodes of 100
+            pipe.xadd(history, {"e": "evt_x", "a": "[]"})
+        await pipe.execute()
     event_id = await shelf.commit_one("a", "sub_1")
-    for _ in range(450):  # trimmed by whole nodes of 100
-        token = await shelf.lease("sub_1")
-        await shelf.deliveries.record([shelf.record("a", event_id, "sub_1", token, "again")])
-        await shelf.client.zadd(shelf.keys.queue("sub_1"), {event_id: 1}, xx=True)
+    token = await shelf.lease("sub_1")
 
-    assert await client.xlen(keys.attempts("sub_1")) <= 200
+    await shelf.deliveries.record([shelf.record("a", event_id, "sub_1", token, "again")])
+
+    (state,) = await shelf.deliveries.states([event_id])
+    assert await client.xlen(history) <= 200
+    assert await client.xrange(history, state["sub_1"].attempts[0], count=1)
 
 
 async def test_hold_and_release_lose_nothing(shelf: Shelf) -> None:

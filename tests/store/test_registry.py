@@ -139,7 +139,7 @@ async def test_h1_another_secret_key_is_refused(
     assert registry.snapshot.version >= 0
     other = registry_of(client, keys, Sealer([Fernet.generate_key()]))
 
-    with pytest.raises(SettingsError, match="secret.key"):
+    with pytest.raises(SettingsError, match=r"secret\.key"):
         await other.open()
 
 

@@ -30,7 +30,7 @@ def test_h1_secret_of_another_object_is_refused() -> None:
 @pytest.mark.parametrize("sealed", ["", "garbage", "gAAAAA==", "ünicode"])
 def test_h1_what_was_never_sealed_is_refused(sealed: str) -> None:
     """Text that no key sealed is refused as a matter of settings."""
-    with pytest.raises(SettingsError, match="secret.key"):
+    with pytest.raises(SettingsError, match=r"secret\.key"):
         Sealer([Fernet.generate_key()]).open("int_1", sealed)
 
 
@@ -61,7 +61,7 @@ def test_broken_key_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "secret.key"
     path.write_text(text, encoding="latin-1")
 
-    with pytest.raises(SettingsError, match="secret.key"):
+    with pytest.raises(SettingsError, match=r"secret\.key"):
         load_sealer(path)
     assert path.read_text(encoding="latin-1") == text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError as AwayError
 
 import onehook
 from onehook.errors import OnehookError
@@ -106,7 +106,7 @@ async def test_store_away_is_503_with_retry_after(
     """While the store is away the management API answers 503 and when to come again."""
 
     async def fail(*_: object, **__: object) -> None:
-        raise ConnectionError("redis://user:secret@host refused")  # noqa: TRY003
+        raise AwayError("redis://user:secret@host refused")  # noqa: TRY003
 
     monkeypatch.setattr(gateway.runtime.gateway.events, "index", fail)
 
@@ -133,7 +133,7 @@ async def test_our_own_bug_is_500_without_details(
     assert "inside" not in answer.body.decode()
 
 
-# -- the pages and the machine's own paths ----------------------------------------------------------
+# -- the pages and the machine's own paths --------------------------------------------------------
 
 
 def codes() -> set[str]:

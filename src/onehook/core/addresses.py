@@ -34,6 +34,7 @@ _REFUSED: tuple[Network, ...] = tuple(
         "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
     )
 )  # fmt: skip
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NUMERIC_HOST = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)(\.(0[xX][0-9a-fA-F]*|[0-9]+))*\.?")
 MAX_URL = 2048
 
@@ -57,6 +58,8 @@ def is_allowed(address: str, allowed: Sequence[Network]) -> bool:
         parsed = parsed.ipv4_mapped
     if _within(parsed, allowed):
         return True
+    if isinstance(parsed, IPv6Address) and parsed not in _GLOBAL_UNICAST:
+        return False  # nothing else is allocated (RFC 4291 §2.4, IANA)
     return not _within(parsed, _REFUSED)
 
 
@@ -88,6 +91,9 @@ def check_url(url: str, allowed: Sequence[Network]) -> SplitResult:
         raise AddressError(msg)
     if split.username is not None or split.password is not None:
         msg = "the URL holds a user name or password: leave them out"
+        raise AddressError(msg)
+    if "%" in host or ("[" in split.netloc and ":" not in host):
+        msg = "the host is written in an unusual way: write its plain name or address"
         raise AddressError(msg)
     _check_host(host, split.scheme, allowed)
     return split

@@ -55,18 +55,21 @@ def inflate(body: bytes, max_bytes: int) -> bytes:
     Raises:
         InvalidRequestError: 400 body_invalid if it is no gzip, 413 body_too_large beyond the cap.
     """
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        out = inflater.decompress(body, max_bytes + 1)
-    except zlib.error:
-        detail = "the body says Content-Encoding: gzip and is none"
-        raise InvalidRequestError(detail, code="body_invalid", status=400) from None
-    if len(out) > max_bytes:
-        detail = f"the inflated body is larger than {max_bytes} bytes"
-        raise InvalidRequestError(detail, code="body_too_large", status=413)
-    if not inflater.eof:
-        detail = "the gzip body ends too early"
-        raise InvalidRequestError(detail, code="body_invalid", status=400)
+    out, rest = b"", body
+    while rest:  # RFC 1952 §2.2: a gzip file is one member or several
+        inflater = zlib.decompressobj(wbits=31)
+        try:
+            out += inflater.decompress(rest, max_bytes + 1 - len(out))
+        except zlib.error:
+            detail = "the body says Content-Encoding: gzip and is none"
+            raise InvalidRequestError(detail, code="body_invalid", status=400) from None
+        if len(out) > max_bytes:
+            detail = f"the inflated body is larger than {max_bytes} bytes"
+            raise InvalidRequestError(detail, code="body_too_large", status=413)
+        if not inflater.eof:
+            detail = "the gzip body ends too early"
+            raise InvalidRequestError(detail, code="body_invalid", status=400)
+        rest = inflater.unused_data
     return out
 
 
@@ -76,8 +79,8 @@ def plain_body(webhook: Webhook, max_bytes: int) -> bytes:
     Raises:
         InvalidRequestError: see :func:`inflate`.
     """
-    encoding = webhook.headers.get("content-encoding")
-    if encoding is None or encoding.strip().lower() == "identity" or not webhook.body:
+    encoding = (webhook.headers.get("content-encoding") or "").strip().lower()
+    if encoding in ("", "identity") or not webhook.body:
         return webhook.body
     return inflate(webhook.body, max_bytes)
 

@@ -15,6 +15,7 @@ JsonScalar: TypeAlias = bool | int | float | str | None
 JsonValue: TypeAlias = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 
 MAX_SAFE_INTEGER = 2**53 - 1
+_EXPONENT = 9  # digits of an exponent that are looked at: beyond that no double goes
 MAX_DEPTH = 64  # no vendor sends deeper bodies, and no path of ours looks deeper
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -141,23 +142,29 @@ def too_deep(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
     return True
 
 
-def number(value: float) -> int | float | str:
+def number(value: float) -> int | float | str | None:
     """*value* in the form that survives JavaScript (`schema.md` §2 rule 13).
 
     A whole number within ±(2^53-1) is an int; beyond, or a decimal that a double cannot give
-    back, the source's text; every other decimal stays.
+    back, the source's text; every other decimal stays. None for an integer of so many digits
+    that Python itself refuses to write it.
     """
     if isinstance(value, int):
-        return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else str(value)
+        if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            return value
+        try:
+            return str(value)
+        except ValueError:
+            return None
     text = value.text if isinstance(value, Num) else repr(value)
     plain = float(value)
+    if plain in (float("inf"), float("-inf")) or _digits(text) != _digits(repr(plain)):
+        return text
     if plain.is_integer():
         if -MAX_SAFE_INTEGER <= plain <= MAX_SAFE_INTEGER:
             return int(plain)
         if abs(plain) < 1e21:  # JavaScript would write it out as an integer it cannot hold
             return text
-    if plain in (float("inf"), float("-inf")) or _digits(text) != _digits(repr(plain)):
-        return text
     return Num(repr(plain))
 
 
@@ -165,9 +172,12 @@ def _digits(text: str) -> tuple[str, int]:
     """Significant digits and power of ten: equal for two spellings of one decimal."""
     mantissa, _, exponent = text.lower().lstrip("+-").partition("e")
     whole, _, fraction = mantissa.partition(".")
-    power = int(exponent or 0) - len(fraction)
     digits = (whole + fraction).lstrip("0")
     stripped = digits.rstrip("0")
+    if not stripped:
+        return "", 0  # zero, whatever its exponent
+    sign = -1 if exponent.startswith("-") else 1
+    power = sign * int(exponent.lstrip("+-").lstrip("0")[:_EXPONENT] or 0) - len(fraction)
     return stripped, power + len(digits) - len(stripped)
 
 

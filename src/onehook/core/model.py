@@ -14,6 +14,17 @@ WebhookId = NewType("WebhookId", str)
 DeliveryId = NewType("DeliveryId", str)
 
 
+def clean_text(value: str) -> str:
+    """*value* with bytes that were no UTF-8, and lone surrogates, shown as U+FFFD."""
+    if value.isascii():
+        return value
+    try:
+        raw = value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        raw = value.encode("utf-8", "surrogatepass")
+    return raw.decode("utf-8", "replace")
+
+
 class Headers:
     """Request headers: names without case, every value of a repeated one kept in order.
 
@@ -52,7 +63,7 @@ class Headers:
 
     def first_values(self) -> Mapping[str, str]:
         """Name to first value, for templates."""
-        return {name: values[0] for name, values in self._values.items()}
+        return {name: clean_text(values[0]) for name, values in self._values.items()}
 
 
 @dataclass(frozen=True, slots=True)

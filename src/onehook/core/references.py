@@ -148,6 +148,7 @@ _PAGE = re.compile(
 _INCIDENT = re.compile(f"/incidents/([A-Za-z0-9]{{4,32}}){_END}")
 _SYS_ID = re.compile(rf"sys_id(?:=|%3[Dd])([0-9a-f]{{32}}){_END}")
 _TABLE = re.compile(r"(?:/|=|%2[Ff])([a-z_]{1,40})\.do(?:\?|%3[Ff])")
+_AFTER = re.compile(r"[#\s].*", re.DOTALL)  # what follows an address
 _BLANK_SIGNS = str.maketrans("#!", "  ")
 
 
@@ -325,8 +326,10 @@ def _commits(data: Mapping[str, JsonValue]) -> Iterator[tuple[str, int, str]]:
     commits = data.get("commits")
     holders = commits if isinstance(commits, list) else []
     for prefix, holder in (*(("commits.", commit) for commit in holders), ("", data)):
-        for name in ("message", "title") if isinstance(holder, Mapping) else ():
-            text = holder.get(name) if isinstance(holder, Mapping) else None
+        if not isinstance(holder, Mapping):
+            continue
+        for name in ("message", "title"):
+            text = holder.get(name)
             if isinstance(text, str) and text not in seen:
                 seen |= {text, text.strip().partition("\n")[0].rstrip()}
                 yield f"{prefix}{name}", _COMMIT, text
@@ -800,6 +803,7 @@ def timeline_key(text: str) -> str:
 
 
 def _page_key(url: str) -> str:
+    url = _AFTER.sub("", url, count=1)
     found = _URL.match(url)
     if found is None:
         return url
@@ -807,7 +811,7 @@ def _page_key(url: str) -> str:
     page = _page(found[2])
     if page is not None and not page.parts and page.type != "commit":
         return f"https://{host}/?sys_id={page.path}"
-    path = found[2][: page.end] if page else url[found.start(2) :].partition("#")[0]
+    path = found[2][: page.end] if page else url[found.start(2) :]
     return f"https://{host}{path.rstrip('/')}"
 
 

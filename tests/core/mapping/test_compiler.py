@@ -151,7 +151,7 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
         ticket_text(rest='when: {⟨E102⟩"$.a[": x}'),
         ("expected an index", "column 5"),
     ),
-    # E103: templates
+    # E103 templates
     "statement": (
         ticket_text(title='{template: ⟨E103⟩"{% for a in body %}{% endfor %}"}'),
         ("a statement or comment ({%)", "lower, upper"),
@@ -368,7 +368,8 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "content with a time there is none of": (
         signed(
-            "verify: ⟨E108⟩{scheme: hmac, header: X, secret: {setting: secret}, content: [timestamp]}"
+            "verify: ⟨E108⟩{scheme: hmac, header: X, content: [timestamp],"
+            " secret: {setting: secret}}"
         ),
         (),
     ),
@@ -489,7 +490,8 @@ def test_settings_are_declared_with_all_that_an_integration_is_asked_for() -> No
 def test_without_a_settings_section_every_setting_in_use_is_one() -> None:
     """The main secret is required, the others are not."""
     mapping = compiled(
-        f"{SIGNED}{HMAC}}}\nhost: {{setting: site}}\nignore: [{{when: {{setting.mode: x}}, reason: m}}]\n"
+        f"{SIGNED}{HMAC}}}\nhost: {{setting: site}}\n"
+        "ignore: [{when: {setting.mode: x}, reason: m}]\n"
     )
     shown = {name: (spec.secret, spec.required) for name, spec in mapping.settings.items()}
     assert shown == {
@@ -530,7 +532,7 @@ shapes: {repo: {urn: [$.a], id: $.a, name: $.a, full_name: $.a}}
     assert [leaf.id for leaf in mapping.leaves()] == ["made", "gone", "tag"]
 
 
-# -- groups inherit ----------------------------------------------------------------------------------
+# -- groups inherit --------------------------------------------------------------------------------
 
 GROUP = (
     HEAD
@@ -585,14 +587,16 @@ def test_conditions_of_a_group_and_its_child_are_anded() -> None:
     assert type(outcome).__name__ == "Quarantined"
 
 
-# -- extends and disable -----------------------------------------------------------------------------
+# -- extends and disable ---------------------------------------------------------------------------
 
 PARENT = (
     HEAD
     + """
 settings: {site: {required: true, help: The site}}
 tables: {phase: {Open: todo, Shut: done}}
-shapes: {t: {urn: [$.id], id: $.id, key: $.id, title: $.t, status_category: {lookup: $.p, table: phase}}}
+shapes:
+  t:
+    {urn: [$.id], id: $.id, key: $.id, title: $.t, status_category: {lookup: $.p, table: phase}}
 answer_within: 4s
 rules:
   - {id: made, when: {$.a: made}, emit: ticketing.ticket.created, data: {use: t}}
@@ -681,7 +685,7 @@ def test_a_problem_in_a_parent_is_shown_in_the_parent() -> None:
     assert {p.place.source.name for p in found} == {"parent.yaml"}
 
 
-# -- siblings are looked up, not asked in turn -------------------------------------------------------
+# -- siblings are looked up, not asked in turn -----------------------------------------------------
 
 TESTS_OF_A = st.sampled_from(
     ["x", "y", "z", "[x, y]", "[y, z]", "null", "[x, null]", "1", "true", "{exists: true}",

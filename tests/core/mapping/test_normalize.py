@@ -229,7 +229,7 @@ def test_a_required_enum_is_unknown_and_a_required_list_empty_instead() -> None:
             {
                 "urn": "[$.id]",
                 "ref": "$.id",
-                "commits": '{each: "$.none[*]", as: {urn: [$.s], sha: $.s, message: $.s, title: $.s}}',
+                "commits": '{each: "$.c[*]", as: {urn: [$.s], sha: $.s, message: $.s, title: $.s}}',
                 "commits_count": "0",
                 "repository": "{urn: [$.id], id: $.id, name: $.id, full_name: $.id}",
             },
@@ -468,7 +468,12 @@ def test_the_entity_of_a_urn_is_the_model_s_or_the_thing_it_is_about() -> None:
             {"id": "1"},
             "user",
         ),
-        ("security.scan.completed", {"urn": "[$.id]", "id": "$.id", "status": "null"}, {"id": "1"}, "scan"),
+        (
+            "security.scan.completed",
+            {"urn": "[$.id]", "id": "$.id", "status": "null"},
+            {"id": "1"},
+            "scan",
+        ),
     ]  # fmt: skip
     for emit, fields, body, entity in cases:
         (event,) = events(compiled(HEAD + rule(emit, fields)), body)

@@ -151,7 +151,7 @@ def test_none_is_unsigned() -> None:
 def test_settings_choose_among_the_proofs() -> None:
     """``when`` on a proof; two that hold are any of them, none that holds verifies nothing."""
     line = (
-        f"{{any_of: [{{scheme: hmac, header: X-Sig, {SECRET}, when: {{setting.proof: [hmac, null]}}}},"
+        f"{{any_of: [{{scheme: hmac, header: S, {SECRET}, when: {{setting.proof: [hmac, null]}}}},"
         f" {{scheme: shared_token, header: X-T, {SECRET}, when: {{setting.proof: token}}}}]}}"
     )
     assert isinstance(scheme(line), Hmac)
@@ -166,10 +166,15 @@ def test_settings_choose_among_the_proofs() -> None:
     [
         f"{{scheme: hmac, header: X-Sig, prefix: 'sha256=', {SECRET}}}",
         f"{{scheme: hmac, header: X-Sig, encoding: base64, algorithm: sha512, {SECRET}}}",
-        f"{{scheme: hmac, header: S, format: {{pairs: {{timestamp: t, signature: v1}}}}, {SECRET},"
-        " content: [timestamp, '.', body], timestamp: {tolerance: 5m}}",
-        f"{{scheme: hmac, header: S, format: {{list: {{separator: ' ', tag: 'v1,'}}}}, {SECRET},"
-        " content: [{header: Id}, '.', timestamp, '.', body], timestamp: {header: T}}",
+        (
+            f"{{scheme: hmac, header: S, {SECRET}, "
+            "format: {pairs: {timestamp: t, signature: v1}}, "
+            "content: [timestamp, '.', body], timestamp: {tolerance: 5m}}"
+        ),
+        (
+            f"{{scheme: hmac, header: S, {SECRET}, format: {{list: {{separator: ' ', tag: 'v1,'}}}}"
+            ", content: [{header: Id}, '.', timestamp, '.', body], timestamp: {header: T}}"
+        ),
         f"{{scheme: shared_token, header: X-T, {SECRET}}}",
     ],
 )

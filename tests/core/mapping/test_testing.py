@@ -35,7 +35,7 @@ def problems(test: str, top: str = "") -> list[str]:
 @pytest.mark.parametrize(
     "test",
     [
-        "{name: n, body: {id: 1, t: x}, expect: [{type: ticketing.ticket.created, data: {title: x}}]}",
+        "{name: n, body: {id: 1, t: x}, expect: [{schema_version: '1.0', data: {title: x}}]}",
         '{name: n, body_text: "{\\"id\\": 1, \\"t\\": \\"x\\"}", expect: [{data: {id: "1"}}]}',
         "{name: n, body: {id: 1, t: x}, expect: [{}]}",
         "{name: n, body: {a: ping}, expect: ignored}",

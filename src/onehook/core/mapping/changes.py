@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import Get, single
+from onehook.core.mapping.coerce import Get, single, text
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.paths import Missing, Path
@@ -182,11 +182,8 @@ def _list_change(
     name: str, reader: Reader, values: ValueCompiler
 ) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None]:
     """``added`` and ``removed`` as stated, or as the difference of ``from`` and ``to``."""
-    texts = FieldSpec(name, Kind.LIST, required=False, item=_TEXT)
     gets: Mapping[str, Get] = {
-        key: nothing
-        if (node := reader.node_of(key)) is None
-        else values.typed(_listed(node), texts)
+        key: nothing if (node := reader.node_of(key)) is None else values.texts(node)
         for key in ("added", "removed", "from", "to")
     }
     before = reader.node_of("from")
@@ -207,17 +204,10 @@ def _list_change(
     return change
 
 
-def _listed(node: Node) -> Node:
-    """A single value where a list is wanted is a list of one."""
-    single = isinstance(node, Map) and not {"each", "split", "concat", "if"} & set(node.items)
-    plain_path = (
-        isinstance(node, Scalar) and isinstance(node.value, str) and "[*]" not in node.value
-    )
-    return Seq(node.place, (node,)) if single or plain_path else node
-
-
 def _as_list(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []
+    """The texts in *value*; a single one where a list is wanted is a list of one."""
+    items = value if isinstance(value, list) else [value]
+    return [found for item in items if (found := text(item)) is not None]
 
 
 def compile_references(node: Node | None, values: ValueCompiler) -> Many:

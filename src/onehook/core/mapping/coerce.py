@@ -50,7 +50,7 @@ def single(get: Get) -> Get:
 def coerced(get: Get, spec: FieldSpec | None) -> Get:
     """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars."""
     if spec is None:
-        return lambda item, context: _loose(get(item, context))
+        return lambda item, context: _loose(get(item, context), context)
     fit = _FITS[spec.kind]
     name, exact = spec.name, _EXACT.get(spec.kind)
 
@@ -84,8 +84,12 @@ def named(name: str, spec: FieldSpec) -> Get:
     return get
 
 
-def _loose(value: JsonValue) -> JsonValue:
+def _loose(value: JsonValue, context: Context) -> JsonValue:
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        context.oversize = True
     if isinstance(value, list):
+        if len(value) > MAX_ITEMS or any(isinstance(v, str) and len(v) > MAX_TEXT for v in value):
+            context.oversize = True
         return [scalar(item) for item in value if not isinstance(item, dict | list)]
     return scalar(value)
 

@@ -46,7 +46,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
     "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
     "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
+    "redact", "rules", "ignore", "tests",
 )  # fmt: skip
 _RULE = (
     "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
@@ -161,6 +161,7 @@ class CompiledMapping:
     fold: str
     branch: Branch
     ignores: tuple[tuple[Condition, str], ...]
+    redact: tuple[Path, ...]
     tests: tuple[Map, ...]
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
@@ -201,6 +202,8 @@ def _extended(top: Map, parent_of: Callable[[str], Source | None], report: Repor
     """*top* laid over the mapping it extends: maps by key, rules by id, lists replace."""
     name = top.get("extends")
     if name is None:
+        if "disable" in top.items:
+            report("E104", top.keys["disable"], "disable: removes rules of the mapping it extends")
         return top
     parent = parent_of(str(name.value)) if isinstance(name, Scalar) else None
     if parent is None or parent == top.place.source:
@@ -256,6 +259,8 @@ def _merge_rules(under: Seq, over: Seq) -> Seq:
 def _disabled(top: Map, report: Report) -> Map:
     names = top.get("disable")
     rules = top.get("rules")
+    if names is not None and not isinstance(names, Seq):
+        report("E002", names.place, "disable: is a list of rule ids")
     if not isinstance(names, Seq) or not isinstance(rules, Seq):
         return top
     known = set(_all_ids(rules))
@@ -313,6 +318,9 @@ class _Document:
         if not _SLUG.fullmatch(platform):
             reader.problem("platform", "platform: is a slug: lower-case letters, digits and '-'")
         rules = self._rules(reader.items("rules"), {}, always_item=False)
+        for node in reader.items("tests"):
+            if not isinstance(node, Map):
+                self.report("E002", node.place, "a test is a map with name: and expect:")
         tests = tuple(node for node in reader.items("tests") if isinstance(node, Map))
         compiled = CompiledMapping(
             platform,
@@ -329,6 +337,7 @@ class _Document:
             reader.one_of("urn_case", ("keep", "lower", "upper"), "keep"),
             self._branch(reader.items("rules"), rules),
             self._ignores(),
+            self._redact(),
             tests,
             self.values.tables,
             self.values.plans,
@@ -423,6 +432,11 @@ class _Document:
             tuple(compile_condition(n, self.report) for n in reader.items("repeatable")),
         )
 
+    def _redact(self) -> tuple[Path, ...]:
+        """Places in the body that are never shown: what a user may see of a webhook is blanked."""
+        paths = (self.values.path(node) for node in self.reader.items("redact"))
+        return tuple(path for path in paths if path is not None)
+
     def _ignores(self) -> tuple[tuple[Condition, str], ...]:
         found: list[tuple[Condition, str]] = []
         for node in self.reader.items("ignore"):
@@ -509,6 +523,8 @@ class _Document:
         if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MAX_ITEMS:
             below.problem("max", f"max: is a number from 1 to {MAX_ITEMS}")
             most = MAX_ITEMS
+        if "in" not in node.items:
+            self.report("E107", node.place, "foreach: needs in:", "e.g. in: $.items[*]")
         where, key = below.node_of("in"), below.node_of("key")
         path = None if where is None else self.values.path(where)
         key_path = None if key is None else self.values.path(key)

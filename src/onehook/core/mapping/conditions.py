@@ -14,6 +14,7 @@ from onehook.core.mapping.paths import MISSING, Found, Missing, PathError, compi
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
+from onehook.core.model import clean_text
 
 Condition = Callable[[JsonValue, Context], bool]
 Subject = Callable[[JsonValue, Context], Found]
@@ -177,7 +178,7 @@ def _matches(node: Node, report: Report) -> Test:
 
 def _sane(text: str) -> str:
     """RE2 takes UTF-8; a header may hold bytes that are none."""
-    return text.encode("utf-8", "replace").decode()
+    return clean_text(text)
 
 
 def _compares(node: Node, report: Report, *, greater: bool) -> Test:

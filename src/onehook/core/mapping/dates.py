@@ -107,9 +107,14 @@ def day_parser(formats: Sequence[str]) -> Callable[[JsonValue], str | None]:
     """A function that gives ``YYYY-MM-DD``: of a plain day, of a time its day where it was."""
 
     def parse(value: JsonValue) -> str | None:
-        if not isinstance(value, str) or len(value) > 80:
-            return None
         for format_ in formats:
+            if format_ in ("epoch_s", "epoch_ms"):
+                moment = _epoch(value, 1000 if format_ == "epoch_s" else 1)
+                if moment is not None:
+                    return moment.date().isoformat()
+                continue
+            if not isinstance(value, str) or len(value) > 80:
+                continue
             try:
                 if format_ == "iso8601":
                     if _DAY.match(value) is None:

@@ -14,7 +14,7 @@ from onehook.core.mapping.compiler import Branch, CompiledMapping, Foreach, Rule
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.dates import render
 from onehook.core.mapping.limits import MAX_EVENT, shrink, trim
-from onehook.core.model import Event, IntegrationInfo, Webhook
+from onehook.core.model import Event, IntegrationInfo, Webhook, clean_text
 from onehook.core.schema.events import SCHEMA_VERSION
 
 MAX_DETAIL = 500  # characters of a quarantine's detail
@@ -195,7 +195,9 @@ def _source(webhook: Webhook, integration: IntegrationInfo, known: Identity) -> 
         render(webhook.received_at),
         {"id": integration.id, "type": integration.type, "name": integration.name},
         {
-            "content_type": webhook.headers.get("content-type") or "application/octet-stream",
+            "content_type": clean_text(
+                webhook.headers.get("content-type") or "application/octet-stream"
+            ),
             "size": len(webhook.body),
             "sha256": known.digest,
             "body": None,

@@ -248,7 +248,12 @@ class ObjectCompiler:
         entity: str | None = None
         parts: Node | None = node
         if isinstance(node, Map):
+            for key in node.items:
+                if key not in ("entity", "path"):
+                    self.report("E002", node.keys[key], f"{key!r} has no place in a urn")
             named = node.get("entity")
+            if not isinstance(named, Scalar) or not isinstance(named.value, str):
+                self.report("E002", node.place, "a urn written as a map says its entity:")
             entity = str(named.value) if isinstance(named, Scalar) else None
             parts = node.get("path")
         elif model.__name__ == "Ref":

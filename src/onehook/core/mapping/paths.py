@@ -1,15 +1,17 @@
 """Paths: the subset of RFC 9535 that mappings may use, compiled to lookups.
 
-Names, indexes and wildcards need no library and become plain dict and list accesses; slices and
-comparison filters go to jsonpath-ng. The subset is checked here first: jsonpath-ng also takes
-``a.b`` without ``$``, ``..``, arithmetic and functions of its own, and then finds nothing
-without a word.
+Names, indexes, wildcards and comparison filters become plain accesses and comparisons; slices go
+to jsonpath-ng. The subset is checked here first: jsonpath-ng also takes ``a.b`` without ``$``,
+``..``, arithmetic, functions and words of its own, and then finds nothing without a word. Its
+filters would compare what RFC 9535 does not.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import ge, gt, le, lt
 from typing import Any, Final
 
 from jsonpath_ng.exceptions import JSONPathError
@@ -82,12 +84,19 @@ class _Wild:
 
 @dataclass(frozen=True, slots=True)
 class _Library:
-    """A slice or filter, in jsonpath-ng's own spelling."""
+    """A slice, in jsonpath-ng's own spelling."""
 
     text: str
 
 
-_Step = _Name | _Index | _Wild | _Library
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """Comparisons that a member must pass, all of them (RFC 9535 §2.3.5)."""
+
+    tests: tuple[Callable[[JsonValue], bool], ...]
+
+
+_Step = _Name | _Index | _Wild | _Library | _Filter
 
 _SHORT_NAME = re.compile(r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff-]*")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
@@ -115,7 +124,7 @@ def compile_path(text: str) -> Path:
     """
     absolute = text.startswith("$$")
     steps = _steps(text, 2 if absolute else 1)
-    many = any(isinstance(step, _Wild | _Library) for step in steps)
+    many = any(isinstance(step, _Wild | _Library | _Filter) for step in steps)
     only = steps[0] if len(steps) == 1 and not absolute else None
     name = only.name if isinstance(only, _Name) else None
     return Path(text, absolute, many, _compile(tuple(steps)), name)
@@ -157,7 +166,7 @@ def _bracket(text: str, at: int) -> tuple[_Step, int]:
         return _Wild(), _closed(text, inner + 1)
     if quoted := _QUOTED.match(text, inner):
         name = quoted[1] if quoted[1] is not None else quoted[2]
-        return _Name(re.sub(r"\\(.)", r"\1", name)), _closed(text, quoted.end())
+        return _Name(_unescaped(name, inner)), _closed(text, quoted.end())
     if text.startswith("?", inner):
         return _filter(text, inner + 1)
     if sliced := _SLICE.match(text, inner):
@@ -167,6 +176,20 @@ def _bracket(text: str, at: int) -> tuple[_Step, int]:
     if number := _INTEGER.match(text, inner):
         return _Index(int(number[0])), _closed(text, number.end())
     raise PathError(inner, "expected an index, a quoted name, '*', a slice or a ?filter")
+
+
+def _unescaped(name: str, at: int) -> str:
+    """The name that a quoted one stands for (RFC 9535 §2.3.1.2: JSON's escapes, and both quotes).
+
+    Raises:
+        PathError: an escape that is none.
+    """
+    text = name.replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
+    try:
+        found = json.loads(f'"{text}"')
+    except ValueError:
+        raise PathError(at, "the quoted name holds an escape that is none") from None
+    return str(found)
 
 
 def _closed(text: str, at: int) -> int:
@@ -183,16 +206,15 @@ def _filter(text: str, at: int) -> tuple[_Step, int]:
     """
     parenthesis = text.startswith("(", at)
     at += parenthesis
-    parts: list[str] = []
+    tests: list[Callable[[JsonValue], bool]] = []
     while True:
         while text.startswith(" ", at):
             at += 1
         found = _COMPARISON.match(text, at)
         if found is None:
             raise PathError(at, "expected a comparison such as @.name == 'x'")
-        parts.append(
-            f"@{found['path']}" + (f" {found['op']} {found['value']}" if found["op"] else "")
-        )
+        lookup = _compile(tuple(_steps(found["path"], 0)))
+        tests.append(_comparison(lookup, found["op"], found["value"]))
         at = found.end()
         if not text.startswith("&&", at):
             break
@@ -201,27 +223,64 @@ def _filter(text: str, at: int) -> tuple[_Step, int]:
         if not text.startswith(")", at):
             raise PathError(at, "expected ')' or '&&'")
         at += 1
-    return _Library(f"[?({' & '.join(parts)})]"), _closed(text, at)
+    return _Filter(tuple(tests)), _closed(text, at)
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+def _comparison(
+    lookup: Lookup, operator: str | None, literal: str | None
+) -> Callable[[JsonValue], bool]:
+    """``@.path``, which asks whether it is there, or ``@.path op literal``."""
+    if operator is None or literal is None:
+        return lambda member: not isinstance(lookup(member), Missing)
+    wanted: JsonValue = literal[1:-1] if literal[0] in "'\"" else json.loads(literal)
+
+    def equal(member: JsonValue) -> bool:
+        found = lookup(member)
+        return not isinstance(found, Missing) and _same_kind(found, wanted) and found == wanted
+
+    if operator == "==":
+        return equal
+    if operator == "!=":
+        return lambda member: not equal(member)
+    compare = _COMPARE[operator]
+
+    def ordered(member: JsonValue) -> bool:
+        found = lookup(member)
+        if isinstance(found, Missing | bool) or isinstance(wanted, bool | list | dict):
+            return False
+        both_text = isinstance(found, str) and isinstance(wanted, str)
+        both_numbers = isinstance(found, int | float) and isinstance(wanted, int | float)
+        return (both_text or both_numbers) and compare(found, wanted)
+
+    return ordered
+
+
+def _same_kind(found: JsonValue, wanted: JsonValue) -> bool:
+    return isinstance(found, bool) is isinstance(wanted, bool)
 
 
 def _compile(steps: tuple[_Step, ...]) -> Lookup:
     for at, step in enumerate(steps):
         if isinstance(step, _Wild):
             return _wild(_compile(steps[:at]), _compile(steps[at + 1 :]), _many(steps[at + 1 :]))
-        if isinstance(step, _Library):
-            rest = steps[at + 1 :]
-            return _wild(_library(_compile(steps[:at]), step), _compile(rest), _many(rest))
+        if isinstance(step, _Library | _Filter):
+            rest, base = steps[at + 1 :], _compile(steps[:at])
+            some = _library(base, step) if isinstance(step, _Library) else _filtered(base, step)
+            return _wild(some, _compile(rest), _many(rest))
     return _direct(
         [
             s.name if isinstance(s, _Name) else s.index
             for s in steps
-            if not isinstance(s, _Wild | _Library)
+            if not isinstance(s, _Wild | _Library | _Filter)
         ]
     )
 
 
 def _many(steps: Sequence[_Step]) -> bool:
-    return any(isinstance(step, _Wild | _Library) for step in steps)
+    return any(isinstance(step, _Wild | _Library | _Filter) for step in steps)
 
 
 def _direct(keys: Sequence[str | int]) -> Lookup:
@@ -288,6 +347,18 @@ def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
     return every
 
 
+def _filtered(base: Lookup, step: _Filter) -> Lookup:
+    """The members of a list that pass every test."""
+
+    def find(root: JsonValue) -> Found:
+        container = base(root)
+        if not isinstance(container, list):
+            return MISSING
+        return [m for m in container if all(test(m) for test in step.tests)]
+
+    return find
+
+
 def _library(base: Lookup, step: _Library) -> Lookup:
     try:
         compiled: Any = jsonpath_parse("$" + step.text)  # Any: jsonpath-ng is untyped
@@ -298,17 +369,6 @@ def _library(base: Lookup, step: _Library) -> Lookup:
         container = base(root)
         if not isinstance(container, list):
             return MISSING
-        try:
-            return [match.value for match in compiled.find(container)]
-        except (TypeError, ValueError, KeyError, AttributeError, IndexError):
-            # jsonpath-ng compares what cannot be compared (None < 3) and raises: no match.
-            return [m for m in container if _matches(compiled, m)]
+        return [match.value for match in compiled.find(container)]
 
     return find
-
-
-def _matches(compiled: Any, member: JsonValue) -> bool:
-    try:
-        return bool(compiled.find([member]))
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError):
-        return False

@@ -66,12 +66,13 @@ class VerifySection:
     """The proofs a platform knows; an integration's settings may choose among them."""
 
     choices: tuple[tuple[Condition, Proof], ...]
+    unsigned: bool = True  # only where the file says verify: none
 
     def scheme(self, settings: Mapping[str, str]) -> Scheme:
         """The scheme for an integration with these settings."""
         context = Context(None, Headers(), settings, "", "", "keep")
         proofs = tuple(proof for when, proof in self.choices if when(None, context))
-        if not self.choices:
+        if self.unsigned:
             return Unsigned()
         return proofs[0] if len(proofs) == 1 else AnyOf(proofs)
 
@@ -143,13 +144,15 @@ def compile_verify(node: Node | None, report: Report, at: Map) -> VerifySection:
     if "any_of" in node.items:
         reader.only("any_of")
         nodes = reader.items("any_of")
+        if not nodes:
+            reader.problem("any_of", "any_of: is a list of proofs")
     choices: list[tuple[Condition, Proof]] = []
     for one in nodes:
         proof = _proof(one, report)
         if proof is not None and isinstance(one, Map):
             when = one.get("when")
             choices.append((always if when is None else compile_condition(when, report), proof))
-    return VerifySection(tuple(choices))
+    return VerifySection(tuple(choices), unsigned=False)
 
 
 def _proof(node: Node, report: Report) -> Proof | None:

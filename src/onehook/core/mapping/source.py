@@ -167,6 +167,8 @@ class _Reader:
         while _kind(event := next(self.events)) != "MappingEndEvent":
             key_node = self._node(event, depth + 1)
             value = self._node(next(self.events), depth + 1)
+            if _kind(event) == "AliasEvent":
+                continue  # refused already
             if not isinstance(key_node, Scalar):
                 self.problems.append(Problem("E001", key_node.place, "a key is a list or map"))
                 continue

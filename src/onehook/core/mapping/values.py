@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonScalar, JsonValue, number
+from onehook.core.jsontext import JsonScalar, JsonValue, number
 from onehook.core.mapping import dates
-from onehook.core.mapping.coerce import Get, coerced, key_text, named
+from onehook.core.mapping.coerce import Get, coerced, key_text, named, scalar
 from onehook.core.mapping.conditions import compile_condition, compile_pattern
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.objects import EnumGet, ObjectCompiler, Plan
@@ -28,10 +28,16 @@ from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
 from onehook.core.mapping.templates import TemplateError, compile_template
-from onehook.core.schema.base import FieldSpec, Kind, Model
+from onehook.core.model import clean_text
+from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind, Model
 
 MAX_DIGITS = 18  # of text that is read as a whole number
 VARIABLES = frozenset({"body", "item", "headers", "settings"})
+
+
+_TEXTS = FieldSpec(
+    "texts", Kind.LIST, required=False, item=FieldSpec("text", Kind.TEXT, required=False)
+)
 
 
 def nothing(_item: JsonValue, _context: Context) -> JsonValue:
@@ -117,6 +123,7 @@ class ValueCompiler:
         if isinstance(node, Scalar):
             return self._scalar(node, spec)
         if isinstance(node, Seq):
+            self._wants(node, spec, _LISTS, "a list")
             gets = tuple(self.typed(item, spec) for item in node.items)
             return lambda item, context: [
                 value for get in gets if (value := get(item, context)) is not None
@@ -133,7 +140,16 @@ class ValueCompiler:
             return nothing
         allowed, compile_ = table[kinds[0]]
         self._keys(node, *allowed)
+        if kinds[0] in ("each", "split"):
+            self._wants(node, spec, _LISTS, f"{kinds[0]}: gives a list")
+        elif kinds[0] in ("sum", "count", "scale", "integer"):
+            self._wants(node, spec, _NUMBERS, f"{kinds[0]}: gives a number")
         return compile_(node, spec)
+
+    def _wants(self, node: Node, spec: FieldSpec | None, kinds: frozenset[Kind], what: str) -> None:
+        """Report a value whose form can never fit the field."""
+        if spec is not None and spec.kind not in kinds:
+            self.report("E106", node.place, f"{what}, and {spec.name} takes {spec.kind}")
 
     def _keys(self, node: Map, *allowed: str) -> None:
         for key in node.items:
@@ -156,7 +172,10 @@ class ValueCompiler:
         if spec is not None and not _literal_fits(value, spec):
             message = f"{value!r} is no {spec.kind} for {spec.name}"
             self.report("E106", node.place, message)
-        return lambda _item, _context: value
+        fixed = scalar(value)
+        if spec is not None and spec.kind in (Kind.TEXT, Kind.LONG) and fixed is not None:
+            fixed = key_text(fixed)
+        return lambda _item, _context: fixed
 
     def path(self, node: Node) -> Path | None:
         """Compile a path; E101 or E102 otherwise."""
@@ -193,15 +212,18 @@ class ValueCompiler:
     def enum(self, node: Node, spec: FieldSpec) -> EnumGet:
         """Compile a value for an enum field: the member, and the source's own value beside it."""
         if isinstance(node, Map):
-            if "if" in node.items:
-                return self._enum_if(node, spec)
-            if "coalesce" in node.items:
-                return self._enum_coalesce(node, spec)
-            if "const" in node.items:
-                return self._enum_const(node, spec)
-            if "lookup" in node.items:
-                return self._enum_lookup(node, spec)
-        if isinstance(node, Scalar) and node.value is None:
+            special = {
+                "if": self._enum_if,
+                "coalesce": self._enum_coalesce,
+                "const": self._enum_const,
+                "lookup": self._enum_lookup,
+            }
+            for kind, compile_ in special.items():
+                if kind in node.items:
+                    return compile_(node, spec)
+        if isinstance(node, Scalar) and not isinstance(node.value, str):
+            if node.value is not None:
+                self._check_member(node, node.value, spec)
             return lambda _item, _context: (None, None)
         get = self._leaf(node, None)
         members, name = spec.members, spec.name
@@ -232,11 +254,16 @@ class ValueCompiler:
             self.report("E002", choices.place, "coalesce: takes a list of values")
             return lambda _item, _context: (None, None)
         gets = tuple(self.enum(choice, spec) for choice in choices.items)
+        flag = node.get("non_empty")
+        skips_empty = isinstance(flag, Scalar) and flag.value is True
 
         def first(item: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
             for get in gets:
+                known = len(context.unmapped)
                 value, source = get(item, context)
-                if value is not None:
+                if skips_empty and source == "":
+                    del context.unmapped[known:]  # an empty text is no value that nobody mapped
+                elif value is not None:
                     return value, source
             return None, None
 
@@ -246,13 +273,13 @@ class ValueCompiler:
         self._keys(node, "const")
         value = node.items["const"]
         member = value.value if isinstance(value, Scalar) else None
-        if member is not None:
-            self._check_member(value, member, spec)
+        if member is not None or not isinstance(value, Scalar):
+            self._check_member(value, plain(value), spec)
         return lambda _item, _context: (member, None)
 
     def _enum_lookup(self, node: Map, spec: FieldSpec) -> EnumGet:
         self._keys(node, "lookup", "table", "ignore_case", "default")
-        get = self._leaf_of(node.items["lookup"])
+        get = self.raw(node.items["lookup"])
         table = self._table(node)
         if table is None:
             return lambda _item, _context: (None, None)
@@ -277,7 +304,12 @@ class ValueCompiler:
     def _enum_default(self, node: Map, spec: FieldSpec) -> JsonValue:
         """What a value without a row becomes: unknown, unless the mapping says otherwise."""
         default = node.get("default")
+        if isinstance(default, Map) and "const" in default.items:
+            default = default.items["const"]
+        if default is None:
+            return "unknown"
         if not isinstance(default, Scalar):
+            self.report("E106", default.place, "the default of an enum field is a constant")
             return "unknown"
         if default.value is not None:
             self._check_member(default, default.value, spec)
@@ -287,7 +319,7 @@ class ValueCompiler:
         return default.value
 
     def _check_member(self, node: Node, value: object, spec: FieldSpec, where: str = "") -> None:
-        if value not in spec.members:
+        if not isinstance(value, str) or value not in spec.members:
             allowed = ", ".join(sorted(spec.members))
             message = f"{where}{value!r} is no value of {spec.name}"
             self.report("E106", node.place, message, f"allowed: {allowed}")
@@ -341,6 +373,10 @@ class ValueCompiler:
             return self._concat(node, spec)
         if isinstance(node, Map) and "each" in node.items:
             return coerced(self._each(node, item_spec), spec)
+        if isinstance(node, Scalar) and not isinstance(node.value, str):
+            if node.value is not None:
+                self.report("E106", node.place, f"{node.value!r} is no list for {spec.name}")
+            return nothing
         if isinstance(node, Seq):
             gets = tuple(self.typed(item, item_spec) for item in node.items)
 
@@ -356,17 +392,24 @@ class ValueCompiler:
                 hint = "write {each: path, use: shape}"
                 self.report("E106", node.place, f"{spec.name} is a list of objects", hint)
             return nothing
-        return coerced(self._leaf_of(node), spec)
+        return coerced(self.raw(node), spec)
 
-    def _leaf_of(self, node: Node) -> Get:
+    def raw(self, node: Node) -> Get:
         """A value as the payload has it, whatever field it is for."""
-        branches = self._branches(node, self._leaf_of)
+        branches = self._branches(node, self.raw)
         if branches is not None:
             return branches
         if isinstance(node, Scalar) and isinstance(node.value, str):
             path = self.path(node)
             return nothing if path is None else read(path)
         return self._leaf(node, None)
+
+    def texts(self, node: Node) -> Get:
+        """A list of texts, or one text, as the payload has it."""
+        if isinstance(node, Map) and "concat" in node.items:
+            return self._concat(node, _TEXTS)
+        branches = self._branches(node, self.texts)
+        return branches if branches is not None else self.raw(node)
 
     def _concat(self, node: Map, spec: FieldSpec) -> Get:
         self._keys(node, "concat")
@@ -378,6 +421,8 @@ class ValueCompiler:
 
         def joined(item: JsonValue, context: Context) -> JsonValue:
             lists = [v for get in gets if isinstance(v := get(item, context), list)]
+            if sum(map(len, lists)) > MAX_ITEMS:
+                context.oversize = True
             return [value for some in lists for value in some] if lists else None
 
         return joined
@@ -453,10 +498,7 @@ class ValueCompiler:
     def _const(self, node: Map, spec: FieldSpec | None) -> Get:
         value = node.items["const"]
         if isinstance(value, Scalar):
-            if spec is not None and not _literal_fits(value.value, spec):
-                message = f"{value.value!r} is no {spec.kind} for {spec.name}"
-                self.report("E106", value.place, message)
-            return self._literal(value, None)
+            return self._literal(Scalar(value.place, value.value, plain=False), spec)
         constant = plain(value)
         if spec is not None or not isinstance(constant, list):
             self.report("E106", value.place, "const: is a scalar")
@@ -492,7 +534,7 @@ class ValueCompiler:
 
     def _lookup(self, node: Map, spec: FieldSpec | None) -> Get:
         table = self._table(node)
-        get = self._leaf_of(node.items["lookup"])
+        get = self.raw(node.items["lookup"])
         default = node.get("default")
         other = nothing if default is None else self.typed(default, spec)
         if table is None:
@@ -511,10 +553,10 @@ class ValueCompiler:
             row = find(key, context)
             return other(item, context) if isinstance(row, Missing) else row
 
-        return lookup
+        return coerced(lookup, spec)
 
     def _date(self, node: Map, spec: FieldSpec | None) -> Get:
-        get = self._leaf_of(node.items["date"])
+        get = self.raw(node.items["date"])
         formats = self._formats(node)
         tz = self._zone(node)
         if spec is not None and spec.kind is Kind.DAY:
@@ -574,7 +616,7 @@ class ValueCompiler:
         return zone
 
     def _match(self, node: Map, spec: FieldSpec | None) -> Get:
-        get = self._leaf_of(node.items["match"])
+        get = self.raw(node.items["match"])
         given = node.get("pattern")
         if given is None:
             self.report("E002", node.place, "match: needs a pattern:")
@@ -588,13 +630,13 @@ class ValueCompiler:
             value = get(item, context)
             if not isinstance(value, str):
                 return None
-            found = pattern.search(value.encode("utf-8", "replace").decode())
+            found = pattern.search(clean_text(value))
             return None if found is None else found.group(group)
 
         return coerced(match, spec)
 
     def _split(self, node: Map, spec: FieldSpec | None) -> Get:
-        get = self._leaf_of(node.items["split"])
+        get = self.raw(node.items["split"])
         on = node.get("on")
         by = str(on.value) if isinstance(on, Scalar) and on.value else None
 
@@ -611,17 +653,17 @@ class ValueCompiler:
         if not isinstance(parts, Seq) or not parts.items:
             self.report("E002", parts.place, "sum: takes a list of values")
             return nothing
-        gets = tuple(self._leaf_of(part) for part in parts.items)
+        gets = tuple(self.raw(part) for part in parts.items)
 
         def total(item: JsonValue, context: Context) -> JsonValue:
             values = [get(item, context) for get in gets]
             numbers = [v for v in values if isinstance(v, int) and not isinstance(v, bool)]
-            return number(sum(numbers)) if numbers else None
+            return sum(numbers) if numbers else None
 
         return coerced(total, spec)
 
     def _count(self, node: Map, spec: FieldSpec | None) -> Get:
-        get = self._leaf_of(node.items["count"])
+        get = self.raw(node.items["count"])
 
         def length(item: JsonValue, context: Context) -> JsonValue:
             value = get(item, context)
@@ -630,7 +672,7 @@ class ValueCompiler:
         return coerced(length, spec)
 
     def _integer(self, node: Map, spec: FieldSpec | None) -> Get:
-        get = self._leaf_of(node.items["integer"])
+        get = self.raw(node.items["integer"])
 
         def whole(item: JsonValue, context: Context) -> JsonValue:
             digits = key_text(get(item, context)) or ""
@@ -640,7 +682,7 @@ class ValueCompiler:
         return coerced(whole, spec)
 
     def _scale(self, node: Map, spec: FieldSpec | None) -> Get:
-        get, by = self._leaf_of(node.items["scale"]), node.get("by")
+        get, by = self.raw(node.items["scale"]), node.get("by")
         factor = by.value if isinstance(by, Scalar) else None
         if isinstance(factor, bool) or not isinstance(factor, int | float):
             self.report("E106", node.place, "scale: needs by:, a number")
@@ -650,11 +692,12 @@ class ValueCompiler:
             value = get(item, context)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 return None
-            product = value * factor
-            whole = (
-                spec is not None and spec.kind is Kind.INTEGER and abs(product) < MAX_SAFE_INTEGER
-            )
-            return round(product) if whole else number(product)
+            try:
+                product = value * factor
+                whole = spec is not None and spec.kind is Kind.INTEGER
+                return round(product) if whole else number(product)
+            except OverflowError:  # beyond what a double holds
+                return None
 
         return coerced(scaled, spec)
 
@@ -691,7 +734,7 @@ def _itself(item: JsonValue, _context: Context) -> JsonValue:
 
 def _clean(value: str | None) -> str | None:
     """Header text with bytes that are no UTF-8 shown as U+FFFD."""
-    return None if value is None else value.encode("utf-8", "replace").decode()
+    return None if value is None else clean_text(value)
 
 
 def _is_source(node: Node) -> bool:
@@ -740,6 +783,8 @@ def _literal_fits(value: object, spec: FieldSpec) -> bool:
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
+_LISTS = frozenset({Kind.LIST, Kind.ANY})
+_NUMBERS = frozenset({Kind.TEXT, Kind.LONG, Kind.INTEGER, Kind.NUMBER, Kind.LIST, Kind.ANY})
 _LITERALS: Mapping[Kind, tuple[type, ...]] = {
     Kind.TEXT: (str, int),
     Kind.LONG: (str, int),
