@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import json
 import socket
-import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -152,9 +151,7 @@ class Api:
 @cache
 def shipped() -> Mapping[str, MappingFile]:
     """The mappings of this repository, compiled once."""
-    with warnings.catch_warnings():  # jsonpath-ng's `&`, which core/mapping/paths.py writes
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return read_folder(shipped_folder())
+    return read_folder(shipped_folder())
 
 
 def read_mappings(extra: Path | None) -> Mapping[str, MappingFile]:

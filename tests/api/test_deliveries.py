@@ -70,7 +70,6 @@ async def test_list_has_no_attempts_and_agrees_with_the_detail(
     assert listed == detail
 
 
-@pytest.mark.xfail(strict=True, reason="the list has the store's time, the detail received_at")
 async def test_created_at_is_the_same_everywhere(gateway: Running, subscriber: Subscriber) -> None:
     """List and detail agree on when a delivery was made."""
     subscription = await gateway.subscribe(subscriber)

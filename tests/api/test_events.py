@@ -117,7 +117,6 @@ async def test_wrong_queries_are_422(gateway: Running, query: dict[str, str], po
     assert pointer in pointers(answer)
 
 
-@pytest.mark.xfail(strict=True, reason="503: the store refuses it as a stream position")
 @pytest.mark.parametrize("path", ["/v1/events", "/v1/deliveries"])
 async def test_foreign_cursor_is_422(gateway: Running, path: str) -> None:
     """A cursor of another list is refused, not a fault of ours."""

@@ -313,7 +313,6 @@ async def test_a11_at_most_three_secrets_are_active(gateway: Running) -> None:
         await gateway.accept(with_secret(sender, text), issue(number))
 
 
-@pytest.mark.xfail(strict=True, reason="409, though the older secrets would end at once")
 async def test_a11_three_active_secrets_can_be_ended_at_once(gateway: Running) -> None:
     """With an overlap of 0s a leaked secret is replaced, however many are active."""
     sender = await gateway.integrate()
@@ -363,7 +362,6 @@ async def test_wrong_rotations_are_refused(
     await gateway.accept(sender, issue())
 
 
-@pytest.mark.xfail(strict=True, reason="rotate looks for the scheme without the default settings")
 @pytest.mark.parametrize("type_", ["jira", "servicenow"])
 async def test_a2_weak_secret_is_refused_in_rotation(gateway: Running, type_: str) -> None:
     """A short secret is refused in a rotation as at save, on platforms with a choice of proofs."""

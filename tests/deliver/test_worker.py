@@ -740,7 +740,6 @@ async def burst(
     return subscription, [ids[0] for ids in answers]
 
 
-@pytest.mark.xfail(strict=True, reason="what is held in memory is attempted all the same")
 async def test_pause_also_holds_what_waits_in_memory(
     gateway: Running, subscriber: Subscriber
 ) -> None:
@@ -759,7 +758,6 @@ async def test_pause_also_holds_what_waits_in_memory(
     assert sorted(subscriber.ids) == sorted(ids)
 
 
-@pytest.mark.xfail(strict=True, reason="what is held in memory is attempted all the same")
 async def test_g9_deletion_also_ends_what_waits_in_memory(
     gateway: Running, subscriber: Subscriber
 ) -> None:
@@ -774,7 +772,6 @@ async def test_g9_deletion_also_ends_what_waits_in_memory(
     assert len(subscriber.received) == 16
 
 
-@pytest.mark.xfail(strict=True, reason="what is held in memory goes to the old URL")
 async def test_g9_edit_also_applies_to_what_waits_in_memory(
     gateway: Running, start_subscriber: StartSubscriber
 ) -> None:
@@ -791,7 +788,6 @@ async def test_g9_edit_also_applies_to_what_waits_in_memory(
     assert sorted(old.ids + new.ids) == sorted(ids)
 
 
-@pytest.mark.xfail(strict=True, reason="what is held in memory is attempted all the same")
 async def test_g4_gone_also_holds_what_waits_in_memory(
     gateway: Running, subscriber: Subscriber
 ) -> None:
@@ -828,7 +824,6 @@ async def test_e3_stop_hands_back_what_waits_in_memory(
     assert sorted(subscriber.ids) == sorted(ids)
 
 
-@pytest.mark.xfail(strict=True, reason="the lease that the commit takes is not counted: six claims")
 async def test_e4_lease_of_the_commit_counts(gateway: Running, subscriber: Subscriber) -> None:
     """The lease that a commit takes is a claim, too: four more without a record, and it is dead."""
     release = asyncio.Event()

@@ -25,8 +25,6 @@ from tests.core.javascript import round_trip
 from tests.core.mapping.building import compiled, run
 from tests.core.mapping.examples import GITHUB, QUARRYDESK, github_body
 
-# Until && is handed on as it stands: see test_paths.
-pytestmark = pytest.mark.filterwarnings("ignore:The `&` operator:DeprecationWarning")
 SHIPPED = sorted(path.stem for path in shipped_folder().glob("*.yaml"))
 
 
@@ -202,7 +200,7 @@ NUMBERS = st.builds(
 def odd_events(github: bool, first: str, second: str, title: str) -> list[bytes]:
     """The bodies of the events of a webhook that holds these two numbers and this text."""
     if github:
-        body = json.dumps(github_body("opened", id="@2", title="@t"))
+        body = json.dumps(github_body("opened", additions="@1", id="@2", title="@t"))
     else:
         item = {"uid": "@2", "code": "C", "headline": "@t", "weight": "@1", "pit": {"name": "@1"}}
         body = json.dumps({"what": "item_new", "batch": "b", "items": [item]})

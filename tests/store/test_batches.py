@@ -134,7 +134,6 @@ async def test_patience_also_ends_for_those_that_gather() -> None:
     assert [type(result) for result in results] == [StoreUnavailableError] * 3
 
 
-@pytest.mark.xfail(strict=True, reason="deadlines are looked at once a write has failed")
 async def test_patience_ends_while_a_write_hangs() -> None:
     """A write that neither returns nor fails does not hold anybody beyond its patience."""
     writer = Writer()

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from onehook.api.events import matches
 from onehook.api.integrations import get_record as get_integration
-from onehook.api.pagination import Pattern, TimedPage, decode_cursor, encode_cursor
+from onehook.api.pagination import POSITION, Pattern, TimedPage, decode_cursor, encode_cursor
 from onehook.api.subscriptions import get_record
 from onehook.core.model import delivery_id, split_delivery_id
 from onehook.errors import NotFoundError
@@ -112,7 +112,7 @@ async def listing(call: Call[NoBody, DeliveryQuery]) -> DeliveryList:
     snapshot = gateway.registry.snapshot
     subscription = get_record(snapshot, query.subscription).id if query.subscription else None
     integration = get_integration(snapshot, query.integration).id if query.integration else None
-    position = decode_cursor(query.cursor)
+    position = decode_cursor(query.cursor, POSITION)
     found: list[DeliveryOut] = []
     seen, more = 0, True
     while more and len(found) < query.limit and seen < MAX_SCAN:
@@ -226,8 +226,9 @@ async def read(call: Call[NoBody, NoQuery]) -> DeliveryOut:
         raise NotFoundError(msg)
     event = await gateway.events.find_event(event_id)
     envelope = None if event is None else _read_envelope(event[1])
+    made = await gateway.deliveries.made_at(event_id)
     row = _Row(
-        "0-0" if envelope is None else f"{int(envelope.received_at.timestamp() * 1000)}-0",
+        "0-0" if made is None else f"{round(made.timestamp() * 1000)}-0",
         event_id,
         "" if envelope is None else envelope.type,
         None if envelope is None else envelope.integration["id"],

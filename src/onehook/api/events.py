@@ -8,7 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from onehook.api.integrations import get_record
-from onehook.api.pagination import Pattern, TimedPage, decode_cursor, encode_cursor
+from onehook.api.pagination import POSITION, Pattern, TimedPage, decode_cursor, encode_cursor
 from onehook.core.identity import digest
 from onehook.core.jsontext import encode
 from onehook.errors import GoneError, NotFoundError
@@ -63,7 +63,7 @@ async def listing(call: Call[NoBody, EventQuery]) -> web.Response:
         )
 
     bodies: list[bytes] = []
-    position = decode_cursor(query.cursor)
+    position = decode_cursor(query.cursor, POSITION)
     seen = 0
     more = True
     while more and len(bodies) < query.limit and seen < MAX_SCAN:

@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel, Field
 from ulid import ULID
 
-from onehook.api.pagination import Page, decode_cursor, encode_cursor
+from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
 from onehook.core.durations import parse_duration
 from onehook.core.integration import check_settings
 from onehook.core.mapping.compiler import CompiledMapping
@@ -181,7 +181,7 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
 
 async def listing(call: Call[NoBody, Page]) -> IntegrationList:
     """List integrations, newest first."""
-    before = decode_cursor(call.query.cursor)
+    before = decode_cursor(call.query.cursor, IDENTIFIER)
     records = sorted(call.gateway.registry.snapshot.integrations.values(), key=lambda r: r.id)
     chosen = [r for r in reversed(records) if before is None or r.id < before]
     page = chosen[: call.query.limit]
@@ -267,7 +267,8 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
     if overlap is None or overlap > timedelta(days=30):
         detail = "overlap is a duration up to 30d, such as 24h or 0s"
         raise InvalidRequestError(detail, errors=[FieldError("/overlap", detail)])
-    scheme = mapping.verify.scheme(record.settings)
+    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
+    scheme = mapping.verify.scheme({**defaults, **record.settings})
     problem = secret_problem(scheme, body.setting, body.secret.encode())
     if problem is not None:
         raise InvalidRequestError(problem, errors=[FieldError("/secret", problem)])
@@ -275,7 +276,7 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
     before = [
         s for s in record.secrets.get(body.setting, []) if not s.expires_at or s.expires_at > now
     ]
-    if len(before) >= MAX_SECRETS:
+    if overlap and len(before) >= MAX_SECRETS:
         msg = f"{MAX_SECRETS} secrets are active already: wait until one has ended"
         raise ConflictError(msg)
     ends = now + overlap

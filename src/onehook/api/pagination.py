@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -49,8 +50,12 @@ def encode_cursor(position: str) -> str:
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str | None) -> str | None:
-    """The position that *cursor* stands for.
+POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")  # in a stream
+IDENTIFIER = re.compile(r"[a-z]{3}_[0-9a-z]{26}")
+
+
+def decode_cursor(cursor: str | None, form: re.Pattern[str]) -> str | None:
+    """The position that *cursor* stands for, which must be of *form*.
 
     Raises:
         InvalidRequestError: it is none of ours.
@@ -61,7 +66,7 @@ def decode_cursor(cursor: str | None) -> str | None:
         position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, UnicodeError, ValueError):
         position = ""
-    if not position or not all(c.isalnum() or c in "-_" for c in position):
+    if not form.fullmatch(position):
         detail = "is no cursor of this list: pass the last `next` as it was"
         raise InvalidRequestError(detail, errors=[FieldError("/cursor", detail)])
     return position

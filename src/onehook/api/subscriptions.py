@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from ulid import ULID
 
 from onehook.api.integrations import Key, Name, check_key
-from onehook.api.pagination import Page, Pattern, decode_cursor, encode_cursor
+from onehook.api.pagination import IDENTIFIER, Page, Pattern, decode_cursor, encode_cursor
 from onehook.core.addresses import check_url
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.filters import compile_filter
@@ -225,7 +225,7 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
 
 async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
     """List subscriptions, newest first."""
-    before = decode_cursor(call.query.cursor)
+    before = decode_cursor(call.query.cursor, IDENTIFIER)
     records = sorted(call.gateway.registry.snapshot.subscriptions.values(), key=lambda r: r.id)
     chosen = [r for r in reversed(records) if before is None or r.id < before]
     page = chosen[: call.query.limit]
@@ -298,7 +298,7 @@ async def delete(call: Call[NoBody, NoQuery]) -> None:
     gateway = call.gateway
     record = get_record(gateway.registry.snapshot, call.path["id"])
     await gateway.registry.delete("subscriptions", record.id)
-    await gateway.deliveries.release(record.id)  # the worker finds it due, and cancels
+    await gateway.deliveries.expedite(record.id)  # the worker finds it due, and cancels
 
 
 async def pause(call: Call[NoBody, NoQuery]) -> SubscriptionOut:

@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from onehook import log
 from onehook.cli.output import fail, out
 from onehook.cli.receiver import Receiver
 from onehook.clock import SystemClock
+from onehook.core.jsontext import decode, encode
 from onehook.core.mapping.compiler import CompiledMapping
 from onehook.core.mapping.testing import Sample, samples
 from onehook.core.model import Headers, Webhook
-from onehook.core.signatures import Scheme, sign
+from onehook.core.signatures import BodyPath, Hmac, Scheme, TimeFormat, sign
 from onehook.errors import OnehookError
 from onehook.mappings import MappingFile, read_all
 from onehook.settings import load
@@ -208,17 +210,31 @@ async def _send(
 ) -> Row:
     """Post *sample* as its vendor would, signed with the integration's secret."""
     now = SystemClock().now()
-    bare = Webhook(Headers(), sample.body, now)
+    body = _fresh(scheme, sample.body, now)
+    bare = Webhook(Headers(), body, now)
     plain, hidden = settings
     proof = sign(scheme, bare, hidden, plain, now)
     signed = {name.lower() for name, _ in proof}  # a sample's own time would be too old
     headers = [*proof, *((n, v) for n, v in sample.headers if n not in signed)]
     row = Row("", sample.name)
-    async with session.post(path, data=sample.body, headers=headers) as response:
+    async with session.post(path, data=body, headers=headers) as response:
         answer = await response.json(content_type=None)
         row.answer = str(response.status if response.ok else answer["code"])
         row.events = [(e["id"], e["type"]) for e in answer.get("events", [])]
     return row
+
+
+def _fresh(scheme: Scheme, body: bytes, now: datetime) -> bytes:
+    """*body* with the time of now, where the proof is dated by the body itself."""
+    stamp = scheme.timestamp if isinstance(scheme, Hmac) else None
+    if stamp is None or not isinstance(stamp.source, BodyPath):
+        return body
+    value = decode(body)
+    name = stamp.source.text.removeprefix("$.")
+    if isinstance(value, dict) and name in value:
+        seconds = now.timestamp()
+        value[name] = int(seconds * 1000) if stamp.format is TimeFormat.EPOCH_MS else int(seconds)
+    return encode(value)
 
 
 async def _post(session: aiohttp.ClientSession, path: str, body: object) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,9 @@ from onehook.core.schedule import Answer
 MAX_READ = 16 * 1024  # bytes of an answer that are read
 MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
 CONNECT_TIMEOUT = 5.0  # seconds, within the subscription's own timeout
+
+
+_refused: ContextVar[list[str]] = ContextVar("refused")  # addresses that this attempt was denied
 
 
 class BlockedAddressError(OSError):
@@ -60,6 +64,9 @@ class DeliveryClient:
         family, kind, protocol = info[:3]
         host = str(info[4][0])
         if not is_allowed(host, self._allowed):
+            refused = _refused.get(None)
+            if refused is not None:
+                refused.append(host)
             raise BlockedAddressError(host)
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
@@ -74,6 +81,8 @@ class DeliveryClient:
     ) -> Reply:
         """POST *body* and read the answer, all *within* that time. No redirect is followed."""
         started = time.monotonic()
+        refused: list[str] = []
+        _refused.set(refused)  # of several addresses only the last one's error comes back
         limits = aiohttp.ClientTimeout(total=within.total_seconds(), sock_connect=CONNECT_TIMEOUT)
         try:
             async with self._session.post(
@@ -88,7 +97,7 @@ class DeliveryClient:
                 kept = {k: v[:512] for k, v in list(response.headers.items())[:50]}
                 return Reply(answer, _since(started), None, kept, text)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            name, detail = _classify(error, within)
+            name, detail = _CLASSES[0][1:] if refused else _classify(error, within)
             return Reply(Answer(None, name), _since(started), detail, {}, "")
 
 
@@ -135,10 +144,6 @@ _CLASSES: tuple[tuple[type[BaseException], str, str], ...] = (
 
 def _classify(error: BaseException, within: timedelta) -> tuple[str, str]:
     """The class of *error* for the history, and a sentence. Its own text may hold a secret URL."""
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
-        error.os_error, BlockedAddressError
-    ):
-        return _CLASSES[0][1:]
     for kind, name, detail in _CLASSES:
         if isinstance(error, kind):
             limit = f" ({within.total_seconds():g} s)" if name == "timeout" else ""

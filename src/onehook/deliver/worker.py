@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import msgspec
@@ -166,6 +166,10 @@ class Worker:
     async def _serve_lane(self, lane: "_Lane", delivery: Delivery | None) -> None:
         """Attempt *delivery*, then whatever the subscription holds, one after the other."""
         while delivery is not None:
+            delivery = self._current(lane, delivery)
+            if delivery is None:
+                delivery = self._next(lane)
+                continue
             lane.flying[delivery.event_id] = delivery
             self._metrics.in_flight.inc()
             try:
@@ -183,8 +187,31 @@ class Worker:
             delivery, latest = lane.held.popleft()
             if now < latest:
                 return delivery
-            self._unload(lane)  # its lease runs out, and it comes due again
+            self._hand_back(lane, delivery)
         return None
+
+    def _current(self, lane: "_Lane", delivery: Delivery) -> Delivery | None:
+        """*delivery* to its subscription as that is now; None, and handed back, if it is held."""
+        subscription = self._targets().get(delivery.subscription.id)
+        if subscription is None or subscription.paused or not subscription.active:
+            self._hand_back(lane, delivery)
+            return None
+        if subscription is delivery.subscription:
+            return delivery
+        return replace(delivery, subscription=subscription)
+
+    def _hand_back(self, lane: "_Lane", delivery: Delivery) -> None:
+        """Make *delivery* due again at once: it was leased, and not attempted."""
+        self._unload(lane)
+        self._behind.add(lane.id)  # it goes before what is new
+        if self._group is not None:
+            self._group.create_task(self._give_back(delivery))
+
+    async def _give_back(self, delivery: Delivery) -> None:
+        try:
+            await self._recorder.submit(_record(delivery, "again"), 500, GRACE.total_seconds())
+        except StoreUnavailableError:
+            log.warning("lease.kept", delivery_id=delivery.id)  # it runs out by itself
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         lane = self._running.pop(task)
@@ -302,7 +329,7 @@ class Worker:
             )
             if event is None:
                 await self._end(delivery, "cancelled", "expired")
-            elif one.leases > MAX_LEASES:
+            elif one.leases >= MAX_LEASES:  # the commit's own lease was not counted
                 await self._end(delivery, "dead", "poison")
             else:
                 self._lane(subscription.id).load += 1

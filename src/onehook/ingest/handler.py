@@ -224,7 +224,10 @@ def _refuse(
     gateway.metrics.rejected.labels(label, error.code).inc()
     level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
     level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
-    headers = {"Allow": "POST"} if error.status == 405 else None
+    headers = None
+    if error.status == 405:
+        shakes = () if integration is None else integration.mapping.handshakes
+        headers = {"Allow": ", ".join(sorted({"POST", *(h.method for h in shakes)}))}
     field = None if integration is None else integration.mapping.reply.error_field
     response = problem(error, headers, {} if field is None else {field: error.detail})
     if error.status in (400, 408, 413):

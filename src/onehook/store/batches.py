@@ -67,9 +67,12 @@ class Batcher(Generic[Item, Result]):
         self._waiting += size
         self._queue.append(waiting)
         self._wake.set()
+        # A write may hang for longer than anyone is willing to wait.
+        timer = loop.call_at(waiting.deadline, _fail, waiting.done, translate(TimeoutError()))
         try:
             return await waiting.done
         finally:
+            timer.cancel()
             self._waiting -= size
 
     async def run(self) -> None:

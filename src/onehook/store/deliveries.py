@@ -128,6 +128,10 @@ class DeliveryStore:
         if first:
             await self.client.zadd(self.keys.due, {subscription_id: first[0][1]})
 
+    async def expedite(self, subscription_id: str) -> None:
+        """Have a worker look at a subscription now, whenever its queue would be due."""
+        await self.client.zadd(self.keys.due, {subscription_id: 0})
+
     async def queued(self, subscription_id: str, count: int) -> list[tuple[str, int]]:
         """The first *count* deliveries waiting or in flight: event id and score in ms."""
         rows = await self.client.zrange(
@@ -157,6 +161,11 @@ class DeliveryStore:
             }
             for fields in found
         ]
+
+    async def made_at(self, event_id: str) -> datetime | None:
+        """When the deliveries of an event were made, by the store's clock."""
+        at = await self.client.hget(self.keys.deliveries(event_id), "at")
+        return None if at is None else datetime.fromtimestamp(int(at) / 1000, UTC)
 
     async def next_moments(self, pairs: Sequence[tuple[str, str]]) -> list[datetime | None]:
         """When each (subscription, event) will be acted on next; None if it is not queued."""

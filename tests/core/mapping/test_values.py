@@ -55,7 +55,6 @@ def test_header_is_found_without_case_and_its_first_value_counts() -> None:
     assert field("description", "{header: X-Name}", {}) is None
 
 
-@pytest.mark.xfail(reason="str.encode(…, 'replace') gives a question mark")
 def test_header_bytes_that_are_no_utf_8_become_visible() -> None:
     """A lone surrogate could not be written out: U+FFFD (rule 13)."""
     found = field("title", "{header: X-Name}", {}, headers={"x-name": "a\udcff"})
@@ -178,7 +177,6 @@ def test_coalesce_of_enums_keeps_the_source_of_the_one_that_counts() -> None:
     assert events(mapping, {"id": "1", "a": "Odd"})[0].data["priority"] == "unknown"
 
 
-@pytest.mark.xfail(reason="non_empty is not looked at in a coalesce on an enum field")
 def test_coalesce_of_enums_can_pass_over_empty_text() -> None:
     """``non_empty`` means the same on every field."""
     value = "{coalesce: [$.a, {const: bug}], non_empty: true}"
@@ -250,7 +248,6 @@ def test_a_day_field_reads_days(value: str, source: JsonValue, expected: JsonVal
     assert field("due_date", value, {"a": source}) == expected
 
 
-@pytest.mark.xfail(reason="epoch formats compile on a day field and give null for ever")
 @pytest.mark.parametrize(("unit", "source"), [("epoch_s", 1796083200), ("epoch_ms", 1796083200000)])
 def test_a_day_field_reads_epochs(unit: str, source: int) -> None:
     """Or is refused: the format is one of ours."""
@@ -321,7 +318,6 @@ def test_sum_adds_whole_numbers(body: dict[str, JsonValue], expected: JsonValue)
     assert field("number", "{sum: [$.a, $.b]}", body) == expected
 
 
-@pytest.mark.xfail(reason="the sum is text before the integer field looks at it, so it is null")
 def test_a_sum_beyond_doubles_is_text() -> None:
     """Rule 13: JavaScript could not hold it."""
     assert field("number", "{sum: [$.a, 1]}", {"a": 2**53 - 1}) == str(2**53)
@@ -367,9 +363,6 @@ def test_whole_numbers_from_lists_texts_and_other_units(
         assert field("number", value, {"a": source}) == expected
 
 
-@pytest.mark.xfail(
-    reason="int * float raises OverflowError; a double's overflow becomes the text inf"
-)
 @pytest.mark.parametrize("source", [b"1" + b"0" * 400, b"1e308"], ids=["integer", "decimal"])
 def test_a_number_too_large_to_scale_is_null(source: bytes) -> None:
     """Whatever a sender writes, nothing raises and nothing is called inf."""
@@ -572,10 +565,6 @@ def test_a_key_of_digits_alone_gets_an_underscore() -> None:
     assert (data["custom"], data["native"]) == ({"_5": 1, "5a": 1}, {"_7": 1})
 
 
-# -- found wrong, not mended yet -------------------------------------------------------------------
-
-
-@pytest.mark.xfail(reason="a whole number stated for a text field stays a number")
 @pytest.mark.parametrize(
     ("value", "top"),
     [("5", ""), ("{const: 5}", ""), ("{lookup: $.id, table: t}", "tables: {t: {'1': 5}}\n")],
@@ -585,30 +574,24 @@ def test_a_whole_number_stated_for_a_text_field_becomes_text(value: str, top: st
     assert field("title", value, {}, top=top) == "5"
 
 
-@pytest.mark.xfail(reason="number() leaves a whole decimal from 1e21 on a decimal")
 def test_an_integer_field_takes_no_decimal_however_large() -> None:
     """A model's integer is an int or text."""
     assert field("number", "$.a", b'{"id":"1","a":9.5e35}') in ("9.5e35", None)
 
 
-@pytest.mark.xfail(reason="literals do not go through jsontext.number")
 @pytest.mark.parametrize("value", ["9007199254740993", "{const: 9007199254740993}"])
 def test_a_literal_obeys_rule_13_too(value: str) -> None:
     """A number that JavaScript cannot hold is text, wherever it comes from."""
     assert custom(value, {"id": "1"}) == "9007199254740993"
 
 
-@pytest.mark.xfail(reason="a literal decimal is written by msgspec, not as ECMAScript writes it")
-@pytest.mark.parametrize(
-    ("value", "written"), [("1e22", b"1e+22"), ("{const: 1e16}", b"1" + b"0" * 16)]
-)
+@pytest.mark.parametrize(("value", "written"), [("1e22", b"1e+22"), ("{const: 1e16}", b'"1e+16"')])
 def test_a_literal_decimal_is_written_as_ecmascript_writes_it(value: str, written: bytes) -> None:
     """Or a receiver that signs over JSON.stringify finds other bytes."""
     (event,) = events(ticket(custom=f"{{x: {value}}}"), {"id": "1"})
     assert b'"custom":{"x":' + written + b"}" in event.body
 
 
-@pytest.mark.xfail(reason="{default: {const: x}} on an enum field is dropped without a word")
 def test_the_default_of_a_lookup_is_a_value_on_an_enum_field_too() -> None:
     """docs/mappings.md says ``default: value``, and a bare string is always a path."""
     value = "{lookup: $.p, table: p, default: {const: low}}"

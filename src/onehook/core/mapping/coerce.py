@@ -108,9 +108,12 @@ def _email(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
 def _integer(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if isinstance(value, float) and not value.is_integer():
-        return None
-    return number(value)
+    whole = number(value)
+    return None if isinstance(whole, float) or not _is_whole(value) else whole
+
+
+def _is_whole(value: float) -> bool:
+    return isinstance(value, int) or value.is_integer()
 
 
 def _number(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:

@@ -141,7 +141,7 @@ def is_format(format_: str) -> bool:
         return False
     try:
         datetime.strptime(datetime(2026, 11, 22, 10, 15, tzinfo=UTC).strftime(format_), format_)  # noqa: DTZ007 only tried
-    except ValueError:
+    except (ValueError, re.error):  # re.error: a part that stands twice
         return False
     return True
 

@@ -127,6 +127,7 @@ class ObjectCompiler:
         self.report = values.report
         self._plans: dict[tuple[str, type[Model], bool, int], Plan] = {}
         self._open: list[str] = []  # shapes being compiled: one inside itself never ends
+        self._kept: list[Map] = []
         self.used: set[str] = set()
 
     def plan(self, node: Map, model: type[Model], *, top: bool = False) -> Plan:
@@ -150,6 +151,8 @@ class ObjectCompiler:
                 way = " -> ".join([*self._open, known])
                 self.report("E104", name.place, f"the shape uses itself: {way}")
                 return None
+            if extra is not None:
+                self._kept.append(extra)  # the cache goes by its id(), so it has to stay
             self._open.append(known)
             nodes = [shape] if extra is None else [shape, extra]
             self._plans[key] = self._plan(nodes, name, model, top=top)

@@ -8,6 +8,7 @@ a member, on an object field the value must be a shape or a map of fields.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from math import isfinite
 
 from onehook.core.jsontext import JsonScalar, JsonValue, number
 from onehook.core.mapping import dates
@@ -695,7 +696,7 @@ class ValueCompiler:
             try:
                 product = value * factor
                 whole = spec is not None and spec.kind is Kind.INTEGER
-                return round(product) if whole else number(product)
+                return round(product) if whole else _finite(product)
             except OverflowError:  # beyond what a double holds
                 return None
 
@@ -730,6 +731,10 @@ def _or_null(found: Found) -> JsonValue:
 
 def _itself(item: JsonValue, _context: Context) -> JsonValue:
     return item
+
+
+def _finite(product: float) -> JsonValue:
+    return number(product) if isinstance(product, int) or isfinite(product) else None
 
 
 def _clean(value: str | None) -> str | None:

@@ -42,7 +42,7 @@ for _ = 1, tonumber(ARGV[1]) do
         open = open + 1
         redis.call('SET', event, body)
         redis.call('DEL', deliveries)
-        redis.call('HSET', deliveries, 'n', n)
+        redis.call('HSET', deliveries, 'n', n, 'at', now)
       end
       redis.call('XADD', index, '*', 'e', eid, 't', type, 'i', integration)
       for d = 0, n - 1 do
