@@ -111,19 +111,7 @@ PRIVATE = {
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS)
-@pytest.mark.parametrize(
-    "addresses",
-    [
-        pytest.param(
-            addresses,
-            id=name,
-            marks=pytest.mark.xfail(strict=True, reason="class `connection`: it is retried")
-            if name == "both families"
-            else (),
-        )
-        for name, addresses in PRIVATE.items()
-    ],
-)
+@pytest.mark.parametrize("addresses", PRIVATE.values(), ids=PRIVATE)
 def test_f1_names_of_private_addresses_are_blocked(
     runner: Callable[[], asyncio.Runner], addresses: list[str]
 ) -> None:

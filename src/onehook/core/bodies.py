@@ -7,7 +7,14 @@ field ``payload`` holds the JSON.
 import zlib
 from urllib.parse import unquote_to_bytes
 
-from onehook.core.jsontext import MAX_DEPTH, JsonSyntaxError, JsonValue, decode, too_deep
+from onehook.core.jsontext import (
+    MAX_DEPTH,
+    JsonSyntaxError,
+    JsonValue,
+    decode,
+    may_be_deep,
+    too_deep,
+)
 from onehook.core.model import Headers, Webhook
 from onehook.errors import InvalidRequestError
 
@@ -103,7 +110,7 @@ def parse_body(webhook: Webhook, max_bytes: int) -> JsonValue:
     except JsonSyntaxError as error:
         detail = f"line {error.line}, column {error.column}: {error.reason}"
         raise BodyError("unparsable", detail) from None
-    if len(body) > _SHORT and too_deep(value):
+    if len(body) > _SHORT and may_be_deep(body) and too_deep(value):
         raise BodyError("unparsable", f"nested deeper than {MAX_DEPTH} levels")
     return value
 

@@ -44,6 +44,7 @@ class Num(float):
         return number
 
 
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _CONTAINERS = frozenset({dict, list})
 _decode: Callable[[bytes], JsonValue] = msgspec.json.Decoder(float_hook=Num).decode
 
@@ -124,6 +125,20 @@ def position(body: bytes, at: int) -> tuple[int, int]:
     """The line and column, both from 1, of byte *at* of *body*."""
     before = body[:at]
     return before.count(b"\n") + 1, at - before.rfind(b"\n")
+
+
+def may_be_deep(text: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Whether JSON *text* could nest deeper than *limit*: exact but for brackets inside strings.
+
+    What is no bracket is dropped, then innermost pairs are, a level a round: a few passes of C
+    over a text that shrinks, where looking at the parsed value would visit every object.
+    """
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(limit):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    return bool(brackets)
 
 
 def too_deep(value: JsonValue, limit: int = MAX_DEPTH) -> bool:

@@ -180,7 +180,7 @@ def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tupl
         raise _TooMany(msg)
     seen: dict[str, int] = {}
     for at, below in enumerate(items):
-        found = foreach.key.values(below)
+        found = foreach.key.values(context.body if foreach.key.absolute else below)
         key = str(found[0]) if found and isinstance(found[0], str | int) else f"#{at}"
         times = seen[key] = seen.get(key, 0) + 1
         # Two items of one key are two events: a second one must not take the first one's id.

@@ -62,9 +62,7 @@ class Path:
         found = self.lookup(root)
         if isinstance(found, Missing) or found is None:
             return None
-        if self.many and isinstance(found, list):
-            return found
-        return [found]
+        return found if isinstance(found, list) else [found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ object, and for text that would grow beyond :data:`MAX_OUTPUT`.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, cast
 from urllib.parse import quote, urlsplit
 
@@ -49,15 +50,24 @@ def _scalar_text(value: object) -> str:
     raise NothingError
 
 
-def _url_part(value: object, part: str) -> str:
+@lru_cache(maxsize=4096)
+def _split_url(url: str) -> tuple[str, str] | None:
+    """Host and origin of an http URL; a repository's or a site's comes again and again."""
     try:
-        split = urlsplit(text_of(value))
+        split = urlsplit(url)
         host = split.hostname
     except ValueError:
-        raise NothingError from None
+        return None
     if not host or split.scheme not in ("http", "https"):
+        return None
+    return host, f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
+
+
+def _url_part(value: object, part: int) -> str:
+    found = _split_url(text_of(value))
+    if found is None:
         raise NothingError
-    return host if part == "host" else f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
+    return found[part]
 
 
 def bounded(size: int) -> None:
@@ -92,7 +102,7 @@ def _join(value: object, by: object = "") -> str:
 def _replace(value: object, old: object, new: object) -> str:
     text, before, after = text_of(value), text_of(old), text_of(new)
     times = text.count(before) if before else len(text) + 1
-    bounded(len(text) + times * len(after))
+    bounded(len(text) + times * (len(after) - len(before)))
     return text.replace(before, after)
 
 
@@ -121,11 +131,11 @@ def _urlencode(value: object) -> str:
 
 
 def _url_host(value: object) -> str:
-    return _url_part(value, "host")
+    return _url_part(value, 0)
 
 
 def _url_origin(value: object) -> str:
-    return _url_part(value, "origin")
+    return _url_part(value, 1)
 
 
 def _basename(value: object) -> str:
