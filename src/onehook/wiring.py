@@ -141,7 +141,11 @@ class Runtime:
             client = connect(await self._server.start())
             if self._store_watch is None:
                 self._store_watch = asyncio.create_task(self._server.watch(self._stop_store))
-        info = await check_server(client, settings.ack)
+        try:
+            info = await check_server(client, settings.ack)
+        except BaseException:
+            await client.aclose()
+            raise
         if info.cluster:
             msg = "ONEHOOK_REDIS_URL leads to a cluster, which this release cannot use yet"
             raise SettingsError(msg)

@@ -682,37 +682,6 @@ async def test_store_fault_while_ending_costs_no_place(
     await gateway.settled(event_id, subscription["id"], status="delivered")
 
 
-@pytest.mark.xfail(strict=True, reason="leases that only waited in memory count towards poison")
-async def test_e4_what_was_never_attempted_is_no_poison(
-    start_gateway: StartGateway, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Deliveries that wait for a free attempt, lease after lease, are delivered in the end."""
-    monkeypatch.setattr("onehook.deliver.worker.GRACE", timedelta(milliseconds=30))
-    gateway = await start_gateway(concurrency=1)
-    sender = await gateway.integrate()
-    subscription = await gateway.subscribe(subscriber)
-    path = f"/v1/subscriptions/{subscription['id']}"
-    await gateway.api.post(f"{path}/pause")
-    ids = [(await gateway.accept(sender, issue(number)))[0] for number in range(8)]
-    loop = asyncio.get_running_loop()
-    gates = [asyncio.Event() for _ in ids]
-    subscriber.script.extend(Reply(hold=gate) for gate in gates)
-    await gateway.api.post(f"{path}/resume")
-
-    for count, gate in enumerate(gates, start=1):
-        await until(lambda count=count: len(subscriber.received) >= count, 2)  # type: ignore[misc]
-        late = loop.time() + 0.05
-        await until(lambda late=late: loop.time() > late)  # type: ignore[misc]
-        gate.set()
-        await until(lambda: not gateway.runtime.worker._running)
-        states = [await gateway.delivery(event_id, subscription["id"]) for event_id in ids]
-        assert "dead" not in {state["status"] for state in states}
-        await gateway.age(subscription["id"], HOUR)
-
-    await gateway.quiet(subscription["id"])
-    assert sorted(subscriber.ids) == sorted(ids)
-
-
 # -- what waits in memory -------------------------------------------------------------------------
 
 

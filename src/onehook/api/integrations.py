@@ -109,14 +109,16 @@ def get_record(snapshot: Snapshot, id_or_key: str) -> IntegrationRecord:
     return found
 
 
-def check_key(snapshot: Snapshot, key: str | None, own_id: str) -> None:
-    """Refuse a key that another object has.
+def check_key(registry: Registry, key: str | None, own_id: str) -> None:
+    """Refuse a key that another object has, or that is a platform's name.
 
     Raises:
         ConflictError: naming the object.
     """
+    snapshot = registry.snapshot
     holder = snapshot.by_key.get(key or "")
-    taken = key in snapshot.integrations or key in snapshot.subscriptions
+    taken = any(key in some for some in (snapshot.integrations, snapshot.subscriptions))
+    taken = taken or key in registry.mappings
     if (holder is not None and holder != own_id) or taken:
         msg = f"the key {key!r} is taken by {holder or key}"
         raise ConflictError(msg)
@@ -161,7 +163,7 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
     check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
     id_ = f"int_{str(ULID()).lower()}"
-    check_key(registry.snapshot, body.key, id_)
+    check_key(registry, body.key, id_)
     now = gateway.clock.now()
     record = IntegrationRecord(
         id=id_,
@@ -232,7 +234,7 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
     unsigned = changes.get("verify", record.verify) == "none"
     check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
     if "key" in given:
-        check_key(registry.snapshot, body.key, record.id)
+        check_key(registry, body.key, record.id)
         changes["key"] = body.key
     kept = {name: some for name, some in record.secrets.items() if name in opened}
     changes["secrets"] = {**kept, **_seal(registry, record.id, secrets)}

@@ -201,7 +201,7 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     registry = gateway.registry
     _check_url(gateway, body.url)
     id_ = f"sub_{str(ULID()).lower()}"
-    check_key(registry.snapshot, body.key, id_)
+    check_key(registry, body.key, id_)
     secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
     now = gateway.clock.now()
     record = SubscriptionRecord(
@@ -267,7 +267,7 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         _check_url(gateway, given["url"])
         changes["url"] = given["url"]
     if "key" in given:
-        check_key(registry.snapshot, given["key"], record.id)
+        check_key(registry, given["key"], record.id)
     if "integrations" in given:
         changes["integrations"] = _sources(gateway, given["integrations"])
     if "filter" in given:

@@ -1,11 +1,14 @@
 """An integration at work: its platform's mapping, its settings, its secrets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from urllib.parse import urlsplit
 
 from onehook.core import identity
 from onehook.core.bodies import BodyError, check_media_type, parse_body
+from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.compiler import CompiledMapping
 from onehook.core.mapping.normalize import (
     Identity,
@@ -17,6 +20,7 @@ from onehook.core.mapping.normalize import (
     normalize,
 )
 from onehook.core.model import IntegrationInfo, Webhook
+from onehook.core.references import Knowledge, KnownIntegration, find
 from onehook.core.signatures import (
     Scheme,
     Secrets,
@@ -70,6 +74,9 @@ class Integration:
         self.scheme = self._scheme(unsigned=unsigned)
         names = proof_headers(self.scheme, info.settings) if self.scheme else frozenset[str]()
         self._redacted = names | _ALWAYS_REDACTED
+        self.host = _host_setting(info.settings)  # in its links; learnt from its webhooks otherwise
+        self.knowledge: Knowledge | None = None  # of all integrations, to find references with
+        self.learnt: Callable[[], None] = _nobody
 
     def _scheme(self, *, unsigned: bool) -> Scheme | None:
         """The proof asked for; None if a usable secret is missing, so nothing can be verified."""
@@ -123,11 +130,26 @@ class Integration:
             body, problem = None, Quarantined(error.reason, error.detail)
         context = make_context(self.mapping, webhook, self.info, body)
         parts = dedupe_parts(self.mapping, digest, context)
+        self._learn(context.host)
+        if self.knowledge is not None:
+            context.references = partial(find_references, knowledge=self.knowledge)
         outcome = problem or normalize(
             self.mapping, webhook, self.info, context, Identity(parts, digest)
         )
         signed = None if is_repeatable(self.mapping, context) else self._signed(webhook, digest)
         return Normalized(outcome, parts, signed, digest)
+
+    def _learn(self, host: str) -> None:
+        if self.host is None and host != self.info.id:
+            self.host = host
+            self.learnt()
+
+    def known(self) -> KnownIntegration:
+        """What references to its things look like. Ticket prefixes are not learnt yet."""
+        mapping = self.mapping
+        return KnownIntegration(
+            self.info.id, mapping.platform, self.host, frozenset(), mapping.fold
+        )
 
     def _signed(self, webhook: Webhook, digest: str) -> str | None:
         """The digest of what the proof signs; None where it signs nothing."""
@@ -144,6 +166,30 @@ class Integration:
             (name, REDACTED if name in self._redacted else value)
             for name, value in webhook.headers.pairs()
         ]
+
+
+def find_references(
+    data: Mapping[str, JsonValue], event_type: str, knowledge: Knowledge
+) -> Sequence[JsonValue]:
+    """All references of an event; see :func:`onehook.core.references.find`."""
+    return list[JsonValue](find(data, event_type, knowledge))
+
+
+def _nobody() -> None:
+    """Nobody wants to know what is learnt."""
+
+
+def _host_setting(settings: Mapping[str, str]) -> str | None:
+    """The host that an operator stated in one of the usual settings."""
+    for name in ("instance", "host", "base_url", "site_url"):
+        value = settings.get(name) or ""
+        try:
+            host = urlsplit(value if "//" in value else f"//{value}").hostname
+        except ValueError:  # what he wrote is no host; the webhooks will tell
+            host = None
+        if host:
+            return host
+    return None
 
 
 def check_settings(

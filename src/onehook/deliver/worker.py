@@ -299,8 +299,8 @@ class Worker:
         lane = self._lanes.get(id_) or _Lane(id_)
         # More than can start at once only from a subscriber that answers at once: what is leased
         # and never attempted counts towards poison.
-        most = PER_SUBSCRIPTION + (AHEAD if lane.quick else 0)
-        want = min(self._free + AHEAD, most - lane.load)
+        ahead = AHEAD if lane.quick else 0
+        want = min(self._free, PER_SUBSCRIPTION) + ahead - lane.load
         if want <= 0:
             self._behind.add(id_)
             return

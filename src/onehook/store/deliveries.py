@@ -146,6 +146,8 @@ class DeliveryStore:
         await self.client.delete(
             names.queue(subscription_id), names.leases(subscription_id), names.dead(subscription_id)
         )
+        for history in (names.log(subscription_id), names.attempts(subscription_id)):
+            await self.client.pexpire(history, milliseconds(self.retention.history))
 
     async def states(self, event_ids: Sequence[str]) -> list[dict[str, DeliveryState]]:
         """The deliveries of each event, by subscription."""

@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.compiler import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
 from onehook.core.profiles import secret_key
+from onehook.core.references import Knowledge
 from onehook.core.routing import Routes
 from onehook.errors import SettingsError
 from onehook.store.client import Client
@@ -162,11 +164,23 @@ class Registry:
                 log.error("integration.unusable", integration_id=record.id, platform=record.type)
                 continue
             snapshot.running[record.id] = self.running(record, mapping)
+        self._learn(snapshot)
         for wanted in snapshot.subscriptions.values():
             if wanted.key:
                 snapshot.by_key[wanted.key] = wanted.id
             snapshot.targets[wanted.id] = self.target(wanted)
         snapshot.routes = Routes(snapshot.targets.values())
+
+    def _learn(self, snapshot: Snapshot) -> None:
+        """Tell every integration of all of them: events of one talk about things of another."""
+        before = self.snapshot.running
+        for id_, integration in snapshot.running.items():
+            if integration.host is None and id_ in before:
+                integration.host = before[id_].host
+        knowledge = Knowledge([one.known() for one in snapshot.running.values()])
+        for integration in snapshot.running.values():
+            integration.knowledge = knowledge
+            integration.learnt = partial(self._learn, snapshot)
 
     def running(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
         """The integration that *record* describes, its secrets opened."""

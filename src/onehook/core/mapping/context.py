@@ -1,11 +1,14 @@
 """What one normalization carries along: the webhook's parts, and what was odd on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.model import Headers
+
+# The data of an event, with its native references, and its type -> all its references.
+FindReferences = Callable[[Mapping[str, JsonValue], str], Sequence[JsonValue]]
 
 
 class MissingField(Exception):  # noqa: N818 a signal inside this package, never seen outside
@@ -29,6 +32,7 @@ class Context:
     event_name: JsonValue = None  # the vendor's own name of the event
     unmapped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # field, value
     misfits: list[str] = field(default_factory=list[str])  # optional fields of a wrong type
+    references: FindReferences | None = None  # who finds what the texts of an event talk about
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
     _variables: dict[str, object] | None = None

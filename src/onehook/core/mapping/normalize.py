@@ -263,4 +263,6 @@ def _data(
     data["changes"] = list(changes)
     data["references"] = list(references)
     data["custom"] = custom
+    if context.references is not None:
+        data["references"] = list(context.references(data, rule.emit))
     return data

@@ -35,7 +35,9 @@ for _ = 1, tonumber(ARGV[1]) do
     local event, deliveries = KEYS[k], KEYS[k + 1]
     a = a + 4
     k = k + 2
-    if not seen then
+    -- Its markers ended while it still waits: the vendor's own late redelivery changes nothing.
+    local waits = n > 0 and (tonumber(redis.call('HGET', deliveries, 'n') or '0') > 0)
+    if not seen and not waits then
       if n == 0 then
         redis.call('SET', event, body, 'PX', event_keep)
       else
