@@ -85,7 +85,6 @@ async def start_gateway(
     """A factory of gateways; all of one test share a key prefix and a ``secret.key``."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("onehook.wiring.read_all", read_mappings)
     running: list[Running] = []
 
     async def start(*, clock: Any = None, **settings: Any) -> Running:
@@ -98,7 +97,8 @@ async def start_gateway(
             "redis_url": store,
             **settings,
         }
-        runtime = Runtime(Settings(**given), clock)
+        settings = Settings(**given)
+        runtime = Runtime(settings, clock, read_mappings(settings.mappings))
         try:
             await runtime.start()
         except BaseException:
