@@ -828,6 +828,6 @@ def test_a_test_that_is_no_map_is_refused() -> None:
     assert "E002" in [p.code for p in problems(HEAD + "tests: [5]\n")]
 
 
-def test_redact_is_known() -> None:
-    """`schema.md` §6 names it among the top keys, and §2 rule 11 needs it."""
-    assert problems(HEAD + "redact: [$.token]\n") == []
+def test_redact_is_refused_until_raw_bodies_are_delivered() -> None:
+    """Taken and then without effect it would promise what nobody keeps."""
+    assert [problem.code for problem in problems(HEAD + "redact: [$.token]\n")] == ["E002"]

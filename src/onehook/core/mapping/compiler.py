@@ -46,7 +46,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
     "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
     "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "redact", "rules", "ignore", "tests",
+    "rules", "ignore", "tests",
 )  # fmt: skip
 _RULE = (
     "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
@@ -161,7 +161,6 @@ class CompiledMapping:
     fold: str
     branch: Branch
     ignores: tuple[tuple[Condition, str], ...]
-    redact: tuple[Path, ...]
     tests: tuple[Map, ...]
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
@@ -337,7 +336,6 @@ class _Document:
             reader.one_of("urn_case", ("keep", "lower", "upper"), "keep"),
             self._branch(reader.items("rules"), rules),
             self._ignores(),
-            self._redact(),
             tests,
             self.values.tables,
             self.values.plans,
@@ -431,11 +429,6 @@ class _Document:
             tuple(self.values.typed(part, _TEXT) for part in reader.items("key")),
             tuple(compile_condition(n, self.report) for n in reader.items("repeatable")),
         )
-
-    def _redact(self) -> tuple[Path, ...]:
-        """Places in the body that are never shown: what a user may see of a webhook is blanked."""
-        paths = (self.values.path(node) for node in self.reader.items("redact"))
-        return tuple(path for path in paths if path is not None)
 
     def _ignores(self) -> tuple[tuple[Condition, str], ...]:
         found: list[tuple[Condition, str]] = []
