@@ -3,7 +3,6 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from onehook.store.connection import (
     call,
     check_server,
     connect,
-    connect_blocking,
     is_transient,
     parse_version,
     store_errors,
@@ -156,19 +154,6 @@ async def test_a_lost_reply_does_not_repeat_the_command() -> None:
             await call(client, "INCR", "n")
     assert is_transient(raised.value)
     assert sum(b"INCR" in data for data in received) == 1
-
-
-async def test_blocking_reads_outlast_the_timeout_of_commands(tmp_path: Path) -> None:
-    """A read that blocks longer than a command may take comes back empty, not as an error."""
-    async with valkey(tmp_path) as path:
-        async with connect(path, timeout=timedelta(milliseconds=50)) as client:
-            with pytest.raises(theirs.TimeoutError) as raised:
-                await call(client, "BLPOP", "list", 1)
-            assert is_transient(raised.value)
-        block = timedelta(milliseconds=200)
-        async with connect_blocking(path, block=block) as client:
-            assert await call(client, "BLPOP", "list", str(block.total_seconds())) is None
-            assert client.connection_pool.connection_kwargs["socket_timeout"] > 5
 
 
 # --- what a server must be -----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """``onehook mapping``: test mapping files, and ask why an event is as it is."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from cyclopts import App
@@ -9,7 +10,7 @@ from onehook.cli.output import fail, out
 from onehook.core import identity
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import encode
-from onehook.core.mapping.explain import trace_events, trace_rules
+from onehook.core.mapping.explain import EventTrace, RuleTrace, trace_events, trace_rules
 from onehook.core.mapping.normalize import (
     Emitted,
     Identity,
@@ -120,26 +121,13 @@ def explain(
         fail(f"{body}: {error.reason}: {error.detail}")
         return 1
     context = make_context(mapping, webhook, info, parsed)
-    for trace in trace_rules(mapping, context):
-        mark = "matched" if trace.matched else "-"
-        where = trace.place or ""
-        out.print(f"{mark:8} {trace.id:32} {trace.emits or 'group':36} {where}", markup=False)
+    _show_rules(trace_rules(mapping, context))
     digest = identity.digest(raw)
     known = Identity(dedupe_parts(mapping, digest, context), digest)
     outcome = normalize(mapping, webhook, info, context, known)
     _show(outcome)
-    for event in trace_events(mapping, outcome):
-        out.print(
-            f"\n{event.event.type} by rule {event.rule.id} ({event.rule.place})", markup=False
-        )
-        for origin in event.origins:
-            value = encode(origin.value).decode()
-            shown = value if len(value) <= 60 else value[:60] + "…"
-            note = f"  ({origin.note})" if origin.note else ""
-            out.print(
-                f"  {origin.pointer:34} {shown:40} {origin.place}  {origin.source}{note}",
-                markup=False,
-            )
+    for trace in trace_events(mapping, outcome):
+        _show_event(trace)
     return 0 if isinstance(outcome, Emitted | Ignored) else 1
 
 
@@ -148,6 +136,23 @@ def _headers(text: str) -> list[tuple[str, str]]:
         return [(str(name), str(value)) for name, value in json.loads(text).items()]
     lines = [line.partition(":") for line in text.splitlines() if ":" in line]
     return [(name.strip(), value.strip()) for name, _, value in lines]
+
+
+def _show_rules(traces: Sequence[RuleTrace]) -> None:
+    for trace in traces:
+        mark = "matched" if trace.matched else "-"
+        where = trace.place or ""
+        out.print(f"{mark:8} {trace.id:32} {trace.emits or 'group':36} {where}", markup=False)
+
+
+def _show_event(trace: EventTrace) -> None:
+    out.print(f"\n{trace.event.type} by rule {trace.rule.id} ({trace.rule.place})", markup=False)
+    for origin in trace.origins:
+        value = encode(origin.value).decode()
+        shown = value if len(value) <= 60 else value[:60] + "…"
+        note = f"  ({origin.note})" if origin.note else ""
+        line = f"  {origin.pointer:34} {shown:40} {origin.place}  {origin.source}{note}"
+        out.print(line, markup=False)
 
 
 def _show(outcome: Outcome) -> None:

@@ -125,7 +125,9 @@ class Worker:
         elif lane.running < PER_SUBSCRIPTION and self._free > 0:
             self._run(lane, delivery)
         else:
-            lane.held.append((delivery, self._latest(delivery)))
+            # An attempt that begins later could outlive its lease.
+            latest = asyncio.get_running_loop().time() + GRACE.total_seconds()
+            lane.held.append((delivery, latest))
             if lane.running < PER_SUBSCRIPTION:
                 self._hungry[lane.id] = lane
 
@@ -149,11 +151,6 @@ class Worker:
             self._lanes.pop(lane.id, None)
         if lane.id in self._behind:
             self._wake.set()
-
-    @staticmethod
-    def _latest(delivery: Delivery) -> float:
-        """Until when an attempt may begin: it must end, and be recorded, within the lease."""
-        return asyncio.get_running_loop().time() + GRACE.total_seconds()
 
     def _run(self, lane: "_Lane", delivery: Delivery) -> None:
         assert self._group is not None  # noqa: S101 the callers have looked

@@ -69,18 +69,6 @@ def connect(url: str, *, max_connections: int = 32, timeout: timedelta = COMMAND
     )
 
 
-def connect_blocking(url: str, *, block: timedelta, max_connections: int = 8) -> Redis:
-    """Make a client for reads that wait up to *block* (``XREAD BLOCK``, ``BLPOP``).
-
-    A client of its own: waiting readers must not use up the connections of commits, and their
-    replies come later than any timeout that is sane for a command.
-
-    Raises:
-        SettingsError: as `connect`.
-    """
-    return connect(url, max_connections=max_connections, timeout=block + COMMAND_TIMEOUT)
-
-
 # What a URL may set. redis-py lets a URL overrule every argument of the pool, its timeouts and
 # decode_responses among them, so the rest is refused.
 URL_OPTIONS = frozenset(

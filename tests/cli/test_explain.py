@@ -1,0 +1,36 @@
+"""``onehook mapping explain``: which rule, which line, and what was missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onehook.cli.mapping import explain
+from onehook.mappings import shipped_folder
+
+GITHUB = shipped_folder() / "github.yaml"
+OPENED = shipped_folder() / "samples" / "github" / "pull_request.opened.json"
+
+
+def test_each_field_names_its_rule_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rule that matched is named, and every field has its line and what the file says there."""
+    headers = tmp_path / "headers"
+    headers.write_text("X-GitHub-Event: pull_request\n")
+
+    assert explain(GITHUB, body=OPENED, headers=headers) == 0
+
+    shown = capsys.readouterr().out
+    assert "scm.pull_request.created by rule pull-request-opened" in shown
+    (line,) = [line for line in shown.splitlines() if line.split()[:1] == ["/data/merged_by"]]
+    assert "github.yaml:" in line
+    assert "nothing there in this webhook" in line
+
+
+def test_a_webhook_without_a_rule_is_one(tmp_path: Path) -> None:
+    """What would be quarantined ends with exit code 1."""
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"action": "made up"}))
+
+    assert explain(GITHUB, body=body) == 1
