@@ -125,7 +125,7 @@ class Integration:
         digest = identity.digest(webhook.body)  # once: three things need it
         problem: Quarantined | None = None
         try:
-            body = parse_body(webhook, max_bytes)
+            body = parse_body(webhook, max_bytes, self.mapping.read)
         except BodyError as error:
             body, problem = None, Quarantined(error.reason, error.detail)
         context = make_context(self.mapping, webhook, self.info, body)

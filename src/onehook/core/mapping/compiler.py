@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from onehook.core.durations import parse_duration
-from onehook.core.jsontext import JsonValue
+from onehook.core.jsontext import JsonValue, decoder
 from onehook.core.mapping.changes import Many, compile_changes, compile_references
 from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.conditions import (
@@ -21,6 +21,7 @@ from onehook.core.mapping.conditions import (
     compile_subject,
 )
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.inheritance import inherit
 from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.problems import MappingError, Place, Problem, Source, nearest
@@ -31,6 +32,7 @@ from onehook.core.mapping.proofs import (
     compile_verify,
 )
 from onehook.core.mapping.reader import Reader
+from onehook.core.mapping.reads import reads_of
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge, parse, plain
 from onehook.core.mapping.values import Table, ValueCompiler, nothing
@@ -51,7 +53,6 @@ _TOP = (
 _RULE = (
     "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
 )  # fmt: skip
-_INHERITED = ("emit", "at", "actor", "references", "changes")
 _TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
 _ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
 _TEXT = FieldSpec("text", Kind.TEXT, required=False)
@@ -164,6 +165,7 @@ class CompiledMapping:
     tests: tuple[Map, ...]
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
+    read: Callable[[bytes], JsonValue]  # decodes of a body what the mapping looks at
     warnings: tuple[Problem, ...]
 
     def leaves(self) -> Iterator[Rule]:
@@ -339,6 +341,7 @@ class _Document:
             tests,
             self.values.tables,
             self.values.plans,
+            decoder(reads_of(top, self.values.shapes).type()),
             (),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
@@ -483,10 +486,7 @@ class _Document:
         when = node.get("when")
         condition = always if when is None else compile_condition(when, self.report)
         foreach = self._foreach(reader, inside=inside)
-        own = {key: node.items[key] for key in _INHERITED if key in node.items}
-        merged = {**inherited, **own}
-        if "data" in node.items:
-            merged["data"] = _merge_data(inherited.get("data"), node.items["data"])
+        merged = inherit(inherited, node)
         if "rules" in node.items:
             inner = inside or foreach is not None
             rules = self._rules(reader.items("rules"), merged, always_item=inner)
@@ -582,14 +582,3 @@ def _wanted_words(node: Node) -> dict[str, tuple[str, ...]]:
         if words and len(words) == len(tests) and name not in ("any", "not"):
             found[name] = tuple(words)
     return found
-
-
-def _merge_data(under: Node | None, over: Node) -> Node:
-    """A child's data over its group's: field by field, unless it names a shape of its own."""
-    if not isinstance(under, Map) or not isinstance(over, Map) or "use" in over.items:
-        return over
-    merged = merge(under, over)
-    before, after = under.get("set"), over.get("set")
-    if isinstance(merged, Map) and before is not None and after is not None:
-        return Map(merged.place, {**merged.items, "set": merge(before, after)}, merged.keys)
-    return merged

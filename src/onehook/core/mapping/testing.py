@@ -158,7 +158,7 @@ def normalize_sample(
         IntegrationId("int_test"), mapping.platform, "test", {**defaults, **sample.settings}
     )
     try:
-        body = parse_body(webhook, max_bytes=32 * 1024 * 1024)
+        body = parse_body(webhook, 32 * 1024 * 1024, mapping.read)
     except BodyError as error:
         return Quarantined(error.reason, error.detail)
     context = make_context(mapping, webhook, info, body)
