@@ -70,8 +70,8 @@ def test_a_ulid_is_that_of_the_specification() -> None:
     assert ulid(at, b"\xff" * 10).endswith("z" * 16)
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 1, 1)))
-def test_ulids_sort_by_time(moment: datetime) -> None:
+@given(st.integers(0, 250_000_000_000_000))
+def test_ulids_sort_by_time(ms: int) -> None:
     """A later millisecond gives a greater ULID, whatever chance adds."""
-    at = moment.replace(tzinfo=UTC)
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
     assert ulid(at, b"\xff" * 10) < ulid(at + timedelta(milliseconds=1), bytes(10))
