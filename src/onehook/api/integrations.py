@@ -11,7 +11,7 @@ from ulid import ULID
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
 from onehook.core.durations import parse_duration
 from onehook.core.integration import check_settings
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.store.registry import IntegrationRecord, Registry, SealedSecret, Snapshot
