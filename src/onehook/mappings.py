@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from onehook.core.mapping.compiler import CompiledMapping, compile_mapping
+from onehook.core.mapping.compiler import compile_mapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.problems import MappingError, Problem, Source
 from onehook.errors import SettingsError
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
 from onehook.core.durations import parse_duration
 from onehook.core.integration import check_settings
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from onehook.core import identity
 from onehook.core.bodies import BodyError, check_media_type, parse_body
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
     Identity,
     Outcome,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import CompiledMapping, Group, Rule
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.document import CompiledMapping, Group, Rule
 from onehook.core.mapping.normalize import Emitted, Outcome
 from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.problems import Place

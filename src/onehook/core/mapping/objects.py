@@ -5,39 +5,18 @@ An object none of whose paths found anything is null; constants alone make no ob
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import Get, key_text, scalar, single
+from onehook.core.mapping.coerce import EnumGet, Get, key_text, scalar, single
+from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.problems import Place, nearest
-from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
-from onehook.core.schema.base import FieldSpec, Kind, Model, fields_of
+from onehook.core.schema.base import Kind, Model, fields_of
 from onehook.core.schema.events import entity_of
 
 UrnOf = Callable[[JsonValue, Context, Mapping[str, JsonValue]], str | None]
-EnumGet = Callable[[JsonValue, Context], tuple[JsonValue, JsonValue]]  # member, source's value
 _NEVER_MISSING = (Kind.LIST, Kind.SCALARS, Kind.ENUM)  # [], {} and unknown stand for null
-
-
-class Values(Protocol):
-    """What objects need of the value compiler."""
-
-    report: Report
-    shapes: Mapping[str, Map]
-
-    def typed(self, node: Node, spec: FieldSpec | None) -> Get:
-        """Compile a value for the field *spec* (None: any scalar)."""
-        ...
-
-    def enum(self, node: Node, spec: FieldSpec) -> EnumGet:
-        """Compile a value for an enum field."""
-        ...
-
-    def constant(self, node: Node) -> bool:
-        """Whether the value reads nothing from the webhook."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
