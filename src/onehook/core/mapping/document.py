@@ -9,8 +9,8 @@ from onehook.core.mapping.changes import Many
 from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.conditions import Condition, Subject
 from onehook.core.mapping.context import Context
-from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
+from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
 from onehook.core.mapping.proofs import Handshake, VerifySection
 from onehook.core.mapping.source import Map

@@ -110,16 +110,14 @@ def compile_date(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         values.report("E107", node.place, "the format states no offset and there is no tz", hint)
     if spec is not None and spec.kind is not Kind.TIMESTAMP and spec.kind is not Kind.TEXT:
         values.report("E106", node.place, f"{spec.name} is no time")
-    parse, name = dates.parser(formats, tz), spec.name if spec else "time"
+    rendered, name = dates.renderer(formats, tz), spec.name if spec else "time"
 
     def read_time(item: JsonValue, context: Context) -> JsonValue:
         value = get(item, context)
-        moment = parse(value)
-        if moment is not None:
-            return dates.render(moment)
-        if value not in (None, ""):
+        time = rendered(value)
+        if time is None and value is not None and value != "":
             context.misfits.append(name)
-        return None
+        return time
 
     return read_time
 

@@ -244,7 +244,7 @@ def _data(
     if rule.source is not None:
         found = rule.source.lookup(context.body if rule.source.absolute else item)
         root = found if isinstance(found, dict | list | str | int | float) else {}
-    built = rule.data.build(root, context, always=True)
+    built = rule.data.build(root, context, True)
     data = built if isinstance(built, dict) else {}
     native = data["native"]
     name = context.event_name

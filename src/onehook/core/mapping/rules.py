@@ -13,8 +13,8 @@ from onehook.core.mapping.conditions import (
 )
 from onehook.core.mapping.document import Branch, Foreach, Group, ModelType, Rule
 from onehook.core.mapping.inheritance import inherit
-from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
+from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report

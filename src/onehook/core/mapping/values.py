@@ -22,7 +22,7 @@ from onehook.core.mapping.conditions import compile_condition
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.enums import compile_enum
 from onehook.core.mapping.kinds import KINDS, LISTS, compile_date
-from onehook.core.mapping.objects import ObjectCompiler, Plan
+from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
     MISSING,
     Found,
@@ -32,6 +32,7 @@ from onehook.core.mapping.paths import (
     compile_path,
     is_path,
 )
+from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
@@ -373,11 +374,11 @@ def _is_source(node: Node) -> bool:
 
 def _object(plan: Plan, path: Path | None) -> Get:
     if path is None:
-        return lambda item, context: plan.build(item, context, always=False)
+        return lambda item, context: plan.build(item, context, False)
     lookup = read(path)
 
     def build(item: JsonValue, context: Context) -> JsonValue:
         below = lookup(item, context)
-        return None if below is None else plan.build(below, context, always=False)
+        return None if below is None else plan.build(below, context, False)
 
     return build
