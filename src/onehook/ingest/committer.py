@@ -1,9 +1,10 @@
 """Commits webhooks in groups, and hands what it leased to the deliverer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+import msgspec
 
 from onehook.core.model import Delivery, EventId, Subscription
 from onehook.core.receipts import Receipt
@@ -36,8 +37,7 @@ class Deliverer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EventToCommit:
+class EventToCommit(msgspec.Struct, frozen=True):
     """An event on its way into the store."""
 
     id: EventId
@@ -47,8 +47,7 @@ class EventToCommit:
     subscriptions: Sequence[Subscription]
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookToCommit:
+class WebhookToCommit(msgspec.Struct, frozen=True):
     """A webhook on its way into the store."""
 
     receipt: Receipt
@@ -63,8 +62,7 @@ class WebhookToCommit:
         return len(self.native) + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """What the store says: *duplicate* if an earlier webhook's receipt holds."""
 
     receipt: Receipt

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from onehook.core.model import EventId, WebhookId
 from onehook.core.receipts import Receipt
 from onehook.store.client import Client
@@ -15,8 +17,7 @@ SCAN = 500  # index entries read at once
 MAX_SCAN = 10_000  # index entries read for one page, however few match
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """A delivery to make at commit. *lease* zero: due at once, for whoever comes."""
 
     subscription_id: str
@@ -24,8 +25,7 @@ class Route:
     paused: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CommitEvent:
+class CommitEvent(msgspec.Struct, frozen=True):
     """One event of a webhook, packed, with its deliveries."""
 
     id: EventId
@@ -34,8 +34,7 @@ class CommitEvent:
     routes: Sequence[Route]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitWebhook:
+class CommitWebhook(msgspec.Struct, frozen=True):
     """One webhook for :meth:`EventStore.commit`."""
 
     receipt: Receipt

@@ -29,6 +29,9 @@ _UNFIT = {
 _CAN_LACK = (Kind.MODEL, Kind.LIST, Kind.ANY)  # of these, something below may be missing
 
 
+_NOTHING: Mapping[str, JsonValue] = {}  # what is no map has no members
+
+
 class Build(Protocol):
     """Makes an object of an item."""
 
@@ -93,7 +96,7 @@ class _Code:
             "MAX_TEXT": MAX_TEXT,
             "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
             "MissingField": MissingField,
-            "nothing": {}.get,
+            "nothing": _NOTHING.get,
             "scalar": scalar,
             "lacks": _lacks,
         }
