@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonValue
 from onehook.core.mapping.coerce import EnumGet, Get, scalar
 from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.paths import Path
 from onehook.core.mapping.source import Node
 from onehook.core.schema.base import MAX_TEXT, Kind, Model
 
@@ -52,7 +53,7 @@ class FieldPlan:
     kind: Kind
     get: Get
     counts: bool  # whether finding it makes the object: constants do not
-    member: str | None  # the item's member that it is, where it is just that
+    path: Path | None  # where it is a path of names and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +148,9 @@ def make_build(title: str, parts: Parts) -> Build:
 def _field(code: _Code, field: FieldPlan) -> None:
     target, call = f"f_{field.name}", f"{code.name(field.get)}(item, context)"
     unfit = _UNFIT.get(field.kind)
-    if field.member is not None and unfit is not None:
+    if field.path is not None and unfit is not None:
+        _follow(code, target, field.path)
         code.add(
-            f"{target} = get({field.member!r})",
             f"if {target} is not None and ({unfit.format(target)}):",
             f"    {target} = {call}",
         )
@@ -162,6 +163,18 @@ def _field(code: _Code, field: FieldPlan) -> None:
         )
     else:
         code.add(f"{target} = {call}")
+
+
+def _follow(code: _Code, target: str, path: Path) -> None:
+    """Put what *path* leads to into *target*, None where it leads nowhere."""
+    first, *rest = path.names or ()
+    if path.absolute:
+        code.add(f"{target} = context.body")
+        rest = [first, *rest]
+    else:
+        code.add(f"{target} = get({first!r})")
+    for name in rest:
+        code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
 
 
 def _lacks(missing: MissingField, name: str) -> None:
