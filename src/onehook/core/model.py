@@ -120,6 +120,7 @@ class Subscription:
     secret: bytes  # the key's bytes
     timeout: timedelta
     retry: tuple[timedelta, ...]
+    name: str | None = None
 
     @property
     def lease(self) -> timedelta:

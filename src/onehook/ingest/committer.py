@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from onehook.core.model import Delivery, EventId, Subscription
+from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
 from onehook.metrics import Metrics
 from onehook.store.batches import Batcher
@@ -55,6 +56,7 @@ class WebhookToCommit(msgspec.Struct, frozen=True):
     markers: Sequence[str]
     native: bytes
     events: Sequence[EventToCommit]
+    notice: Notice | None = None  # of its quarantine
 
     @property
     def size(self) -> int:
@@ -135,5 +137,10 @@ class Committer:
                 routes.append(Route(subscription.id, lease, subscription.paused))
             events.append(CommitEvent(event.id, event.type, event.packed, routes))
         return CommitWebhook(
-            webhook.receipt, webhook.integration_id, webhook.markers, webhook.native, events
+            webhook.receipt,
+            webhook.integration_id,
+            webhook.markers,
+            webhook.native,
+            events,
+            webhook.notice,
         )

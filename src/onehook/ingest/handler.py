@@ -15,9 +15,11 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
 from onehook.core.mapping.proofs import Handshake
 from onehook.core.model import Headers, Webhook, WebhookId
+from onehook.core.notices import Notice, quarantined
 from onehook.core.receipts import Receipt
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
 from onehook.ids import new_id
+from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
 from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
 from onehook.store.packing import pack_event, pack_native
@@ -27,6 +29,7 @@ from onehook.web.problems import problem
 log = structlog.get_logger()
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
+ANNOUNCER = web.AppKey("announcer", Announcer)
 COMMITTER = web.AppKey("committer", Committer)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
 
@@ -79,6 +82,7 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
         detail = f"{webhook.method} is only taken for the vendor's handshake"
         raise InvalidRequestError(detail, code="method_not_allowed", status=405)
     made = await _normalize(integration, webhook, settings.max_body)
+    request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
     if isinstance(made.outcome, Ignored):
         return _ignored(gateway, integration, made.outcome)
     commit = _prepare(gateway, integration, webhook, made)
@@ -143,6 +147,7 @@ def _prepare(
         markers.append(keys.marker(info.id, "bytes", [made.signed]))
     events: list[EventToCommit] = []
     reason = detail = None
+    notice: Notice | None = None
     if isinstance(outcome, Emitted):
         routes = gateway.registry.snapshot.routes
         events = [
@@ -153,12 +158,14 @@ def _prepare(
         ]
     elif isinstance(outcome, Quarantined):
         reason, detail = outcome.reason, outcome.detail
+        notice = quarantined(info, webhook_id, f"{reason}: {detail}", webhook.received_at)
     return WebhookToCommit(
         Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events), reason),
         info.id,
         markers,
         pack_native(info.id, webhook, integration.kept_headers(webhook), reason, detail),
         events,
+        notice,
     )
 
 
@@ -222,6 +229,8 @@ def _json(status: int, body: dict[str, object]) -> web.Response:
 def _refuse(
     request: web.Request, gateway: Gateway, integration: Integration | None, error: OnehookError
 ) -> web.Response:
+    if integration is not None and isinstance(error, SignatureError):
+        request.app[ANNOUNCER].refused(integration.info, gateway.clock.now())
     label = _UNKNOWN if integration is None else integration.info.id
     gateway.metrics.rejected.labels(label, error.code).inc()
     level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning

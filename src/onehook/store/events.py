@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from onehook.core.model import EventId, WebhookId
+from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.packing import Native, unpack_event, unpack_native
 from onehook.store.scripts import COMMIT, Argument
+from onehook.store.untold import notice_arguments
 
 SCAN = 500  # index entries read at once
 MAX_SCAN = 10_000  # index entries read for one page, however few match
@@ -42,6 +44,7 @@ class CommitWebhook(msgspec.Struct, frozen=True):
     markers: Sequence[str]  # keys
     native: bytes  # packed
     events: Sequence[CommitEvent]
+    notice: Notice | None = None  # to tell, if it is quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ class EventStore:
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
-        keys = [self.keys.due, self.keys.index, self.keys.quarantine]
+        names = self.keys
+        keys = [names.due, names.index, names.quarantine, names.untold]
         keep = self.retention
         arguments: list[Argument] = [
             len(batch),
@@ -125,6 +129,8 @@ class EventStore:
             "0" if receipt.quarantined is None else "1",
             len(webhook.events),
         ]
+        if receipt.quarantined is not None:
+            arguments += notice_arguments(webhook.notice)
         for event in webhook.events:
             keys += [names.event(event.id), names.deliveries(event.id)]
             arguments += [event.id, event.type, event.packed, len(event.routes)]

@@ -167,13 +167,9 @@ def _field(code: _Code, field: FieldPlan) -> None:
 
 def _follow(code: _Code, target: str, path: Path) -> None:
     """Put what *path* leads to into *target*, None where it leads nowhere."""
-    first, *rest = path.names or ()
-    if path.absolute:
-        code.add(f"{target} = context.body")
-        rest = [first, *rest]
-    else:
-        code.add(f"{target} = get({first!r})")
-    for name in rest:
+    names = path.names or ()
+    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names[0]!r})")
+    for name in names if path.absolute else names[1:]:
         code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
 
 

@@ -41,7 +41,9 @@ async def _call(
     return reply
 
 
+CLAIM = Script("claim")
 COMMIT = Script("commit")
 DUE = Script("due")
 LEASE = Script("lease")
 RECORD = Script("record")
+SETTLE = Script("settle")
