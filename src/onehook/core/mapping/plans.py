@@ -167,9 +167,9 @@ def _field(code: _Code, field: FieldPlan) -> None:
 
 def _follow(code: _Code, target: str, path: Path) -> None:
     """Put what *path* leads to into *target*, None where it leads nowhere."""
-    names = path.names or ()
-    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names[0]!r})")
-    for name in names if path.absolute else names[1:]:
+    names = list(path.names or ())
+    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names.pop(0)!r})")
+    for name in names:
         code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
 
 
