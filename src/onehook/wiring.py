@@ -23,10 +23,12 @@ from onehook.ingest.committer import Committer
 from onehook.mappings import MappingFile, read_all
 from onehook.metrics import Metrics
 from onehook.settings import Settings
+from onehook.store.archive import Archive
 from onehook.store.client import Client
 from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore, Retention
+from onehook.store.history import History
 from onehook.store.keys import Keys
 from onehook.store.notices import NoticeStore
 from onehook.store.registry import Registry
@@ -92,6 +94,8 @@ class Runtime:
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
         notices = NoticeStore(self.client, keys)
+        archive = Archive(settings.data / "archive")
+        history = History(self.client, keys, retention, archive, secrets.token_hex(8))
         self.gateway = Gateway(
             settings,
             self.clock,
@@ -101,6 +105,7 @@ class Runtime:
             events,
             deliveries,
             notices,
+            history,
             readiness,
             [""],
         )
@@ -255,13 +260,10 @@ class Runtime:
 
     async def _sweep(self) -> None:
         gateway = self.gateway
+        subscriptions = list(gateway.registry.snapshot.subscriptions)
         try:
-            await sweep(
-                self.client,
-                gateway.events.keys,
-                gateway.events.retention,
-                list(gateway.registry.snapshot.subscriptions),
-            )
+            await sweep(self.client, gateway.events.keys, gateway.events.retention, subscriptions)
+            await gateway.history.trim(subscriptions)
         except (RedisError, OSError) as error:
             log.warning("retention.postponed", error=type(error).__name__)
 

@@ -5,7 +5,6 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +12,7 @@ import aiohttp
 from aiohttp import hdrs
 
 from onehook.core.addresses import Network, is_allowed
-from onehook.core.schedule import Answer
+from onehook.core.schedule import Answer, Reply
 
 MAX_READ = 16 * 1024  # bytes of an answer that are read
 MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
@@ -25,17 +24,6 @@ _refused: ContextVar[list[str]] = ContextVar("refused")  # addresses that this a
 
 class BlockedAddressError(OSError):
     """The name resolved to an address that deliveries may not go to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back from a subscriber, and how long it took."""
-
-    answer: Answer
-    duration_ms: int
-    detail: str | None
-    headers: Mapping[str, str]
-    body: str
 
 
 class DeliveryClient:

@@ -17,11 +17,12 @@ from onehook.clock import Clock
 from onehook.core.model import Delivery, EventId, Subscription, WebhookId
 from onehook.core.notices import Notice, delivery_failed
 from onehook.core.profiles import headers as make_headers
-from onehook.core.schedule import MAX_LEASES, Again, Dead, Delivered, Step, next_step
-from onehook.deliver.client import DeliveryClient, Reply
+from onehook.core.schedule import MAX_LEASES, Again, Dead, Delivered, Reply, Step, next_step
+from onehook.deliver.client import DeliveryClient
+from onehook.deliver.history import attempt_row
 from onehook.errors import StoreUnavailableError
 from onehook.metrics import Metrics
-from onehook.store.attempts import AttemptRow, encode
+from onehook.store.attempts import encode
 from onehook.store.batches import Batcher
 from onehook.store.deliveries import DeliveryStore, Leased, Record
 from onehook.store.events import EventStore
@@ -379,18 +380,7 @@ class Worker:
             )
             if isinstance(step, Again) and step.pause:
                 await self._pause(subscription.id, "gone")
-            row = AttemptRow(
-                delivery.attempt,
-                now,
-                reply.duration_ms,
-                reply.answer.status,
-                reply.answer.error,
-                reply.detail,
-                subscription.url,
-                sent["webhook-signature"],
-                dict(reply.headers),
-                reply.body,
-            )
+            row = attempt_row(delivery, now, sent, delivery.body, reply)
             await self._record(delivery, reply, step, encode(row))
         except StoreUnavailableError:
             log.warning("delivery.unrecorded", delivery_id=delivery.id)  # repeated after its lease

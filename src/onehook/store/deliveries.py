@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from onehook.core.notices import Notice
-from onehook.store.attempts import AttemptRow, decode
 from onehook.store.client import Client
-from onehook.store.events import Retention, milliseconds
+from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
 from onehook.store.scripts import DUE, LEASE, RECORD, Argument
 from onehook.store.untold import notice_arguments
+
+_NEAR = 200  # log entries among which one of a known moment is
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class DeliveryStore:
             milliseconds(keep.event),
             milliseconds(keep.native),
             milliseconds(keep.dead),
-            keep.attempts,
+            milliseconds(keep.history),
         ]
         for record in batch:
             sub, event = record.subscription_id, record.event_id
@@ -182,14 +183,6 @@ class DeliveryStore:
         scores: list[float | None] = await pipe.execute()
         return [None if s is None else datetime.fromtimestamp(s / 1000, UTC) for s in scores]
 
-    async def attempts(self, subscription_id: str, positions: Sequence[str]) -> list[AttemptRow]:
-        """The attempts at *positions*, oldest first; those trimmed already are left out."""
-        pipe = self.client.pipeline(transaction=False)
-        for position in positions:
-            pipe.xrange(self.keys.attempts(subscription_id), position, position)
-        found: list[list[tuple[bytes, dict[bytes, bytes]]]] = await pipe.execute()
-        return [decode(rows[0][1][b"a"]) for rows in found if rows]
-
     async def log(
         self,
         subscription_id: str,
@@ -198,8 +191,8 @@ class DeliveryStore:
         until: datetime | None,
         before: str | None,
         count: int,
-    ) -> list[tuple[str, str, str]]:
-        """Deliveries of a subscription, newest first: position, event id, type."""
+    ) -> list[IndexEntry]:
+        """Deliveries of a subscription, newest first."""
         newest = "+" if until is None else f"({int(until.timestamp() * 1000)}-0"
         if before is not None:
             newest = f"({before}"
@@ -207,10 +200,16 @@ class DeliveryStore:
         rows = await self.client.xrevrange(
             self.keys.log(subscription_id), newest, oldest, count=count
         )
-        return [
-            (position.decode(), fields[b"e"].decode(), fields[b"t"].decode())
-            for position, fields in rows
-        ]
+        return [index_entry(*row) for row in rows]
+
+    async def find_logged(
+        self, subscription_id: str, event_id: str, made: datetime
+    ) -> IndexEntry | None:
+        """What the log has of the delivery *made* then, also once its event expired."""
+        first = f"{round(made.timestamp() * 1000)}-0"
+        rows = await self.client.xrange(self.keys.log(subscription_id), first, count=_NEAR)
+        entries = (index_entry(*row) for row in rows)
+        return next((entry for entry in entries if entry.event_id == event_id), None)
 
     async def backlog(self, subscription_id: str) -> int:
         """How many deliveries wait or are in flight."""

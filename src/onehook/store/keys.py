@@ -8,13 +8,14 @@ same scripts run on a cluster.
 | T d:<digest> | string | a dedupe marker: the webhook's receipt | 72 h |
 | T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way | 3 d after the last delivery; quarantined 30 d |
 | T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
-| T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | as e |
+| T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | 30 d after the last delivery |
 | T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
 | T c:<subscription> | hash | event -> leases without a record; a:event -> attempts made | until it ended |
 | T due | zset | subscription -> earliest moment in its queue | - |
-| T ix | stream | every event: e id, t type, i integration | 7 d |
-| T x:<subscription> | stream | every delivery: e event id, t type | 30 d |
-| T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d, at most 100,000 |
+| T ix | stream | every event: e id, t type, i integration | 30 d |
+| T x:<subscription> | stream | every delivery: e event id, t type, i integration | 30 d |
+| T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d; beyond 100,000 on disk |
+| T ar | string | the gateway that moves attempts to disk | while it does |
 | T dl:<subscription> | zset | dead letters; score = when, ms | 30 d |
 | T qn | zset | quarantined webhooks; score = when, ms | 30 d |
 | T un | hash | facts to be told: n:<topic> how many, t:<topic> the latest as JSON | until told |
@@ -53,6 +54,11 @@ class Keys:
     def index(self) -> str:
         """The stream of all events."""
         return self._data("ix")
+
+    @property
+    def archivist(self) -> str:
+        """The gateway that moves old attempts to its disk."""
+        return self._data("ar")
 
     @property
     def quarantine(self) -> str:

@@ -23,7 +23,7 @@ async def sweep(
         return now - milliseconds(duration)
 
     pipe = client.pipeline(transaction=False)
-    pipe.xtrim(keys.index, minid=f"{before(retention.event)}-0", approximate=True)
+    pipe.xtrim(keys.index, minid=f"{before(retention.listed)}-0", approximate=True)
     pipe.zremrangebyscore(keys.quarantine, "-inf", before(retention.dead))
     for id_ in subscription_ids:
         oldest = f"{before(retention.history)}-0"

@@ -11,6 +11,7 @@ from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore
+from onehook.store.history import History
 from onehook.store.notices import NoticeStore
 from onehook.store.registry import Registry
 
@@ -41,6 +42,7 @@ class Gateway:
     events: EventStore
     deliveries: DeliveryStore
     notices: NoticeStore
+    history: History
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 
