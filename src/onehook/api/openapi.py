@@ -14,6 +14,7 @@ from onehook.api import (
     events,
     exports,
     integrations,
+    lineage,
     platforms,
     schemas,
     subscriptions,
@@ -27,6 +28,7 @@ OPERATIONS: Sequence[Operation] = (
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
     *events.OPERATIONS,
+    *lineage.OPERATIONS,
     *deliveries.OPERATIONS,
     *exports.OPERATIONS,
 )
