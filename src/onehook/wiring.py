@@ -16,6 +16,7 @@ from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
+from onehook.deliver.replayer import Replayer
 from onehook.deliver.worker import Worker
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.announcer import Announcer
@@ -32,6 +33,7 @@ from onehook.store.history import History
 from onehook.store.keys import Keys
 from onehook.store.notices import NoticeStore
 from onehook.store.registry import Registry
+from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
@@ -95,7 +97,9 @@ class Runtime:
         deliveries = DeliveryStore(self.client, keys, retention)
         notices = NoticeStore(self.client, keys)
         archive = Archive(settings.data / "archive")
-        history = History(self.client, keys, retention, archive, secrets.token_hex(8))
+        owner = secrets.token_hex(8)  # who this process is, to the others
+        history = History(self.client, keys, retention, archive, owner)
+        replays = ReplayStore(self.client, keys, retention)
         self.gateway = Gateway(
             settings,
             self.clock,
@@ -106,6 +110,7 @@ class Runtime:
             deliveries,
             notices,
             history,
+            replays,
             readiness,
             [""],
         )
@@ -121,6 +126,14 @@ class Runtime:
             confirm=registry.refresh,
             pause=self._pause,
         )
+        replayer = Replayer(
+            replays,
+            events,
+            deliveries,
+            notices,
+            targets=lambda: registry.snapshot.targets,
+            runner=owner,
+        )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
         self.announcer = Announcer(
             notices, self.committer, lambda: registry.snapshot, self.clock, metrics
@@ -128,6 +141,7 @@ class Runtime:
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
+            asyncio.create_task(replayer.run(self._stop)),
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),

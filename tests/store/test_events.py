@@ -327,7 +327,19 @@ async def test_redelivery_after_the_markers_ended_leaves_nothing_for_ever(shelf:
 # -- scripts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["commit", "due", "lease", "record"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "commit",
+        "due",
+        "lease",
+        "record",
+        "replay",
+        "replay_claim",
+        "replay_end",
+        "withdraw",
+    ],
+)
 async def test_every_script_loads(client: Redis, name: str) -> None:
     """The server compiles every script."""
     assert await client.script_load(Script(name).text)

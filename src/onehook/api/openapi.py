@@ -16,6 +16,7 @@ from onehook.api import (
     integrations,
     lineage,
     platforms,
+    replays,
     schemas,
     subscriptions,
 )
@@ -31,6 +32,7 @@ OPERATIONS: Sequence[Operation] = (
     *lineage.OPERATIONS,
     *deliveries.OPERATIONS,
     *exports.OPERATIONS,
+    *replays.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
 _PARAMETER = re.compile(r"\{(\w+)\}")

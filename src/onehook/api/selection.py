@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import Field
 
-from onehook.api.events import matches
 from onehook.api.integrations import find_id
 from onehook.api.pagination import Pattern, Period
 from onehook.api.subscriptions import get_record
+from onehook.core.routing import matches
 from onehook.store.deliveries import DeliveryState
 from onehook.store.events import SCAN
 from onehook.web.gateway import Gateway

@@ -43,6 +43,7 @@ def headers(delivery: Delivery, now: datetime, user_agent: str) -> dict[str, str
     """The headers of one attempt. The body is signed as it is sent; *now* is the attempt's time."""
     timestamp = int(now.timestamp())
     key = delivery.subscription.secret
+    marks = {"x-onehook-replay": "true"} if delivery.replay else {}
     return {
         "Content-Type": "application/json",
         "User-Agent": user_agent,
@@ -52,4 +53,5 @@ def headers(delivery: Delivery, now: datetime, user_agent: str) -> dict[str, str
         "x-onehook-event": delivery.event_type,
         "x-onehook-delivery": delivery.id,
         "x-onehook-attempt": str(delivery.attempt),
+        **marks,
     }

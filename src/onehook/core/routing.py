@@ -17,6 +17,12 @@ def pattern_problem(pattern: str) -> str | None:
     return f"{pattern!r} matches no event type; /v1/event-types lists them"
 
 
+def matches(pattern: str, type_: str) -> bool:
+    """Whether events of *type_* are of *pattern*: ``*``, ``scm.*``, a type, an alias of several."""
+    alias = ALIASES.get(pattern)
+    return type_ in alias.types if alias is not None else pattern in patterns_of(type_)
+
+
 def patterns_of(type_: str) -> list[str]:
     """Every pattern that matches *type_*: ``*``, ``a.*``, ``a.b.*``, ``a.b.c``."""
     parts = type_.split(".")

@@ -1,6 +1,6 @@
 """Deliveries in the store: due, leased, attempted, recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,8 @@ class Leased:
     event_id: str
     token: int
     leases: int  # without a record, this one included
-    attempts: int  # made so far
+    attempts: int  # made so far; of a replay since it began
+    replay: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ def parse_state(text: str) -> DeliveryState:
     )
 
 
+def read_states(fields: Mapping[bytes, bytes]) -> dict[str, DeliveryState]:
+    """The deliveries of an event, by subscription, from its deliveries hash."""
+    return {
+        name.decode(): parse_state(value.decode())
+        for name, value in fields.items()
+        if name.startswith(b"sub_")
+    }
+
+
 class DeliveryStore:
     """The queue of each subscription."""
 
@@ -82,8 +92,11 @@ class DeliveryStore:
         token, *rows = await LEASE.run(
             self.client, keys, [subscription_id, want, milliseconds(lease)]
         )
-        found = zip(rows[::3], rows[1::3], rows[2::3], strict=True)
-        return [Leased(e.decode(), int(token), int(n), int(made)) for e, n, made in found]
+        found = zip(rows[::4], rows[1::4], rows[2::4], rows[3::4], strict=True)
+        return [
+            Leased(e.decode(), int(token), int(n), int(made), again == b"1")
+            for e, n, made, again in found
+        ]
 
     async def record(self, batch: Sequence[Record]) -> list[bool]:
         """Write down *batch* in one script; False for each whose lease had run out.
@@ -161,14 +174,7 @@ class DeliveryStore:
         for event_id in event_ids:
             pipe.hgetall(self.keys.deliveries(event_id))
         found: list[dict[bytes, bytes]] = await pipe.execute()
-        return [
-            {
-                name.decode(): parse_state(value.decode())
-                for name, value in fields.items()
-                if name.startswith(b"sub_")
-            }
-            for fields in found
-        ]
+        return [read_states(fields) for fields in found]
 
     async def made_at(self, event_id: str) -> datetime | None:
         """When the deliveries of an event were made, by the store's clock."""
@@ -210,6 +216,12 @@ class DeliveryStore:
         rows = await self.client.xrange(self.keys.log(subscription_id), first, count=_NEAR)
         entries = (index_entry(*row) for row in rows)
         return next((entry for entry in entries if entry.event_id == event_id), None)
+
+    async def waiting(self, subscription_id: str) -> int:
+        """How many deliveries are due and nobody has leased them, by the store's clock."""
+        seconds, micros = await self.client.time()
+        now = seconds * 1000 + micros // 1000
+        return await self.client.zcount(self.keys.queue(subscription_id), "-inf", now)
 
     async def backlog(self, subscription_id: str) -> int:
         """How many deliveries wait or are in flight."""

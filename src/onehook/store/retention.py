@@ -25,6 +25,7 @@ async def sweep(
     pipe = client.pipeline(transaction=False)
     pipe.xtrim(keys.index, minid=f"{before(retention.listed)}-0", approximate=True)
     pipe.zremrangebyscore(keys.quarantine, "-inf", before(retention.dead))
+    pipe.zremrangebyscore(keys.replays, "-inf", before(retention.dead))
     for id_ in subscription_ids:
         oldest = f"{before(retention.history)}-0"
         pipe.xtrim(keys.log(id_), minid=oldest, approximate=True)

@@ -14,6 +14,7 @@ from onehook.store.events import EventStore
 from onehook.store.history import History
 from onehook.store.notices import NoticeStore
 from onehook.store.registry import Registry
+from onehook.store.replays import ReplayStore
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Gateway:
     deliveries: DeliveryStore
     notices: NoticeStore
     history: History
+    replays: ReplayStore
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

@@ -51,7 +51,10 @@ for i = 1, tonumber(ARGV[1]) do
     redis.call('HSET', deliveries, sub, table.concat({state, n, ended, status, err, ids}, '|'))
     redis.call('HDEL', leases, eid)
     if outcome == 'again' then
-      redis.call('HSET', leases, 'a:' .. eid, n)
+      -- A replay has the whole schedule before it: its attempts count from where it began.
+      local replay = redis.call('HGET', leases, 'r:' .. eid)
+      local before = replay and tonumber(string.match(replay, '^%d+')) or 0
+      redis.call('HSET', leases, 'a:' .. eid, n - before)
       local at = now + tonumber(delay)
       redis.call('ZADD', due, 'LT', at, sub)
       redis.call('ZADD', queue, at, eid)
@@ -68,7 +71,7 @@ for i = 1, tonumber(ARGV[1]) do
         local longer = redis.call('HGET', deliveries, 'k')
         finish(deliveries, event, native, longer or event_keep)
       end
-      redis.call('HDEL', leases, 'a:' .. eid)
+      redis.call('HDEL', leases, 'a:' .. eid, 'r:' .. eid)
       redis.call('ZREM', queue, eid)
     end
     out[i] = 'recorded'
