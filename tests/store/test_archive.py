@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from onehook.store.archive import FILES_READ, Archive, ArchiveReader
-from onehook.store.attempts import AttemptRow
+from onehook.store.attempts import AttemptRow, pack_sent
 from onehook.store.packing import decompress
 from tests.builders import NOW
 
@@ -14,7 +14,8 @@ ONE, TWO = f"sub_{'1' * 26}", f"sub_{'2' * 26}"
 
 def row(number: int) -> AttemptRow:
     """An attempt of that number."""
-    return AttemptRow(number, NOW, 5, 500, "status", None, "https://x", {"a": "b"}, {}, "no", "{}")
+    sent = pack_sent({"a": "b"}, "{}") if number % 2 else None
+    return AttemptRow(number, NOW, 5, 500, "status", None, "https://x", "v1,s", {}, "no", sent)
 
 
 def test_attempts_are_found_by_position(tmp_path: Path) -> None:
@@ -39,10 +40,12 @@ def test_lines_are_json_that_says_everything(tmp_path: Path) -> None:
     (file,) = tmp_path.iterdir()
 
     assert file.name == f"{ONE}.100-0.100-1.jsonl.zst"
-    first, _ = (json.loads(line) for line in decompress(file.read_bytes()).splitlines())
+    first, second = (json.loads(line) for line in decompress(file.read_bytes()).splitlines())
     assert first["position"] == "100-0"
     assert (first["subscription_id"], first["event_id"]) == (ONE, "evt_a")
     assert (first["number"], first["status"], first["error"]) == (1, 500, "status")
+    assert (first["request_headers"], first["request_body"]) == ({"a": "b"}, "{}")
+    assert (second["request_headers"], second["request_body"]) == (None, None)
     assert datetime.fromisoformat(first["at"]) == NOW
 
 

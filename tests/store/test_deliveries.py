@@ -75,7 +75,7 @@ async def test_record_of_success_ends_the_delivery(shelf: Shelf) -> None:
     """A success takes the delivery off the queue and keeps when, how and by which attempt."""
     event_id = await shelf.commit_one("a", "sub_1")
     token = await shelf.lease("sub_1")
-    row = AttemptRow(1, NOW, 12, 200, None, None, "https://x", {"h": "1"}, {"a": "b"}, "thanks")
+    row = AttemptRow(1, NOW, 12, 200, None, None, "https://x", "v1,s", {"a": "b"}, "thanks")
 
     recorded = await shelf.deliveries.record(
         [

@@ -35,7 +35,7 @@ def make(client: Any, keys: Keys, folder: Path, kept: int = 20, owner: str = "a"
 
 def row(number: int) -> AttemptRow:
     """An attempt of that number."""
-    return AttemptRow(number, NOW, 5, 500, "status", None, "https://x", {}, {}, "no")
+    return AttemptRow(number, NOW, 5, 500, "status", None, "https://x", "v1,s", {}, "no")
 
 
 async def attempt(client: Redis, keys: Keys, count: int) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from onehook.api.selection import DeliveryFilter, Row, Status, pages, resolve
 from onehook.core.model import EventId, SubscriptionId, delivery_id, split_delivery_id
 from onehook.errors import NotFoundError
 from onehook.store.archive import ArchiveReader
-from onehook.store.attempts import AttemptRow, sent_headers
+from onehook.store.attempts import AttemptRow, sent_body
 from onehook.store.deliveries import DeliveryState
 from onehook.store.events import MAX_SCAN, SCAN
 from onehook.web.gateway import Gateway
@@ -158,10 +158,10 @@ async def add_attempts(
 
 
 def _attempt(delivery: DeliveryOut, row: AttemptRow, body: str | None) -> AttemptOut:
-    headers = sent_headers(
-        row, delivery.event_id, delivery.event_type or "", delivery.subscription_id
-    )
-    sent = row.request_body if row.request_body is not None else body
+    if row.sent is None:
+        request = RequestOut(url=row.url, headers=_usual_headers(delivery, row), body=body)
+    else:
+        request = RequestOut(url=row.url, headers=row.sent.headers, body=sent_body(row.sent))
     return AttemptOut(
         number=row.number,
         at=row.at,
@@ -169,9 +169,22 @@ def _attempt(delivery: DeliveryOut, row: AttemptRow, body: str | None) -> Attemp
         status=row.status,
         error=row.error,
         detail=row.detail,
-        request=RequestOut(url=row.url, headers=headers, body=sent),
+        request=request,
         response=ResponseOut(headers=row.response_headers, body=row.response_body),
     )
+
+
+def _usual_headers(delivery: DeliveryOut, row: AttemptRow) -> dict[str, str]:
+    """What the default profile sent: all of it follows from the ids and the signature."""
+    return {
+        "content-type": "application/json",
+        "webhook-id": delivery.event_id,
+        "webhook-timestamp": str(int(row.at.timestamp())),
+        "webhook-signature": row.signature,
+        "x-onehook-event": delivery.event_type or "",
+        "x-onehook-delivery": delivery.id,
+        "x-onehook-attempt": str(row.number),
+    }
 
 
 def get_ids(text: str) -> tuple[EventId, SubscriptionId]:

@@ -1,31 +1,31 @@
-"""An attempt as the history keeps it: everything that was sent and came back, no secret."""
+"""An attempt as the history keeps it: what was sent and came back, no secret."""
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from onehook.core.model import Delivery
 from onehook.core.schedule import Reply
-from onehook.store.attempts import AttemptRow, kept_answer, kept_headers
+from onehook.store.attempts import AttemptRow, kept_answer, pack_sent
 
 
 def attempt_row(
-    delivery: Delivery, at: datetime, sent: Mapping[str, str], body: bytes, reply: Reply
+    delivery: Delivery, at: datetime, sent: Mapping[str, str], reply: Reply
 ) -> AttemptRow:
-    """The attempt made *at* (aware UTC) with these headers and *body*, and its *reply*.
+    """The attempt made *at* (aware UTC) with these headers, and its *reply*.
 
-    A body that is the event itself is not kept a second time.
+    What follows from the event is not kept a second time; a replay says that it is one.
     """
-    subscription, number = delivery.subscription, delivery.attempt
+    named = {name.lower(): value for name, value in sent.items()}
     return AttemptRow(
-        number,
+        delivery.attempt,
         at,
         reply.duration_ms,
         reply.answer.status,
         reply.answer.error,
         reply.detail,
-        subscription.url,
-        kept_headers(sent, delivery.event_id, delivery.event_type, subscription.id, number),
+        delivery.subscription.url,
+        named["webhook-signature"],
         kept_answer(reply.headers),
         reply.body,
-        None if body == delivery.body else body.decode("utf-8", "replace"),
+        pack_sent(named, delivery.body.decode()) if delivery.replay else None,
     )

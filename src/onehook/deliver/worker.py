@@ -381,7 +381,7 @@ class Worker:
             )
             if isinstance(step, Again) and step.pause:
                 await self._pause(subscription.id, "gone")
-            row = attempt_row(delivery, now, sent, delivery.body, reply)
+            row = attempt_row(delivery, now, sent, reply)
             await self._record(delivery, reply, step, encode(row))
         except StoreUnavailableError:
             log.warning("delivery.unrecorded", delivery_id=delivery.id)  # repeated after its lease

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from onehook.store.attempts import AttemptRow
+from onehook.store.attempts import AttemptRow, pack_sent, sent_body
 from onehook.store.packing import compress, decompress
 
 FILES_READ = 4  # files whose rows a reader keeps in memory
@@ -36,13 +36,14 @@ class ArchivedAttempt(msgspec.Struct):
     error: str | None
     detail: str | None
     url: str
-    request_headers: dict[str, str]
+    signature: str
     response_headers: dict[str, str]
     response_body: str
+    request_headers: dict[str, str] | None  # null, and the body too: they follow from the event
     request_body: str | None
 
 
-_HEAD = 3  # what a line has before the fields of the attempt, which are those of an AttemptRow
+_SAME = [name for name in AttemptRow.__struct_fields__ if name != "sent"]
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ArchivedAttempt).decode
 Row = tuple[str, str, AttemptRow]  # position, event id, attempt
@@ -135,7 +136,15 @@ class ArchiveReader:
 
 
 def _line(subscription_id: str, position: str, event_id: str, row: AttemptRow) -> ArchivedAttempt:
-    return ArchivedAttempt(position, subscription_id, event_id, *msgspec.structs.astuple(row))
+    sent = row.sent
+    return ArchivedAttempt(
+        position=position,
+        subscription_id=subscription_id,
+        event_id=event_id,
+        **{name: getattr(row, name) for name in _SAME},
+        request_headers=None if sent is None else sent.headers,
+        request_body=None if sent is None else sent_body(sent),
+    )
 
 
 def _read(path: Path) -> dict[str, AttemptRow]:
@@ -149,7 +158,9 @@ def _read(path: Path) -> dict[str, AttemptRow]:
 
 
 def _row(line: ArchivedAttempt) -> AttemptRow:
-    return AttemptRow(*msgspec.structs.astuple(line)[_HEAD:])
+    headers, body = line.request_headers, line.request_body
+    sent = None if headers is None else pack_sent(headers, body or "")
+    return AttemptRow(**{name: getattr(line, name) for name in _SAME}, sent=sent)
 
 
 def _parse(path: Path) -> _File | None:
