@@ -37,6 +37,7 @@ from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
+from onehook.store.statistics import Statistics
 from onehook.web.gateway import Gateway, Readiness
 
 log = structlog.get_logger()
@@ -94,7 +95,7 @@ class Runtime:
         mappings = {name: file.mapping for name, file in files.items()}
         registry = await self._open(lambda: Registry(self.client, keys, sealer, mappings))
         events = EventStore(self.client, keys, retention)
-        deliveries = DeliveryStore(self.client, keys, retention)
+        deliveries = DeliveryStore(self.client, keys, retention, self.clock)
         notices = NoticeStore(self.client, keys)
         archive = Archive(settings.data / "archive")
         owner = secrets.token_hex(8)  # who this process is, to the others
@@ -111,6 +112,7 @@ class Runtime:
             notices,
             history,
             replays,
+            Statistics(self.client, keys),
             readiness,
             [""],
         )

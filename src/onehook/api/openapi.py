@@ -18,6 +18,7 @@ from onehook.api import (
     platforms,
     replays,
     schemas,
+    statistics,
     subscriptions,
 )
 from onehook.core.jsontext import encode
@@ -28,6 +29,7 @@ OPERATIONS: Sequence[Operation] = (
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
+    *statistics.OPERATIONS,
     *events.OPERATIONS,
     *lineage.OPERATIONS,
     *deliveries.OPERATIONS,

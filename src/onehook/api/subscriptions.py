@@ -320,14 +320,15 @@ async def resume(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     return show(await save(call.gateway, record, paused_reason=None))
 
 
-def _paths(rest: str) -> tuple[str, tuple[str, str]]:
+def aliased(rest: str) -> tuple[str, tuple[str, str]]:
+    """A path below subscriptions, and the same under the names that other senders use."""
     return f"/v1/subscriptions{rest}", (f"/v1/webhooks{rest}", f"/webhooks{rest}")
 
 
-_ALL, _ALL_TOO = _paths("")
-_ONE, _ONE_TOO = _paths("/{id}")
-_PAUSE, _PAUSE_TOO = _paths("/{id}/pause")
-_RESUME, _RESUME_TOO = _paths("/{id}/resume")
+_ALL, _ALL_TOO = aliased("")
+_ONE, _ONE_TOO = aliased("/{id}")
+_PAUSE, _PAUSE_TOO = aliased("/{id}/pause")
+_RESUME, _RESUME_TOO = aliased("/{id}/resume")
 OPERATIONS = (
     Operation("POST", _ALL, "createSubscription", "Make a subscription", create,
               body=SubscriptionIn, answer=SubscriptionOut, status=201, problems=(409,),

@@ -143,6 +143,7 @@ class Delivery(msgspec.Struct, frozen=True):
     token: int
     attempt: int
     replay: bool = False
+    integration_id: str = ""
 
     @property
     def id(self) -> DeliveryId:

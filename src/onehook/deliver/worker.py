@@ -41,13 +41,18 @@ DRAIN = 10.0  # seconds that attempts in flight may take when we stop
 _USER_AGENT = f"onehook/{__version__}"
 
 
-class _Type(msgspec.Struct):
-    """The one thing that delivery reads of an event."""
-
-    type: str
+class _Source(msgspec.Struct, frozen=True):
+    id: str = ""
 
 
-_type_of = msgspec.json.Decoder(_Type).decode
+class _Head(msgspec.Struct):
+    """What delivery reads of an event."""
+
+    type: str = ""
+    integration: _Source = _Source()
+
+
+_read_head = msgspec.json.Decoder(_Head).decode
 
 
 @dataclass(slots=True)
@@ -317,16 +322,17 @@ class Worker:
         found = await self._events.find_events([one.event_id for one in leased])
         for one, event in zip(leased, found, strict=True):
             webhook_id, body = event if event is not None else (WebhookId(""), b"")
-            type_ = _type_of(body).type if body else ""
+            head = _read_head(body) if body else _Head()
             delivery = Delivery(
                 subscription,
                 EventId(one.event_id),
-                type_,
+                head.type,
                 webhook_id,
                 body,
                 one.token,
                 one.attempts + 1,
                 one.replay,
+                head.integration.id,
             )
             if event is None:
                 await self._end(delivery, "cancelled", "expired")
@@ -452,4 +458,6 @@ def _record(
         status,
         error,
         notice,
+        delivery.event_type,
+        delivery.integration_id,
     )

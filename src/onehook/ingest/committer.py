@@ -116,7 +116,16 @@ class Committer:
             token = now + round(subscription.lease.total_seconds() * 1000)
             webhook_id = webhook.receipt.webhook_id
             self._deliverer.start(
-                Delivery(subscription, event.id, event.type, webhook_id, event.body, token, 1)
+                Delivery(
+                    subscription,
+                    event.id,
+                    event.type,
+                    webhook_id,
+                    event.body,
+                    token,
+                    1,
+                    integration_id=webhook.integration_id,
+                )
             )
         self._deliverer.wake()
         return [Committed(receipt, duplicate) for receipt, duplicate in receipts]

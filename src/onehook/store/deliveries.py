@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from onehook.clock import Clock, SystemClock
 from onehook.core.notices import Notice
 from onehook.store.client import Client
 from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
 from onehook.store.scripts import DUE, LEASE, RECORD, Argument
+from onehook.store.statistics import fields_of, minute_of
 from onehook.store.untold import notice_arguments
 
 _NEAR = 200  # log entries among which one of a known moment is
@@ -39,6 +41,8 @@ class Record:
     status: int | None = None
     error: str | None = None
     notice: Notice | None = None  # to tell, if it is dead
+    event_type: str = ""  # with the integration: what an attempt is counted under
+    integration_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,12 @@ def read_states(fields: Mapping[bytes, bytes]) -> dict[str, DeliveryState]:
 class DeliveryStore:
     """The queue of each subscription."""
 
-    def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
+    def __init__(
+        self, client: Client, keys: Keys, retention: Retention, clock: Clock | None = None
+    ) -> None:
+        """*clock* says under which minute attempts are counted."""
         self.client, self.keys, self.retention = client, keys, retention
+        self._clock = clock or SystemClock()
 
     async def due(self, limit: int = 100) -> list[str]:
         """Subscriptions with something due, the longest waiting first."""
@@ -104,13 +112,15 @@ class DeliveryStore:
         May be repeated after an unknown outcome: what was recorded is then "lost", once.
         """
         names, keep = self.keys, self.retention
-        keys = [names.due, names.untold]
+        minute = names.minute(minute_of(self._clock.now()))
+        keys = [names.due, names.untold, names.totals, minute]
         arguments: list[Argument] = [
             len(batch),
             milliseconds(keep.event),
             milliseconds(keep.native),
             milliseconds(keep.dead),
             milliseconds(keep.history),
+            milliseconds(keep.minute),
         ]
         for record in batch:
             sub, event = record.subscription_id, record.event_id
@@ -132,6 +142,8 @@ class DeliveryStore:
                 record.attempt,
                 "" if record.status is None else record.status,
                 record.error or "",
+                record.event_type,
+                record.integration_id,
             ]
             if record.outcome == "dead":
                 arguments += notice_arguments(record.notice)
@@ -167,6 +179,7 @@ class DeliveryStore:
         )
         for history in (names.log(subscription_id), names.attempts(subscription_id)):
             await self.client.pexpire(history, milliseconds(self.retention.history))
+        await self.client.hdel(names.totals, *fields_of(subscription_id))
 
     async def states(self, event_ids: Sequence[str]) -> list[dict[str, DeliveryState]]:
         """The deliveries of each event, by subscription."""

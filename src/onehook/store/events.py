@@ -57,6 +57,7 @@ class Retention:
     dead: timedelta = timedelta(days=30)
     history: timedelta = timedelta(days=30)
     attempts: int = 100_000  # of each subscription, in memory
+    minute: timedelta = timedelta(hours=25)  # the counts of one
 
     @property
     def listed(self) -> timedelta:

@@ -20,6 +20,8 @@ same scripts run on a cluster.
 | T ar | string | the gateway that moves attempts to disk | while it does |
 | T dl:<subscription> | zset | dead letters; score = when, ms | 30 d |
 | T qn | zset | quarantined webhooks; score = when, ms | 30 d |
+| T st | hash | counters of all time, fields as in store/statistics.py | - |
+| T m:<minute> | hash | the same of one minute since 1970 | 25 h |
 | T un | hash | facts to be told: n:<topic> how many, t:<topic> the latest as JSON | until told |
 | <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | - |
 | <prefix>:{cfg}:untold | hash | the same, of facts about the configuration | until told |
@@ -71,6 +73,15 @@ class Keys:
     def untold(self) -> str:
         """Facts of the gateway's own that are not events yet."""
         return self._data("un")
+
+    @property
+    def totals(self) -> str:
+        """Counters of all time."""
+        return self._data("st")
+
+    def minute(self, minute: int) -> str:
+        """Counters of one minute since 1970."""
+        return self._data(f"m:{minute}")
 
     @property
     def replays(self) -> str:

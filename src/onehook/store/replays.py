@@ -153,7 +153,7 @@ class ReplayStore:
         lease: timedelta,
     ) -> list[str]:
         names = self.keys
-        keys = [names.due, names.replay(words[0])]
+        keys = [names.due, names.replay(words[0]), names.totals]
         arguments: list[Argument] = [len(items), *words, *counts, milliseconds(lease)]
         for item in items:
             sub, event = item.subscription_id, item.event_id
@@ -246,7 +246,7 @@ class ReplayStore:
         self, replay_id: str, subscription_id: str, event_ids: Sequence[str]
     ) -> int:
         names, keep = self.keys, self.retention
-        keys = [names.replay(replay_id)]
+        keys = [names.replay(replay_id), names.totals]
         arguments: list[Argument] = [
             len(event_ids),
             replay_id,

@@ -15,6 +15,7 @@ from onehook.store.history import History
 from onehook.store.notices import NoticeStore
 from onehook.store.registry import Registry
 from onehook.store.replays import ReplayStore
+from onehook.store.statistics import Statistics
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Gateway:
     notices: NoticeStore
     history: History
     replays: ReplayStore
+    statistics: Statistics
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

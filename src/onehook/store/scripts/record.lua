@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- record: write down attempts and what follows each, where its lease still holds.
--- KEYS[1] due zset  KEYS[2] untold hash; per record: queue zset, leases hash, deliveries hash, event string,
---   native hash, attempts stream, dead zset
+-- KEYS[1] due zset  [2] untold hash  [3] totals hash  [4] hash of this minute's counts; per record: queue
+--   zset, leases hash, deliveries hash, event string, native hash, attempts stream, dead zset
 -- ARGV[1] records  [2] event_keep_ms  [3] native_keep_ms  [4] dead_keep_ms  [5] history_keep_ms
+--   [6] minute_keep_ms
 --   per record: subscription id, event id, token, delivered|again|dead|cancelled, delay_ms,
---   attempt as JSON ('' for none), last status, last error; if dead: topic and text of the notice
---   to tell, as in claim.lua ('': none)
+--   attempt as JSON ('' for none), last status, last error, event type, integration id; if dead:
+--   topic and text of the notice to tell, as in claim.lua ('': none)
 -- Returns per record "recorded", or "lost" if the lease ran out: another worker has it, and
 -- nothing is written. The queue's score changes last: a delivery off the queue without its record
 -- would be gone. O(log n) each. Called by store/deliveries.py, record().
@@ -13,7 +14,37 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due, untold, event_keep, native_keep = KEYS[1], KEYS[2], ARGV[2], ARGV[3]
 local dead_keep, history_keep = ARGV[4], tonumber(ARGV[5])
-local k, a, out = 3, 6, {}
+local totals, minute = KEYS[3], KEYS[4]
+local k, a, out = 5, 7, {}
+local attempts_made, ended_as, streaks = {}, {}, {} -- fields of the counters: store/statistics.py
+
+local function count(of, field)
+  of[field] = (of[field] or 0) + 1
+end
+
+local function tally(sub, type, integration, what)
+  count(attempts_made, 'a:' .. what)
+  count(attempts_made, 's:' .. sub .. ':' .. what)
+  count(attempts_made, 'i:' .. integration .. ':' .. what)
+  count(attempts_made, 't:' .. type .. ':' .. what)
+end
+
+local function keep_counts()
+  for field, n in pairs(attempts_made) do
+    redis.call('HINCRBY', totals, field, n)
+    redis.call('HINCRBY', minute, field, n)
+  end
+  for field, n in pairs(ended_as) do redis.call('HINCRBY', totals, field, n) end
+  for sub, streak in pairs(streaks) do
+    redis.call('HSET', totals, 's:' .. sub .. ':l', now)
+    if streak.broken then
+      redis.call('HSET', totals, 's:' .. sub .. ':k', streak.failed)
+    else
+      redis.call('HINCRBY', totals, 's:' .. sub .. ':k', streak.failed)
+    end
+  end
+  if next(attempts_made) then redis.call('PEXPIRE', minute, ARGV[6]) end
+end
 
 local function finish(deliveries, event, native, keep)
   -- The last delivery of an event ended: from now on time takes it, and its webhook after it.
@@ -30,9 +61,10 @@ for i = 1, tonumber(ARGV[1]) do
   local native, attempts, dead = KEYS[k + 4], KEYS[k + 5], KEYS[k + 6]
   local sub, eid, token, outcome = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local delay, row, status, err = ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], ARGV[a + 7]
+  local type, integration = ARGV[a + 8], ARGV[a + 9]
   k = k + 7
   local topic, notice = '', ''
-  a = a + 8
+  a = a + 10
   if outcome == 'dead' then topic, notice, a = ARGV[a], ARGV[a + 1], a + 2 end
   local score = redis.call('ZSCORE', queue, eid)
   if not score or tonumber(score) ~= tonumber(token) then
@@ -74,7 +106,18 @@ for i = 1, tonumber(ARGV[1]) do
       redis.call('HDEL', leases, 'a:' .. eid, 'r:' .. eid)
       redis.call('ZREM', queue, eid)
     end
+    if row ~= '' then
+      local ok = outcome == 'delivered'
+      local streak = streaks[sub] or {failed = 0}
+      streaks[sub] = ok and {failed = 0, broken = true} or streak
+      if not ok then streak.failed = streak.failed + 1 end
+      tally(sub, type, integration, ok and 'o' or 'f')
+      if outcome == 'dead' then tally(sub, type, integration, 'd') end
+    end
+    if outcome == 'delivered' then count(ended_as, 's:' .. sub .. ':e') end
+    if outcome == 'cancelled' then count(ended_as, 's:' .. sub .. ':x') end
     out[i] = 'recorded'
   end
 end
+keep_counts()
 return out

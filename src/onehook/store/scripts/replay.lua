@@ -1,6 +1,6 @@
 #!lua
 -- replay: make deliveries due anew, whatever became of them; by itself, or as a step of a bulk replay.
--- KEYS[1] due zset  [2] replay hash; per delivery: queue zset, leases hash, deliveries hash, event
+-- KEYS[1] due zset  [2] replay hash  [3] totals hash; per delivery: queue zset, leases hash, deliveries hash, event
 --   string, native hash, dead zset, log stream
 -- ARGV[1] deliveries  [2] replay id ('': by itself, and the hash is not looked at)  [3] runner
 --   [4] where the replay stands  [5] where it stands afterwards  [6] events matched  [7] deliveries
@@ -19,7 +19,7 @@ if replay ~= '' then
   local found = redis.call('HMGET', job, 'status', 'runner', 'at')
   if found[1] ~= 'running' or found[2] ~= ARGV[3] or found[3] ~= ARGV[4] then return {'stopped'} end
 end
-local k, a, out, queued, skipped = 3, 9, {}, 0, tonumber(ARGV[7])
+local k, a, out, queued, skipped = 4, 9, {}, 0, tonumber(ARGV[7])
 
 local function make_due(queue, sub, eid, held)
   if held == '0' then redis.call('ZADD', due, 'LT', now, sub) end
@@ -61,6 +61,7 @@ for i = 1, tonumber(ARGV[1]) do
     redis.call('HSETNX', deliveries, 'at', now)
     if old then
       redis.call('ZREM', dead, eid)
+      if state == 'delivered' then redis.call('HINCRBY', KEYS[3], 's:' .. sub .. ':e', -1) end
     else
       n, ids = '0', ''
       redis.call('XADD', log, '*', 'e', eid, 't', type, 'i', integration)

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- withdraw: take deliveries of a cancelled replay off their queue; they are what they were before it.
--- KEYS[1] replay hash; per delivery: queue zset, leases hash, deliveries hash, event string, native
+-- KEYS[1] replay hash  [2] totals hash; per delivery: queue zset, leases hash, deliveries hash, event string, native
 --   hash, dead zset
 -- ARGV[1] deliveries  [2] replay id  [3] event_keep_ms  [4] native_keep_ms  [5] history_keep_ms
 --   per delivery: subscription id, event id
@@ -9,7 +9,7 @@
 -- Called by store/replays.py, withdraw().
 local job, replay = KEYS[1], ARGV[2]
 local event_keep, native_keep, history_keep = ARGV[3], ARGV[4], ARGV[5]
-local k, a, taken = 2, 6, 0
+local k, a, taken = 3, 6, 0
 for _ = 1, tonumber(ARGV[1]) do
   local queue, leases, deliveries, event = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   local native, dead, sub, eid = KEYS[k + 4], KEYS[k + 5], ARGV[a], ARGV[a + 1]
@@ -23,6 +23,7 @@ for _ = 1, tonumber(ARGV[1]) do
       '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$'
     )
     if state == 'dead' then redis.call('ZADD', dead, ended, eid) end
+    if state == 'delivered' then redis.call('HINCRBY', KEYS[2], 's:' .. sub .. ':e', 1) end
     if state == '' and n == before then
       redis.call('HDEL', deliveries, sub)
     else

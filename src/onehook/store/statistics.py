@@ -1,0 +1,166 @@
+"""Counters: what attempts came to, of all time and minute by minute.
+
+One hash holds the totals, one the counts of each minute of the last day; `record.lua` counts in
+both, in the script that writes an attempt down, so that totals are exact. A field is
+``<whose>:<what>``. Whose: ``a`` everybody's, ``s:<subscription>``, ``i:<integration>``,
+``t:<event type>``. What: ``o`` successful attempts, ``f`` failed ones, ``d`` dead letters made;
+in the totals, of subscriptions alone: ``e`` deliveries that are delivered, ``x`` cancelled ones,
+``k`` failed attempts since the last successful one, ``l`` the last attempt in ms.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from onehook.store.attempts import decode
+from onehook.store.client import Client, StreamRow
+from onehook.store.keys import Keys
+
+EVERYBODY = "a"
+LATENCIES = 1000  # attempts, the latest, of which percentiles are taken
+LOOKED_AT = 1000  # deliveries in a queue among which the oldest is looked for
+_AT_ONCE = 60  # minutes read at once
+
+
+def minute_of(moment: datetime) -> int:
+    """The minute since 1970 that *moment* is in."""
+    return int(moment.timestamp()) // 60
+
+
+def fields_of(subscription_id: str) -> list[str]:
+    """Every field of the totals that is a subscription's."""
+    return [f"s:{subscription_id}:{what}" for what in "ofdexkl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Attempts by what came of them, and dead letters made."""
+
+    successful: int = 0
+    failed: int = 0
+    dead: int = 0
+
+    @property
+    def total(self) -> int:
+        """All attempts."""
+        return self.successful + self.failed
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share of the successful ones; None before the first attempt."""
+        return self.successful / self.total if self.total else None
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(
+            self.successful + other.successful, self.failed + other.failed, self.dead + other.dead
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionCounts:
+    """How a subscription fares. *pending*, *dead*: as of now; the rest counts from its making."""
+
+    attempts: Tally
+    streak: int  # failed attempts since the last successful one
+    last_attempt: datetime | None
+    delivered: int
+    cancelled: int
+    pending: int
+    dead: int
+
+
+class Statistics:
+    """Reads the counters."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client, self.keys = client, keys
+
+    async def subscription(self, subscription_id: str) -> SubscriptionCounts:
+        """How a subscription fares."""
+        names = self.keys
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hmget(names.totals, fields_of(subscription_id))
+        pipe.zcard(names.queue(subscription_id))
+        pipe.zcard(names.dead(subscription_id))
+        values, pending, dead = await pipe.execute()
+        ok, failed, died, delivered, cancelled, streak, last = (int(v or 0) for v in values)
+        return SubscriptionCounts(
+            Tally(ok, failed, died),
+            streak,
+            datetime.fromtimestamp(last / 1000, UTC) if last else None,
+            delivered,
+            cancelled,
+            pending,
+            dead,
+        )
+
+    async def durations(self, subscription_id: str) -> list[int]:
+        """How many ms each of the latest HTTP attempts took."""
+        stream = self.keys.attempts(subscription_id)
+        rows: list[StreamRow] = await self.client.xrevrange(stream, "+", "-", count=LATENCIES)
+        attempts = (decode(fields[b"a"]) for _, fields in rows)
+        return [attempt.duration_ms for attempt in attempts if attempt.url]
+
+    async def oldest(self, subscription_id: str) -> datetime | None:
+        """When the oldest was made of the deliveries that are next in the queue."""
+        rows = await self.client.zrange(
+            self.keys.queue(subscription_id), 0, LOOKED_AT - 1, withscores=True
+        )
+        pipe = self.client.pipeline(transaction=False)
+        for event_id, _ in rows:
+            pipe.hget(self.keys.deliveries(event_id.decode()), "at")
+        found: list[bytes | None] = await pipe.execute() if rows else []
+        made = [int(at) for at in found if at is not None]
+        return datetime.fromtimestamp(min(made) / 1000, UTC) if made else None
+
+    async def totals(self) -> Mapping[str, Tally]:
+        """Everybody's counts of all time, by whose they are."""
+        return _read(await self.client.hgetall(self.keys.totals))
+
+    async def sums(self, since: datetime, until: datetime) -> Mapping[str, Tally]:
+        """Everybody's counts from *since* until *until*, by whose they are."""
+        found: dict[str, Tally] = {}
+        async for minutes in self._chunks(since, until):
+            pipe = self.client.pipeline(transaction=False)
+            for minute in minutes:
+                pipe.hgetall(self.keys.minute(minute))
+            rows: list[Mapping[bytes, bytes]] = await pipe.execute()
+            for row in rows:
+                for whose, tally in _read(row).items():
+                    found[whose] = found.get(whose, Tally()) + tally
+        return found
+
+    async def series(
+        self, whose: str, since: datetime, until: datetime
+    ) -> list[tuple[datetime, Tally]]:
+        """The counts of each minute from *since* until *until*, those without any as well."""
+        found: list[tuple[datetime, Tally]] = []
+        async for minutes in self._chunks(since, until):
+            pipe = self.client.pipeline(transaction=False)
+            for minute in minutes:
+                pipe.hmget(self.keys.minute(minute), [f"{whose}:{what}" for what in "ofd"])
+            rows: list[list[bytes | None]] = await pipe.execute()
+            for minute, row in zip(minutes, rows, strict=True):
+                at = datetime.fromtimestamp(minute * 60, UTC)
+                found.append((at, Tally(*(int(value or 0) for value in row))))
+        return found
+
+    @staticmethod
+    async def _chunks(since: datetime, until: datetime) -> AsyncIterator[Sequence[int]]:
+        """The minutes of a time, some at once."""
+        first, end = minute_of(since), minute_of(until - timedelta(milliseconds=1)) + 1
+        for start in range(first, end, _AT_ONCE):
+            yield range(start, min(start + _AT_ONCE, end))
+
+
+def _read(fields: Mapping[bytes, bytes]) -> dict[str, Tally]:
+    found: dict[str, dict[str, int]] = {}
+    for name, value in fields.items():
+        whose, _, what = name.decode().rpartition(":")
+        if what in _NAMES:
+            found.setdefault(whose, {})[_NAMES[what]] = int(value)
+    return {whose: Tally(**counts) for whose, counts in found.items()}
+
+
+_NAMES = {"o": "successful", "f": "failed", "d": "dead"}
