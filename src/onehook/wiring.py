@@ -17,6 +17,7 @@ from onehook.clock import Clock, SystemClock
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.replayer import Replayer
+from onehook.deliver.tester import Tester
 from onehook.deliver.worker import Worker
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.announcer import Announcer
@@ -101,6 +102,7 @@ class Runtime:
         owner = secrets.token_hex(8)  # who this process is, to the others
         history = History(self.client, keys, retention, archive, owner)
         replays = ReplayStore(self.client, keys, retention)
+        self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
         self.gateway = Gateway(
             settings,
             self.clock,
@@ -113,10 +115,10 @@ class Runtime:
             history,
             replays,
             Statistics(self.client, keys),
+            Tester(self.http, self.clock),
             readiness,
             [""],
         )
-        self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
         self.worker = Worker(
             deliveries,
             events,

@@ -20,6 +20,7 @@ from onehook.api import (
     schemas,
     statistics,
     subscriptions,
+    trials,
 )
 from onehook.core.jsontext import encode
 from onehook.web.operations import NoBody, NoQuery, Operation
@@ -30,6 +31,7 @@ OPERATIONS: Sequence[Operation] = (
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
     *statistics.OPERATIONS,
+    *trials.OPERATIONS,
     *events.OPERATIONS,
     *lineage.OPERATIONS,
     *deliveries.OPERATIONS,

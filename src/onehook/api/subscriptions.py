@@ -59,11 +59,12 @@ SigningSecret = Annotated[str, Field(min_length=1, max_length=512), AfterValidat
 class SubscriptionIn(Form):
     """A new subscription.
 
-    ``integrations`` takes ids, keys or platform slugs; empty: all. ``filter`` holds conditions of
-    the mapping language; ``$`` is the event as delivered.
+    Without ``url`` nothing is sent: it pulls. ``integrations`` takes ids, keys or platform slugs;
+    empty: all. ``filter`` holds conditions of the mapping language; ``$`` is the event as
+    delivered.
     """
 
-    url: str
+    url: str | None = None
     name: Name | None = None
     key: Key | None = None
     events: Events = ["*"]
@@ -91,12 +92,12 @@ class SubscriptionPatch(Form):
 
 
 class SubscriptionOut(BaseModel):
-    """A subscription. ``secret`` only in the answer that makes it."""
+    """A subscription; null ``url``: it pulls. ``secret`` only in the answer that makes it."""
 
     id: str
     key: str | None
     name: str | None
-    url: str
+    url: str | None
     events: list[str]
     integrations: list[str]
     filter: dict[str, Any] | None
@@ -128,7 +129,7 @@ def show(record: SubscriptionRecord) -> SubscriptionOut:
         id=record.id,
         key=record.key,
         name=record.name,
-        url=record.url,
+        url=record.url or None,
         events=record.events,
         integrations=record.integrations,
         filter=record.filter,
@@ -165,11 +166,19 @@ def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
     return found
 
 
-def _check_url(gateway: Gateway, url: str) -> None:
+def _checked_url(gateway: Gateway, url: str | None) -> str:
+    """*url*, empty for none.
+
+    Raises:
+        AddressError: it may not be called.
+    """
+    if url is None:
+        return ""
     try:
         check_url(url, gateway.settings.delivery_allow)
     except AddressError as error:
         raise AddressError(error.detail, errors=[FieldError("/url", error.detail)]) from None
+    return url
 
 
 def _sources(gateway: Gateway, names: list[str]) -> list[str]:
@@ -200,29 +209,37 @@ def _filter(conditions: dict[str, Any] | None) -> dict[str, Any] | None:
 async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     """Make a subscription; its secret is shown this once."""
     gateway, body = call.gateway, call.body
-    registry = gateway.registry
-    _check_url(gateway, body.url)
+    secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
+    record = new_record(gateway, body, secret)
+    check_key(gateway.registry, body.key, record.id)
+    await gateway.registry.save("subscriptions", record)
+    return show(record).model_copy(update={"secret": secret})
+
+
+def new_record(gateway: Gateway, body: SubscriptionIn, secret: str) -> SubscriptionRecord:
+    """The subscription that *body* asks for, not saved.
+
+    Raises:
+        AddressError: its URL may not be called.
+        InvalidRequestError: it names what is not there, or its filter is wrong.
+    """
     now = gateway.clock.now()
     id_ = new_id("sub", now)
-    check_key(registry, body.key, id_)
-    secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
-    record = SubscriptionRecord(
+    return SubscriptionRecord(
         id=id_,
         key=body.key,
         name=body.name,
-        url=body.url,
+        url=_checked_url(gateway, body.url),
         events=list(dict.fromkeys(body.events)),
         integrations=_sources(gateway, body.integrations),
         filter=_filter(body.filter),
         active=body.active,
-        secret=registry.sealer.seal(id_, secret),
+        secret=gateway.registry.sealer.seal(id_, secret),
         timeout_ms=_ms(body.timeout),
         retry_ms=[_ms(delay) for delay in body.retry],
         created_at=now,
         updated_at=now,
     )
-    await registry.save("subscriptions", record)
-    return show(record).model_copy(update={"secret": secret})
 
 
 async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
@@ -243,15 +260,11 @@ async def read(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     return show(get_record(call.gateway.registry.snapshot, call.path["id"]))
 
 
-_DEFAULTS = SubscriptionIn(url="https://example.com")
+_DEFAULTS = SubscriptionIn()
 
 
 async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
-    """Change a subscription; the next attempt of what is queued already goes by it.
-
-    Raises:
-        InvalidRequestError: the URL is null.
-    """
+    """Change a subscription; the next attempt of what is queued already goes by it."""
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
@@ -259,15 +272,11 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         name: getattr(body, name) if getattr(body, name) is not None else getattr(_DEFAULTS, name)
         for name in body.model_fields_set
     }
-    if given.get("url") == _DEFAULTS.url and body.url is None:
-        detail = "url cannot be null"
-        raise InvalidRequestError(detail, errors=[FieldError("/url", detail)])
     changes: dict[str, Any] = {
         n: given[n] for n in ("name", "key", "events", "active") if n in given
     }
     if "url" in given:
-        _check_url(gateway, given["url"])
-        changes["url"] = given["url"]
+        changes["url"] = _checked_url(gateway, given["url"])
     if "key" in given:
         check_key(registry, given["key"], record.id)
     if "integrations" in given:
@@ -292,7 +301,7 @@ async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> 
         record.id, updated.name, record.paused_reason, updated.paused_reason, now
     )
     await gateway.registry.save("subscriptions", updated, notice)
-    if updated.active and updated.paused_reason is None:
+    if updated.active and updated.paused_reason is None and updated.url:
         await gateway.deliveries.release(updated.id)
     else:
         await gateway.deliveries.hold(updated.id)

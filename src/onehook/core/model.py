@@ -111,7 +111,7 @@ class Subscription:
     """What routing and delivery need to know of a subscription."""
 
     id: SubscriptionId
-    url: str
+    url: str  # empty: nothing is sent to it, it pulls
     events: tuple[str, ...]  # patterns: *, scm.*, scm.pull_request.*, a type, an alias
     integrations: tuple[str, ...]  # ids or platform slugs; empty: all
     active: bool
@@ -123,6 +123,11 @@ class Subscription:
     name: str | None = None
 
     @property
+    def held(self) -> bool:
+        """Whether what it gets waits in its queue: nothing is attempted now."""
+        return self.paused or not self.active or not self.url
+
+    @property
     def lease(self) -> timedelta:
         """How long a delivery is ours: no attempt outlives it."""
         return self.timeout + timedelta(seconds=20)
@@ -132,7 +137,7 @@ class Delivery(msgspec.Struct, frozen=True):
     """One event on its way to one subscription, leased to this process.
 
     *token* proves the lease; *attempt* is the number of the attempt to make, from 1. A *replay*
-    was delivered, or died, before.
+    was delivered, or died, before; a *test* is nothing that happened.
     """
 
     subscription: Subscription
@@ -144,6 +149,7 @@ class Delivery(msgspec.Struct, frozen=True):
     attempt: int
     replay: bool = False
     integration_id: str = ""
+    test: bool = False
 
     @property
     def id(self) -> DeliveryId:

@@ -43,7 +43,7 @@ def headers(delivery: Delivery, now: datetime, user_agent: str) -> dict[str, str
     """The headers of one attempt. The body is signed as it is sent; *now* is the attempt's time."""
     timestamp = int(now.timestamp())
     key = delivery.subscription.secret
-    marks = {"x-onehook-replay": "true"} if delivery.replay else {}
+    marks = {"replay": delivery.replay, "test": delivery.test}
     return {
         "Content-Type": "application/json",
         "User-Agent": user_agent,
@@ -53,5 +53,5 @@ def headers(delivery: Delivery, now: datetime, user_agent: str) -> dict[str, str
         "x-onehook-event": delivery.event_type,
         "x-onehook-delivery": delivery.id,
         "x-onehook-attempt": str(delivery.attempt),
-        **marks,
+        **{f"x-onehook-{name}": "true" for name, is_so in marks.items() if is_so},
     }

@@ -198,7 +198,7 @@ class Worker:
     def _current(self, lane: "_Lane", delivery: Delivery) -> Delivery | None:
         """*delivery* to its subscription as that is now; None, and handed back, if it is held."""
         subscription = self._targets().get(delivery.subscription.id)
-        if subscription is None or subscription.paused or not subscription.active:
+        if subscription is None or subscription.held:
             self._hand_back(lane, delivery)
             return None
         if subscription is delivery.subscription:
@@ -298,7 +298,7 @@ class Worker:
         if subscription is None:
             await self._cancel(id_)
             return
-        if subscription.paused or not subscription.active:
+        if subscription.held:
             await self._deliveries.hold(id_)
             return
         lane = self._lanes.get(id_) or _Lane(id_)

@@ -140,10 +140,10 @@ class Committer:
             routes: list[Route] = []
             for subscription in event.subscriptions:
                 lease = _NOT_LEASED
-                if not subscription.paused and self._deliverer.reserve(subscription):
+                if not subscription.held and self._deliverer.reserve(subscription):
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
-                routes.append(Route(subscription.id, lease, subscription.paused))
+                routes.append(Route(subscription.id, lease, subscription.held))
             events.append(CommitEvent(event.id, event.type, event.packed, routes))
         return CommitWebhook(
             webhook.receipt,

@@ -62,7 +62,7 @@ class SubscriptionRecord(msgspec.Struct, kw_only=True):
     id: str
     key: str | None = None
     name: str | None = None
-    url: str
+    url: str  # empty: it pulls
     events: list[str]
     integrations: list[str]
     filter: dict[str, Any] | None = None  # conditions, as they were given

@@ -103,7 +103,7 @@ def to_replay(
         webhook_id,
         entry.type,
         entry.integration_id,
-        held=subscription.paused or not subscription.active,
+        held=subscription.held,
         hurry=hurry,
     )
 

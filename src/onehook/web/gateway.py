@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from aiohttp import web
 
 from onehook.clock import Clock
+from onehook.core.model import Event, Subscription
+from onehook.core.schedule import Reply
 from onehook.mappings import MappingFile
 from onehook.metrics import Metrics
 from onehook.settings import Settings
@@ -16,6 +19,14 @@ from onehook.store.notices import NoticeStore
 from onehook.store.registry import Registry
 from onehook.store.replays import ReplayStore
 from onehook.store.statistics import Statistics
+
+
+class Tester(Protocol):
+    """Who sends test events."""
+
+    async def send(self, subscription: Subscription, event: Event) -> Reply:
+        """Send *event* to *subscription*, whatever state that is in; what came back."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,6 +58,7 @@ class Gateway:
     history: History
     replays: ReplayStore
     statistics: Statistics
+    tester: Tester
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

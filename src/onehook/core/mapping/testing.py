@@ -1,6 +1,6 @@
 """Runs the tests that stand inside a mapping file."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -64,6 +64,26 @@ def samples(mapping: CompiledMapping, load: LoadBody) -> list[Sample]:
         SampleError: a test without name or expectation, or whose file cannot be read.
     """
     return [_sample(node, load) for node in mapping.tests]
+
+
+def samples_of(mapping: CompiledMapping, load: LoadBody, type_: str) -> Iterator[Sample]:
+    """The tests of *mapping* that expect an event of *type_*: whole webhooks before snippets.
+
+    Raises:
+        SampleError: as :func:`samples`.
+    """
+    found = [node for node in mapping.tests if type_ in _expected(node)]
+    for node in sorted(found, key=lambda node: "body_file" not in node.items):
+        yield _sample(node, load)
+
+
+def _expected(node: Map) -> set[str]:
+    """The types of the events that a test expects."""
+    wanted = node.get("expect")
+    events = plain(wanted) if wanted is not None else None
+    if not isinstance(events, list):
+        return set()
+    return {str(event.get("type")) for event in events if isinstance(event, dict)}
 
 
 def _sample(node: Map, load: LoadBody) -> Sample:
