@@ -39,7 +39,7 @@ from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
-from onehook.web.gateway import Gateway, Readiness
+from onehook.web.gateway import STOPPING, Gateway, Readiness
 
 log = structlog.get_logger()
 
@@ -238,7 +238,7 @@ class Runtime:
         self._stop.set()
         readiness = getattr(self, "gateway", None)
         if readiness is not None:
-            self.gateway.readiness.set("stopping", holds=True)
+            self.gateway.readiness.set(STOPPING, holds=True)
         runner = getattr(self, "_runner", None)
         if runner is not None:
             await runner.cleanup()  # waits for requests in hand, and so for their commits

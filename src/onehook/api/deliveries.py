@@ -23,7 +23,10 @@ class DeliveryQuery(DeliveryFilter, Page):
 
 
 class RequestOut(BaseModel):
-    """What was sent, secrets blanked; null ``body``: the event's retention has ended."""
+    """What was sent, secrets blanked; empty ``url``: it was pulled.
+
+    Null ``body``: the event's retention has ended.
+    """
 
     url: str
     headers: dict[str, str]
@@ -158,7 +161,9 @@ async def add_attempts(
 
 
 def _attempt(delivery: DeliveryOut, row: AttemptRow, body: str | None) -> AttemptOut:
-    if row.sent is None:
+    if not row.url:  # it was pulled: nothing was sent
+        request = RequestOut(url="", headers={}, body=body)
+    elif row.sent is None:
         request = RequestOut(url=row.url, headers=_usual_headers(delivery, row), body=body)
     else:
         request = RequestOut(url=row.url, headers=row.sent.headers, body=sent_body(row.sent))

@@ -16,6 +16,7 @@ app = App(
 # By name: a command is imported when it is run, so that `serve` is up before it would be missed.
 app.command("onehook.cli.serve:serve")
 app.command("onehook.cli.demo:demo")
+app.command("onehook.cli.listen:listen")
 app.command("onehook.cli.mapping:app", name="mapping")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from onehook.clock import Clock, SystemClock
 from onehook.core.notices import Notice
@@ -25,6 +26,14 @@ class Leased:
     leases: int  # without a record, this one included
     attempts: int  # made so far; of a replay since it began
     replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLease:
+    """A delivery's place in its queue: the *token* of its lease, if it was *polled*."""
+
+    token: int
+    polled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,21 @@ class DeliveryStore:
             if record.outcome == "dead":
                 arguments += notice_arguments(record.notice)
         return [row == b"recorded" for row in await RECORD.run(self.client, keys, arguments)]
+
+    async def leases(
+        self, subscription_id: str, event_ids: Sequence[str]
+    ) -> list[QueueLease | None]:
+        """Whose each delivery of a subscription is now; None if it is not on its way."""
+        names = self.keys
+        pipe = self.client.pipeline(transaction=False)
+        for event_id in event_ids:
+            pipe.zscore(names.queue(subscription_id), event_id)
+            pipe.hget(names.leases(subscription_id), event_id)
+        found: list[Any] = await pipe.execute() if event_ids else []  # Any: two kinds in turn
+        return [
+            None if score is None else QueueLease(int(score), polled=count is not None)
+            for score, count in zip(found[::2], found[1::2], strict=True)
+        ]
 
     async def hold(self, subscription_id: str) -> None:
         """Take a paused subscription's queue out of what is due; nothing in it is lost."""

@@ -174,14 +174,15 @@ class EventStore:
         return None if packed is None else unpack_native(packed)
 
     async def walk(
-        self, after: str | None, since: datetime | None, until: datetime, count: int
+        self, after: str | None, since: datetime | None, until: datetime | None, count: int
     ) -> list[IndexEntry]:
         """Up to *count* entries of the index, oldest first, in [*since*, *until*).
 
         *after* is the position of the last entry already seen.
         """
         first = f"({after}" if after is not None else "-" if since is None else _position(since)
-        rows = await self.client.xrange(self.keys.index, first, f"({_position(until)}", count=count)
+        last = "+" if until is None else f"({_position(until)}"
+        rows = await self.client.xrange(self.keys.index, first, last, count=count)
         return [index_entry(*row) for row in rows]
 
     async def index(

@@ -20,6 +20,8 @@ from onehook.store.registry import Registry
 from onehook.store.replays import ReplayStore
 from onehook.store.statistics import Statistics
 
+STOPPING = "stopping"
+
 
 class Tester(Protocol):
     """Who sends test events."""
@@ -34,6 +36,11 @@ class Readiness:
     """Why the gateway is not ready; empty: it is."""
 
     reasons: set[str] = field(default_factory=lambda: {"starting"})
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the gateway ends: what waits for something had better not."""
+        return STOPPING in self.reasons
 
     def set(self, reason: str, *, holds: bool) -> None:
         """Add or remove *reason*."""

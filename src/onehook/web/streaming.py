@@ -1,5 +1,6 @@
 """Answers that are written bit by bit, in flat memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import structlog
@@ -7,6 +8,8 @@ from aiohttp import ClientConnectionResetError, web
 from redis.exceptions import RedisError
 
 log = structlog.get_logger()
+
+PATIENCE = 120.0  # seconds that a client may take for one part
 
 
 async def stream(
@@ -21,9 +24,9 @@ async def stream(
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     try:
-        await response.write(first)
+        await _write(response, first)
         async for part in parts:
-            await response.write(part)
+            await _write(response, part)
         await response.write_eof()
     except ClientConnectionResetError:
         pass  # the client has gone
@@ -34,6 +37,11 @@ async def stream(
         log.exception("stream.crashed", path=request.path)
         _break_off(request)
     return response
+
+
+async def _write(response: web.StreamResponse, part: bytes) -> None:
+    async with asyncio.timeout(PATIENCE):  # who takes nothing for so long is not there
+        await response.write(part)
 
 
 def _break_off(request: web.Request) -> None:
