@@ -21,6 +21,7 @@ from onehook.core.mapping.conditions import (
     compile_subject,
 )
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.links import Links, compile_links
 from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.problems import MappingError, Place, Problem, Source, nearest
@@ -45,8 +46,8 @@ ModelType = type[Model]
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
     "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
+    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "links", "tables",
+    "shapes", "rules", "ignore", "tests",
 )  # fmt: skip
 _RULE = (
     "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
@@ -159,6 +160,7 @@ class CompiledMapping:
     event_name: Get
     host: Get
     fold: str
+    links: Links
     branch: Branch
     ignores: tuple[tuple[Condition, str], ...]
     tests: tuple[Map, ...]
@@ -334,6 +336,7 @@ class _Document:
             self._value("event_name"),
             self._value("host"),
             reader.one_of("urn_case", ("keep", "lower", "upper"), "keep"),
+            compile_links(top.get("links"), self.report),
             self._branch(reader.items("rules"), rules),
             self._ignores(),
             tests,
