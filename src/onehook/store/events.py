@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from onehook.core.model import EventId, WebhookId
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.packing import Native, unpack_event, unpack_native
@@ -32,6 +33,7 @@ class CommitEvent:
     type: str
     packed: bytes
     routes: Sequence[Route]
+    indexed: Indexed  # which other things it names
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class EventStore:
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
-        keys = [self.keys.due, self.keys.index, self.keys.quarantine]
+        keys = [self.keys.due, self.keys.index, self.keys.quarantine, *self.keys.references]
         keep = self.retention
         arguments: list[Argument] = [
             len(batch),
@@ -128,7 +130,9 @@ class EventStore:
         ]
         for event in webhook.events:
             keys += [names.event(event.id), names.deliveries(event.id)]
-            arguments += [event.id, event.type, event.packed, len(event.routes)]
+            entries, things = event.indexed
+            arguments += [event.id, event.type, event.packed, b"".join(things)]
+            arguments += [len(entries), len(event.routes), *entries]
             for route in event.routes:
                 keys += [names.queue(route.subscription_id), names.log(route.subscription_id)]
                 lease = milliseconds(route.lease)

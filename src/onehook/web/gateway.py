@@ -11,6 +11,7 @@ from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
 
 
@@ -39,6 +40,7 @@ class Gateway:
     registry: Registry
     events: EventStore
     deliveries: DeliveryStore
+    references: ReferenceIndex
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 
