@@ -9,6 +9,7 @@ import msgspec
 from onehook.core.model import Delivery, EventId, Subscription
 from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.metrics import Metrics
 from onehook.store.batches import Batcher
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Route
@@ -46,6 +47,7 @@ class EventToCommit(msgspec.Struct, frozen=True):
     body: bytes
     packed: bytes
     subscriptions: Sequence[Subscription]
+    indexed: Indexed
 
 
 class WebhookToCommit(msgspec.Struct, frozen=True):
@@ -135,7 +137,7 @@ class Committer:
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
                 routes.append(Route(subscription.id, lease, subscription.paused))
-            events.append(CommitEvent(event.id, event.type, event.packed, routes))
+            events.append(CommitEvent(event.id, event.type, event.packed, routes, event.indexed))
         return CommitWebhook(
             webhook.receipt,
             webhook.integration_id,

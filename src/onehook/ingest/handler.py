@@ -17,6 +17,7 @@ from onehook.core.mapping.proofs import Handshake
 from onehook.core.model import Headers, Webhook, WebhookId
 from onehook.core.notices import Notice, quarantined
 from onehook.core.receipts import Receipt
+from onehook.core.references import index
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
 from onehook.ids import new_id
 from onehook.ingest.announcer import Announcer
@@ -149,10 +150,15 @@ def _prepare(
     reason = detail = None
     notice: Notice | None = None
     if isinstance(outcome, Emitted):
-        routes = gateway.registry.snapshot.routes
+        snapshot = gateway.registry.snapshot
         events = [
             EventToCommit(
-                e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, info)
+                e.id,
+                e.type,
+                e.body,
+                pack_event(webhook_id, e.body),
+                snapshot.routes.match(e, info),
+                index(e, snapshot.knowledge),
             )
             for e in outcome.events
         ]
@@ -207,6 +213,8 @@ def _answer(
     else:
         outcome = "accepted"
         body = {"status": "accepted", "events": events}
+        for event in commit.events:
+            gateway.registry.sightings.take(event.indexed.things)
         gateway.metrics.event(info.type).inc(len(events))
         if isinstance(made.outcome, Emitted):
             for field, _ in made.outcome.unmapped:

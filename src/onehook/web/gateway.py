@@ -12,6 +12,7 @@ from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore
 from onehook.store.notices import NoticeStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
 
 
@@ -41,6 +42,7 @@ class Gateway:
     events: EventStore
     deliveries: DeliveryStore
     notices: NoticeStore
+    references: ReferenceIndex
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

@@ -14,6 +14,7 @@ from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.document import CompiledMapping, Dedupe, Reply, SettingSpec
 from onehook.core.mapping.extending import extended
+from onehook.core.mapping.links import compile_links
 from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.proofs import compile_handshakes, compile_verify
 from onehook.core.mapping.reader import Reader
@@ -29,8 +30,8 @@ FORMAT = "mapping/v1"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
     "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
+    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "links", "tables",
+    "shapes", "rules", "ignore", "tests",
 )  # fmt: skip
 _TEXT = FieldSpec("text", Kind.TEXT, required=False)
 
@@ -90,6 +91,7 @@ class _Document:
             self._value("event_name"),
             self._value("host"),
             reader.one_of("urn_case", ("keep", "lower", "upper"), "keep"),
+            compile_links(top.get("links"), self.report),
             branch,
             self._ignores(),
             tests,

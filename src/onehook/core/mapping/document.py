@@ -9,6 +9,7 @@ from onehook.core.mapping.changes import Many
 from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.conditions import Condition, Subject
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.links import Links
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
@@ -122,6 +123,7 @@ class CompiledMapping:
     event_name: Get
     host: Get
     fold: str
+    links: Links
     branch: Branch
     ignores: tuple[tuple[Condition, str], ...]
     tests: tuple[Map, ...]
