@@ -12,7 +12,7 @@ READY := .venv/.ready
 # What pyright prints about newer versions of itself is no concern of ours.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup lock demo run format check test e2e bench wheel
+.PHONY: help setup lock demo run format check docs test e2e fuzz bench wheel
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ check: setup ## ruff, mypy, pyright, import contracts, yamllint; luacheck where 
 	else \
 	    echo "luacheck is not installed: skipped (a test loads every script)"; \
 	fi
+
+docs: setup ## write docs/platforms anew from the mapping files
+	@$(BIN)/onehook mapping docs
 
 test: setup ## every mapping's own tests, then the fast tests
 	$(BIN)/onehook mapping test mappings/*.yaml

@@ -44,14 +44,14 @@ INDEXED = 4  # siblings that name one subject, from which on an index is worth i
 ModelType = type[Model]
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
-    "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
+    "onehook", "platform", "version", "setup", "settings", "extends", "disable", "verify",
+    "handshake", "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables",
+    "shapes", "rules", "ignore", "tests",
 )  # fmt: skip
 _RULE = (
     "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
 )  # fmt: skip
-_INHERITED = ("emit", "at", "actor", "references", "changes")
+INHERITED = ("emit", "at", "actor", "references", "changes")
 _TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
 _ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
 _TEXT = FieldSpec("text", Kind.TEXT, required=False)
@@ -165,6 +165,8 @@ class CompiledMapping:
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
     warnings: tuple[Problem, ...]
+    document: Map  # the file as it was read, laid over the one that it extends
+    setup: tuple[str, ...] = ()  # what to do at the vendor's side, a step each
 
     def leaves(self) -> Iterator[Rule]:
         """Every rule that emits, in order."""
@@ -340,6 +342,8 @@ class _Document:
             self.values.tables,
             self.values.plans,
             (),
+            top,
+            self._setup(),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
             for name in dict.fromkeys(self.report.used_settings):
@@ -371,6 +375,15 @@ class _Document:
                 tuple(str(n.value) for n in reader.items("choices") if isinstance(n, Scalar)),
             )
         return found
+
+    def _setup(self) -> tuple[str, ...]:
+        steps: list[str] = []
+        for node in self.reader.items("setup"):
+            if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
+                steps.append(node.value)
+            else:
+                self.report("E002", node.place, "setup: is a list of steps, each a text")
+        return tuple(steps)
 
     def _tables(self) -> dict[str, Table]:
         tables: dict[str, Table] = {}
@@ -483,7 +496,7 @@ class _Document:
         when = node.get("when")
         condition = always if when is None else compile_condition(when, self.report)
         foreach = self._foreach(reader, inside=inside)
-        own = {key: node.items[key] for key in _INHERITED if key in node.items}
+        own = {key: node.items[key] for key in INHERITED if key in node.items}
         merged = {**inherited, **own}
         if "data" in node.items:
             merged["data"] = _merge_data(inherited.get("data"), node.items["data"])
