@@ -42,10 +42,13 @@ rules:
           same: [id, key]
         rules:
           - {id: new, when: {$.w: new}, emit: ticketing.ticket.created}
+          - {id: a-or-b, when: {any: [{$.w: a}, {$.w: b}]}, emit: ticketing.ticket.updated}
+          - {id: no-a, when: {not: {any: [{$.w: a}, {$.w: b}]}}, emit: ticketing.ticket.updated}
           - {id: old, when: {$.w: old}, emit: ticketing.ticket.updated, changes: [{field: title}]}
           - id: other
             when: {not: {any: [{$.w: new}, {$.w: old}]}}
             emit: ticketing.ticket.updated
+          - {id: more, when: {not: {$.w: old}, $.p: New}, emit: ticketing.ticket.updated}
           - {id: not-old, when: {not: {$.w: old}}, emit: ticketing.ticket.deleted}
 ignore:
   - {when: {$.what: ping}, reason: ping}
@@ -102,8 +105,11 @@ def test_rules_are_lines_below_their_groups(desk: dict[str, str]) -> None:
     assert lines == [
         "- for each of `$.items[*]`",
         "  - `$.w` is `new` → **`ticketing.ticket.created`**",
+        "  - `$.w` is `a` or `$.w` is `b` → **`ticketing.ticket.updated`**",
+        "  - otherwise → **`ticketing.ticket.updated`**",
         "  - `$.w` is `old` → **`ticketing.ticket.updated`**; changes `title`",
         "  - otherwise → **`ticketing.ticket.updated`**",
+        "  - not (`$.w` is `old`) and `$.p` is `New` → **`ticketing.ticket.updated`**",
         "  - otherwise → **`ticketing.ticket.deleted`**",
     ]
 

@@ -240,13 +240,22 @@ def _says(stated: Stated) -> str:
 
 
 def _when(node: Node, earlier: list[JsonValue]) -> str:
+    """A condition in words; one that only refuses what others of its group take is no news."""
     match plain(node):
-        case {"not": {"any": list(refused)}} if all(one in earlier for one in refused):
-            return "otherwise"
-        case {"not": refused} if refused in earlier:
+        case {"not": refused, **more} if not more and _are_taken(refused, earlier):
             return "otherwise"
         case _:
             return condition(node)
+
+
+def _are_taken(refused: JsonValue, earlier: list[JsonValue]) -> bool:
+    if refused in earlier:
+        return True
+    match refused:
+        case {"any": list(choices), **more} if not more:
+            return all(choice in earlier for choice in choices)
+        case _:
+            return False
 
 
 def _names(node: Node | None, key: str) -> list[str]:
@@ -337,7 +346,7 @@ def _ignored(mapping: CompiledMapping) -> list[str]:
 
 
 def _made_from(what: str) -> str:
-    return f"<!-- Made by `make docs` from {what}: change that, not this. -->"
+    return f"<!-- Made by `onehook mapping docs` from {what}: change that, not this. -->"
 
 
 def _joined(parts: Iterable[str]) -> str:

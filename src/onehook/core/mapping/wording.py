@@ -106,9 +106,26 @@ def _negated(node: Node) -> str:
         case Seq(items=items):
             return f"is none of {_members(items, 'and')}"
         case Map():
-            return f"does not hold: it {_test(node)}"
+            return (
+                _denied(_test(node)) if len(node.items) == 1 else f"is not so that it {_test(node)}"
+            )
         case _ as never:
             assert_never(never)
+
+
+_DENIALS = {
+    "is not": "is",
+    "is": "is not",
+    "begins": "does not begin",
+    "ends": "does not end",
+    "matches": "does not match",
+}
+
+
+def _denied(test: str) -> str:
+    """The opposite of what a test says: ``is above `3``` becomes ``is not above `3```."""
+    verb = next(verb for verb in _DENIALS if test.startswith(f"{verb} "))
+    return _DENIALS[verb] + test.removeprefix(verb)
 
 
 def _members(items: tuple[Node, ...], last: str) -> str:
