@@ -115,7 +115,7 @@ def test_makefile_has_its_targets() -> None:
     """Each target that is promised is there, with a line for `make help`."""
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", text_of("Makefile"), re.MULTILINE))
 
-    assert {"help", "setup", "demo", "run", "test", "check", "bench"} <= targets
+    assert {"help", "setup", "demo", "run", "test", "check", "docs", "fuzz", "bench"} <= targets
 
 
 def test_readme_begins_with_the_two_commands() -> None:

@@ -29,6 +29,7 @@ class PlatformOut(BaseModel):
 
     type: str
     version: str
+    setup: list[str]
     settings: list[SettingOut]
     rules: list[RuleOut]
     ignores: list[str]
@@ -58,6 +59,7 @@ def show(file: MappingFile) -> PlatformOut:
     return PlatformOut(
         type=mapping.platform,
         version=mapping.version,
+        setup=list(mapping.setup),
         settings=settings,
         rules=[RuleOut(id=rule.id, emits=rule.emit) for rule in mapping.leaves()],
         ignores=list(dict.fromkeys(reason for _, reason in mapping.ignores)),

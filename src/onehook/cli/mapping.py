@@ -33,6 +33,7 @@ from onehook.errors import SettingsError
 from onehook.mappings import MAX_SAMPLE, MappingFile, read_file, shipped_folder
 
 app = App(name="mapping", help="Test mapping files, and ask why an event is as it is.")
+app.command("onehook.cli.mapping_docs:docs")
 
 
 @app.command

@@ -29,7 +29,8 @@ from onehook.core.schema.base import FieldSpec, Kind
 FORMAT = "mapping/v1"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
-    "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
+    "onehook", "platform", "version", "setup", "settings", "extends", "disable", "verify",
+    "handshake",
     "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "links", "tables",
     "shapes", "rules", "ignore", "tests",
 )  # fmt: skip
@@ -99,6 +100,8 @@ class _Document:
             self.values.plans,
             decoder(reads_of(top, self.values.shapes).type()),
             (),
+            top,
+            self._setup(),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
             for name in dict.fromkeys(self.report.used_settings):
@@ -130,6 +133,15 @@ class _Document:
                 tuple(str(n.value) for n in reader.items("choices") if isinstance(n, Scalar)),
             )
         return found
+
+    def _setup(self) -> tuple[str, ...]:
+        steps: list[str] = []
+        for node in self.reader.items("setup"):
+            if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
+                steps.append(node.value)
+            else:
+                self.report("E002", node.place, "setup: is a list of steps, each a text")
+        return tuple(steps)
 
     def _tables(self) -> dict[str, Table]:
         tables: dict[str, Table] = {}

@@ -131,6 +131,8 @@ class CompiledMapping:
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
     read: Callable[[bytes], JsonValue]  # decodes of a body what the mapping looks at
     warnings: tuple[Problem, ...]
+    document: Map  # the file as it was read, laid over the one that it extends
+    setup: tuple[str, ...] = ()  # what to do at the vendor's side, a step each
 
     def leaves(self) -> Iterator[Rule]:
         """Every rule that emits, in order."""

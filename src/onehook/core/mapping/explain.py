@@ -7,9 +7,10 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.document import CompiledMapping, Group, Rule
 from onehook.core.mapping.normalize import Emitted, Outcome
+from onehook.core.mapping.outline import plans_of
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place
-from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
+from onehook.core.mapping.source import Map, Node, Scalar, plain
 from onehook.core.model import Event
 
 _LONGEST = 120  # characters of a value as it is shown
@@ -90,7 +91,7 @@ def _origins(
             continue
         value = data[name]
         at = f"{pointer}/{name}"
-        below = None if value is None else _plan_of(mapping, node)
+        below = None if value is None else next(plans_of(mapping, node), None)
         if below is None:
             yield Origin(at, value, node.place, _shown(node), _note(value, node))
         elif isinstance(value, dict):
@@ -99,22 +100,6 @@ def _origins(
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _origins(mapping, below, item, f"{at}/{index}")
-
-
-def _plan_of(mapping: CompiledMapping, node: Node) -> Plan | None:
-    """The plan that *node*, or a branch of it, was made into."""
-    found = mapping.plans.get(id(node))
-    if found is not None:
-        return found
-    branches: tuple[Node, ...] = ()
-    if isinstance(node, Map):
-        branches = tuple(
-            v for k, v in node.items.items() if k in ("then", "else", "coalesce", "as")
-        )
-    elif isinstance(node, Seq):
-        branches = node.items
-    plans = (_plan_of(mapping, branch) for branch in branches)
-    return next((plan for plan in plans if plan is not None), None)
 
 
 def _shown(node: Node) -> str:
