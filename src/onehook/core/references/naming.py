@@ -165,7 +165,8 @@ def names_of(named: Named, knowledge: Knowledge) -> list[str]:
 
 def _own_names(named: Named, knowledge: Knowledge) -> list[str]:
     """What a page of the thing leads to where that is neither its urn nor its key."""
-    links = knowledge.links_of(named.urn.split(":", 2)[1] if named.urn else "")
+    platform = (named.urn or "").partition(":")[2].partition(":")[0]
+    links = knowledge.links_of(platform)
     names: list[str] = []
     if named.id is not None and named.type in links.by_id:
         names.append(named.id.lower())
