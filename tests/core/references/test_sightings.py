@@ -7,7 +7,7 @@ from onehook.core.references.sightings import FINGERPRINT, fingerprint
 def test_what_was_added_is_held() -> None:
     """And nothing else."""
     sightings = Sightings()
-    sightings.add("oh:a")
+    sightings.take([fingerprint("oh:a")])
     assert sightings.holds("oh:a")
     assert not sightings.holds("oh:b")
 
@@ -26,17 +26,16 @@ def test_the_oldest_are_forgotten_first() -> None:
     """Never more than the limit, never fewer than half of it."""
     sightings = Sightings(limit=10)
     for n in range(100):
-        sightings.add(f"oh:{n}")
+        sightings.take([fingerprint(f"oh:{n}")])
         held = [m for m in range(100) if sightings.holds(f"oh:{m}")]
         assert held == list(range(held[0], n + 1))
-        assert min(n + 1, 5) <= len(held) == len(sightings) <= 10
+        assert min(n + 1, 5) <= len(held) <= 10
 
 
 def test_what_is_still_talked_of_takes_no_more_room() -> None:
     """The same thing again and again is one."""
-    sightings = Sightings(limit=10)
-    sightings.add("oh:first")
+    sightings = Sightings(limit=4)
+    sightings.take([fingerprint("oh:first")])
     for _ in range(100):
-        sightings.add("oh:same")
+        sightings.take([fingerprint("oh:same")])
     assert sightings.holds("oh:first")
-    assert len(sightings) == 2

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.references import Asked, index, named_in, proof_of, ranges, read_asked, read_entry
-from onehook.core.references.naming import names_of
+from onehook.core.references import Asked, index, proof_of, ranges, read_asked, read_entry
+from onehook.core.references.naming import named_in, names_of
 from onehook.core.references.timeline import MAX_ENTRIES
 from onehook.core.schema.events import EVENT_TYPES
 from onehook.errors import InvalidRequestError

@@ -3,6 +3,7 @@
 from onehook.core.jsontext import JsonValue
 from onehook.core.model import Event, EventId
 from onehook.core.references import Knowledge, KnownIntegration, Sightings
+from onehook.core.references.sightings import fingerprint
 from tests.builders import shipped
 
 PLATFORMS = {name: file.mapping.links for name, file in shipped().items()}
@@ -23,8 +24,7 @@ SYS_ID = "9d385017c611228701d22104cc95c371"
 def knowing(*integrations: KnownIntegration, seen: tuple[str, ...] = ()) -> Knowledge:
     """What is known of *integrations* (of all, if none is named), the things *seen* among it."""
     sightings = Sightings()
-    for urn in seen:
-        sightings.add(urn)
+    sightings.take([fingerprint(name) for name in seen])
     return Knowledge(integrations or ALL, PLATFORMS, sightings)
 
 
