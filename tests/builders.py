@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from onehook.core.jsontext import encode
 from onehook.core.model import Headers, Webhook
 from onehook.core.signatures import sign
-from onehook.mappings import MappingFile, read_folder, shipped_folder
+from onehook.mappings import MappingFile, read_all, shipped_folder
 from onehook.store.connection import call
 from onehook.store.keys import Keys
 from onehook.wiring import Runtime
@@ -149,14 +149,14 @@ class Api:
 
 
 @cache
-def shipped() -> Mapping[str, MappingFile]:
+def shipped() -> Sequence[MappingFile]:
     """The mappings of this repository, compiled once."""
-    return read_folder(shipped_folder())
+    return read_all([shipped_folder()])
 
 
-def read_mappings(extra: Path | None) -> Mapping[str, MappingFile]:
+def read_mappings(extra: Path | None) -> Sequence[MappingFile]:
     """As ``onehook.mappings.read_all``, the shipped part compiled once for all tests."""
-    return shipped() if extra is None else {**shipped(), **read_folder(extra)}
+    return [*shipped(), *(() if extra is None else read_all([extra]))]
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -18,8 +18,10 @@ from onehook.deliver.client import DeliveryClient
 from onehook.deliver.worker import Worker
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.committer import Committer
-from onehook.mappings import MappingFile, read_all
+from onehook.library import Library
+from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
+from onehook.reloading import Reloader
 from onehook.settings import Settings
 from onehook.store.client import Client
 from onehook.store.connection import check_server, connect, store_errors
@@ -37,6 +39,7 @@ log = structlog.get_logger()
 REFRESH = 1.0  # seconds between looks for another gateway's changes
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
 STORE_PAUSE = 0.2
+LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
 API_KEY_PREFIX = "ohk_"
@@ -45,14 +48,15 @@ API_KEY_PREFIX = "ohk_"
 class Runtime:
     """One gateway process: from :meth:`start` to :meth:`stop`.
 
-    *mappings* are compiled already; without them they are read as *settings* say.
+    *mappings* are the compiled files of the folders that *settings* name; without them they are
+    read.
     """
 
     def __init__(
         self,
         settings: Settings,
         clock: Clock | None = None,
-        mappings: Mapping[str, MappingFile] | None = None,
+        mappings: Sequence[MappingFile] | None = None,
     ) -> None:
         self.settings = settings
         self._mappings = mappings
@@ -75,18 +79,18 @@ class Runtime:
             StoreUnavailableError: the store cannot be reached.
         """
         settings = self.settings
-        files = read_all(settings.mappings) if self._mappings is None else self._mappings
+        folders = folders_of(settings.mappings)
+        library = Library(read_all(folders) if self._mappings is None else self._mappings, folders)
         _prepare_folder(settings.data)
         keys = Keys(settings.key_prefix)
         retention = Retention(history=timedelta(days=settings.history_days))
         metrics, readiness = Metrics(), Readiness()
         sealer = load_sealer(settings.data / "secret.key")
-        mappings = {name: file.mapping for name, file in files.items()}
-        registry = await self._open(lambda: Registry(self.client, keys, sealer, mappings))
+        registry = await self._open(lambda: Registry(self.client, keys, sealer, library.compiled))
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
         self.gateway = Gateway(
-            settings, self.clock, metrics, files, registry, events, deliveries, readiness, [""]
+            settings, self.clock, metrics, library, registry, events, deliveries, readiness, [""]
         )
         self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
         self.worker = Worker(
@@ -101,12 +105,14 @@ class Runtime:
             pause=self._pause,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
+        self.reloader = Reloader(library, registry, readiness, metrics, self.clock)
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),
+            asyncio.create_task(self._every(LOOK, self.reloader.look)),
         ]
         readiness.set("starting", holds=False)
 

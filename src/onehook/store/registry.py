@@ -6,8 +6,8 @@ something.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -159,17 +159,36 @@ class Registry:
         for record in snapshot.integrations.values():
             if record.key:
                 snapshot.by_key[record.key] = record.id
-            mapping = self.mappings.get(record.type)
-            if mapping is None:
-                log.error("integration.unusable", integration_id=record.id, platform=record.type)
-                continue
-            snapshot.running[record.id] = self.running(record, mapping)
+            self._run(snapshot, record)
         self._learn(snapshot)
         for wanted in snapshot.subscriptions.values():
             if wanted.key:
                 snapshot.by_key[wanted.key] = wanted.id
             snapshot.targets[wanted.id] = self.target(wanted)
         snapshot.routes = Routes(snapshot.targets.values())
+
+    def _run(self, snapshot: Snapshot, record: IntegrationRecord) -> None:
+        mapping = self.mappings.get(record.type)
+        if mapping is None:
+            log.error("integration.unusable", integration_id=record.id, platform=record.type)
+            snapshot.running.pop(record.id, None)
+            return
+        made = snapshot.running[record.id] = self.running(record, mapping)
+        if made.scheme is None:  # nobody saved it so: its mapping asks for another secret now
+            log.error("integration.unverifiable", integration_id=record.id, platform=record.type)
+
+    def use(self, mappings: Mapping[str, CompiledMapping], changed: Collection[str]) -> None:
+        """Work with *mappings* from now on: all integrations of *changed* platforms at once.
+
+        A webhook in hand is finished with the mapping that it began with.
+        """
+        self.mappings = mappings
+        snapshot = replace(self.snapshot, running=dict(self.snapshot.running))
+        for record in snapshot.integrations.values():
+            if record.type in changed:
+                self._run(snapshot, record)
+        self._learn(snapshot)
+        self.snapshot = snapshot
 
     def _learn(self, snapshot: Snapshot) -> None:
         """Tell every integration of all of them: events of one talk about things of another."""

@@ -1,12 +1,12 @@
 """What every HTTP handler works with: the running parts, in one frozen value."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from onehook.clock import Clock
-from onehook.mappings import MappingFile
+from onehook.library import Library
 from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
@@ -16,9 +16,10 @@ from onehook.store.registry import Registry
 
 @dataclass(slots=True)
 class Readiness:
-    """Why the gateway is not ready; empty: it is."""
+    """Why the gateway is not ready (no reason: it is), and what it is ready in spite of."""
 
     reasons: set[str] = field(default_factory=lambda: {"starting"})
+    warnings: dict[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     def set(self, reason: str, *, holds: bool) -> None:
         """Add or remove *reason*."""
@@ -26,6 +27,13 @@ class Readiness:
             self.reasons.add(reason)
         else:
             self.reasons.discard(reason)
+
+    def warn(self, code: str, details: Sequence[str]) -> None:
+        """Warn of *code*, a sentence for each case; none: it is over."""
+        if details:
+            self.warnings[code] = details
+        else:
+            self.warnings.pop(code, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class Gateway:
     settings: Settings
     clock: Clock
     metrics: Metrics
-    mappings: Mapping[str, MappingFile]
+    mappings: Library
     registry: Registry
     events: EventStore
     deliveries: DeliveryStore
