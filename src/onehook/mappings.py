@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from onehook.core.mapping.compiler import CompiledMapping, compile_mapping
+from onehook.core.mapping.compiler import compile_mapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.problems import MappingError, Problem, Source
 from onehook.errors import SettingsError
 

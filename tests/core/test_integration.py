@@ -14,7 +14,7 @@ from onehook.core.integration import (
     check_settings,
 )
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.core.signatures import Unsigned, sign

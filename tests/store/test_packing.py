@@ -48,7 +48,7 @@ def test_header_bytes_that_are_no_text_can_be_packed() -> None:
 
     found = unpack_native(pack_native("int_1", webhook, headers.pairs()))
 
-    assert found.webhook.headers.get("x-odd") == "a?"
+    assert found.webhook.headers.get("x-odd") == "a\ufffd"
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"a":"\\u00e9"}' * 100])

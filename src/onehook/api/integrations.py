@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, Field
-from ulid import ULID
 
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
 from onehook.core.durations import parse_duration
 from onehook.core.integration import check_settings
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
+from onehook.ids import new_id
 from onehook.store.registry import IntegrationRecord, Registry, SealedSecret, Snapshot
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
@@ -170,9 +170,9 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     raw = {name: value.encode() for name, value in secrets.items()}
     defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
     check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
-    id_ = f"int_{str(ULID()).lower()}"
-    check_key(registry, body.key, id_)
     now = gateway.clock.now()
+    id_ = new_id("int", now)
+    check_key(registry, body.key, id_)
     record = IntegrationRecord(
         id=id_,
         key=body.key,

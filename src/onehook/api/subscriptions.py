@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, Field
-from ulid import ULID
 
 from onehook.api.integrations import Key, Name, check_key
 from onehook.api.pagination import IDENTIFIER, Page, Pattern, decode_cursor, encode_cursor
@@ -16,6 +15,7 @@ from onehook.core.filters import compile_filter
 from onehook.core.profiles import make_secret, secret_key
 from onehook.core.schedule import DEFAULT_RETRY
 from onehook.errors import AddressError, FieldError, InvalidRequestError, NotFoundError
+from onehook.ids import new_id
 from onehook.store.registry import Snapshot, SubscriptionRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
@@ -200,10 +200,10 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     _check_url(gateway, body.url)
-    id_ = f"sub_{str(ULID()).lower()}"
+    now = gateway.clock.now()
+    id_ = new_id("sub", now)
     check_key(registry, body.key, id_)
     secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
-    now = gateway.clock.now()
     record = SubscriptionRecord(
         id=id_,
         key=body.key,

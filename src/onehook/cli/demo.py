@@ -23,7 +23,7 @@ from onehook.cli.output import fail, out
 from onehook.cli.receiver import Receiver
 from onehook.clock import SystemClock
 from onehook.core.jsontext import decode, encode
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.testing import Sample, samples
 from onehook.core.model import Headers, Webhook
 from onehook.core.signatures import BodyPath, Hmac, Scheme, TimeFormat, sign

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from onehook.core import identity
 from onehook.core.bodies import BodyError, check_media_type, parse_body
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
     Identity,
     Outcome,
@@ -29,6 +29,7 @@ from onehook.core.signatures import (
     proof_headers,
     secret_problem,
     signed_bytes,
+    signs_the_body,
     verify,
 )
 from onehook.errors import ConfigurationError, FieldError, InvalidRequestError
@@ -74,6 +75,7 @@ class Integration:
         self.scheme = self._scheme(unsigned=unsigned)
         names = proof_headers(self.scheme, info.settings) if self.scheme else frozenset[str]()
         self._redacted = names | _ALWAYS_REDACTED
+        self._signs_the_body = self.scheme is not None and signs_the_body(self.scheme)
         self.host = _host_setting(info.settings)  # in its links; learnt from its webhooks otherwise
         self.knowledge: Knowledge | None = None  # of all integrations, to find references with
         self.learnt: Callable[[], None] = _nobody
@@ -155,10 +157,10 @@ class Integration:
         """The digest of what the proof signs; None where it signs nothing."""
         if self.scheme is None:
             return None
+        if self._signs_the_body:
+            return digest
         signed = signed_bytes(self.scheme, webhook, self.info.settings)
-        if signed is None or signed is webhook.body:
-            return None if signed is None else digest
-        return identity.digest(signed)
+        return None if signed is None else identity.digest(signed)
 
     def kept_headers(self, webhook: Webhook) -> list[tuple[str, str]]:
         """The headers to keep with the native webhook: proofs blanked."""

@@ -44,8 +44,10 @@ class Headers:
     def of_bytes(cls, pairs: Iterable[tuple[bytes, bytes]]) -> "Headers":
         """Read what an HTTP parser gives."""
         return cls(
-            (name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
-            for name, value in pairs
+            [
+                (name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
+                for name, value in pairs
+            ]
         )
 
     def get(self, name: str) -> str | None:

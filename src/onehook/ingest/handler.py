@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import web
-from ulid import ULID
 
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.integration import Integration, Normalized
@@ -18,6 +17,7 @@ from onehook.core.mapping.proofs import Handshake
 from onehook.core.model import Headers, Webhook, WebhookId
 from onehook.core.receipts import Receipt
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
+from onehook.ids import new_id
 from onehook.ingest.body import read_bounded
 from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
 from onehook.store.packing import pack_event, pack_native
@@ -136,7 +136,7 @@ def _prepare(
     gateway: Gateway, integration: Integration, webhook: Webhook, made: Normalized
 ) -> WebhookToCommit:
     """Route the events, and pack everything for the store."""
-    webhook_id = WebhookId(f"whk_{str(ULID()).lower()}")
+    webhook_id = WebhookId(new_id("whk", webhook.received_at))
     outcome, info, keys = made.outcome, integration.info, gateway.events.keys
     markers = [keys.marker(info.id, "id", made.parts)]
     if made.signed is not None:
@@ -163,7 +163,7 @@ def _prepare(
 
 
 def _ignored(gateway: Gateway, integration: Integration, outcome: Ignored) -> web.Response:
-    gateway.metrics.webhooks.labels(integration.info.id, "ignored").inc()
+    gateway.metrics.webhook(integration.info.id, "ignored").inc()
     log.info("webhook.ignored", integration_id=integration.info.id, reason=outcome.reason)
     status = integration.mapping.reply.accepted
     return _json(status, {"status": "ignored", "reason": outcome.reason})
@@ -200,11 +200,11 @@ def _answer(
     else:
         outcome = "accepted"
         body = {"status": "accepted", "events": events}
-        gateway.metrics.events.labels(info.type).inc(len(events))
+        gateway.metrics.event(info.type).inc(len(events))
         if isinstance(made.outcome, Emitted):
             for field, _ in made.outcome.unmapped:
                 gateway.metrics.unmapped.labels(info.type, field).inc()
-    gateway.metrics.webhooks.labels(info.id, outcome).inc()
+    gateway.metrics.webhook(info.id, outcome).inc()
     log.info(
         "webhook.committed",
         integration_id=info.id,

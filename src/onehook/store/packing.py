@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from onehook.core.model import Headers, Webhook
+from onehook.core.model import Headers, Webhook, clean_text
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -66,7 +66,7 @@ def pack_native(
     detail: str | None = None,
 ) -> bytes:
     """*webhook* for the store; *headers* are those kept, proofs left out."""
-    clean = [(name, value.encode("utf-8", "replace").decode()) for name, value in headers]
+    clean = [(name, value if value.isascii() else clean_text(value)) for name, value in headers]
     head = _Head(
         integration_id, webhook.received_at.isoformat(), webhook.method, clean, reason, detail
     )

@@ -17,7 +17,7 @@ import structlog
 
 from onehook.core.filters import compile_filter
 from onehook.core.integration import ActiveSecret, Integration
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
 from onehook.core.profiles import secret_key
 from onehook.core.references import Knowledge

@@ -7,7 +7,8 @@ from textwrap import dedent, indent
 
 from onehook.core.integration import Integration, Normalized
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import CompiledMapping, compile_mapping
+from onehook.core.mapping.compiler import compile_mapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import Emitted, Outcome
 from onehook.core.mapping.problems import MappingError, Problem, Source
 from onehook.core.model import Event, Headers, IntegrationId, IntegrationInfo, Webhook

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.compiler import MAX_ITEMS
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.mapping.problems import MappingError
+from onehook.core.mapping.rules import MAX_ITEMS
 from onehook.core.schema.events import EVENT_TYPES
 from tests.core.mapping.building import (
     HEAD,

@@ -6,7 +6,7 @@ import pytest
 
 from onehook.core.identity import digest
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
     Emitted,
     Ignored,

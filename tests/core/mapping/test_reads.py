@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from onehook.core.jsontext import JsonSyntaxError, JsonValue, decode, decoder, encode
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.mapping.reads import reads_of
 from onehook.core.mapping.source import Map, parse

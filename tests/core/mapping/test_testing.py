@@ -3,7 +3,7 @@
 import pytest
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import Emitted, Quarantined
 from onehook.core.mapping.testing import SampleError, normalize_sample, run, samples
 from tests.core.mapping.building import ticket

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import Get, single, text
+from onehook.core.mapping.coerce import Get, nothing, single, text
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.paths import Missing, Path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
-from onehook.core.mapping.values import ValueCompiler, nothing
+from onehook.core.mapping.values import ValueCompiler
 from onehook.core.schema.base import FieldSpec, Kind, Model, fields_of
 from onehook.core.schema.common import Reference
 from onehook.core.schema.identity import Membership

@@ -4,13 +4,19 @@ Integers become text for text fields; a timestamp field reads times; nothing els
 does not fit an optional field is null and noted; nothing here raises.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from onehook.core.jsontext import JsonScalar, JsonValue, number
 from onehook.core.mapping.context import Context
 from onehook.core.schema.base import MAX_ITEMS, MAX_TEXT, FieldSpec, Kind
 
 Get = Callable[[JsonValue, Context], JsonValue]
+EnumGet = Callable[[JsonValue, Context], tuple[JsonValue, JsonValue]]  # member, source's value
+
+
+def nothing(_item: JsonValue, _context: Context) -> JsonValue:
+    """The value of what could not be compiled; the file is refused anyway."""
+    return None
 
 
 def text(value: JsonValue) -> str | None:
@@ -159,4 +165,24 @@ _FITS: dict[Kind, Callable[[JsonValue, FieldSpec, Context], JsonValue]] = {
     Kind.LIST: _list,
     Kind.SCALARS: _as_is,
     Kind.ANY: _as_is,
+}
+
+
+def literal_fits(value: object, spec: FieldSpec) -> bool:
+    """Whether a literal may stand for the field *spec*; null always may."""
+    if value is None:
+        return True
+    if spec.kind is Kind.ENUM:
+        return value in spec.members
+    kinds = _LITERALS.get(spec.kind, ())
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+_LITERALS: Mapping[Kind, tuple[type, ...]] = {
+    Kind.TEXT: (str, int),
+    Kind.LONG: (str, int),
+    Kind.EMAIL: (str,),
+    Kind.BOOLEAN: (bool,),
+    Kind.INTEGER: (int,),
+    Kind.NUMBER: (int, float),
 }

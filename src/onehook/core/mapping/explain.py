@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import CompiledMapping, Group, Rule
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.document import CompiledMapping, Group, Rule
 from onehook.core.mapping.normalize import Emitted, Outcome
-from onehook.core.mapping.objects import Plan
+from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
 from onehook.core.model import Event

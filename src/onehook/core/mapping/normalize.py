@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 from onehook.core import identity
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import Branch, CompiledMapping, Foreach, Rule
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.dates import render
+from onehook.core.mapping.document import Branch, CompiledMapping, Foreach, Rule
 from onehook.core.mapping.limits import MAX_EVENT, shrink, trim
 from onehook.core.model import Event, IntegrationInfo, Webhook, clean_text
 from onehook.core.schema.events import SCHEMA_VERSION
@@ -244,7 +244,7 @@ def _data(
     if rule.source is not None:
         found = rule.source.lookup(context.body if rule.source.absolute else item)
         root = found if isinstance(found, dict | list | str | int | float) else {}
-    built = rule.data.build(root, context, always=True)
+    built = rule.data.build(root, context, True)
     data = built if isinstance(built, dict) else {}
     native = data["native"]
     name = context.event_name

@@ -81,6 +81,7 @@ class _Walk:
 
     def __init__(self, body: Reads, shapes: Mapping[str, Map]) -> None:
         self.body, self.shapes = body, shapes
+        self._open: list[str] = []  # the shapes that are being followed
 
     def rule(self, node: Node, item: Reads, inherited: Mapping[str, Node]) -> None:
         """A rule or group; what a group states is read at the items of each rule below it."""
@@ -131,9 +132,7 @@ class _Walk:
         for key, value in node.items.items():
             self.read(key, item)  # the subject of a condition
             if key == "use" and isinstance(value, Scalar):
-                shape = self.shapes.get(str(value.value))
-                if shape is not None:
-                    self.value(shape, item)
+                self._shape(str(value.value), item)
             elif key == "template" and isinstance(value, Scalar):
                 self._template(str(value.value), item)
             elif key == "same" and isinstance(value, Seq):
@@ -142,6 +141,13 @@ class _Walk:
                         item.follow([str(name.value)]).whole = True
             elif key not in ("each", "with", "use"):
                 self.value(value, item)
+
+    def _shape(self, name: str, item: Reads) -> None:
+        shape = self.shapes.get(name)
+        if shape is not None and name not in self._open:  # one inside itself is refused elsewhere
+            self._open.append(name)
+            self.value(shape, item)
+            self._open.pop()
 
     def _template(self, text: str, item: Reads) -> None:
         roots = {"item": item, "body": self.body}

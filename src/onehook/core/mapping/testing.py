@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from onehook.core import identity
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
     Emitted,
     Identity,

@@ -1,0 +1,138 @@
+"""Values of enum fields: the member, and the source's own value beside it.
+
+Source: `schema.md` §2 rule 4.
+"""
+
+from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.coerce import EnumGet, key_text
+from onehook.core.mapping.compiling import Values
+from onehook.core.mapping.conditions import compile_condition
+from onehook.core.mapping.context import Context
+from onehook.core.mapping.paths import Missing
+from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
+from onehook.core.mapping.tables import find_table, finder
+from onehook.core.schema.base import FieldSpec
+
+
+def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
+    """Compile a value for an enum field: the member, and the source's own value beside it."""
+    if isinstance(node, Map):
+        special = {
+            "if": _enum_if,
+            "coalesce": _enum_coalesce,
+            "const": _enum_const,
+            "lookup": _enum_lookup,
+        }
+        for kind, compile_ in special.items():
+            if kind in node.items:
+                return compile_(values, node, spec)
+    if isinstance(node, Scalar) and not isinstance(node.value, str):
+        if node.value is not None:
+            _check_member(values, node, node.value, spec)
+        return lambda _item, _context: (None, None)
+    get = values.leaf(node, None)
+    members, name = spec.members, spec.name
+
+    def member(item: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
+        value = get(item, context)
+        if value is None:
+            return None, None
+        if isinstance(value, str) and value in members:
+            return value, value
+        context.unmapped.append((name, key_text(value) or type(value).__name__))
+        return "unknown", value
+
+    return member
+
+
+def _enum_if(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
+    values.keys(node, "if", "then", "else")
+    condition = compile_condition(node.items["if"], values.report)
+    absent = Scalar(node.place, None, plain=True)
+    yes = values.enum(node.get("then") or absent, spec)
+    no = values.enum(node.get("else") or absent, spec)
+    return lambda item, context: (yes if condition(item, context) else no)(item, context)
+
+
+def _enum_coalesce(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
+    values.keys(node, "coalesce", "non_empty")
+    choices = node.items["coalesce"]
+    if not isinstance(choices, Seq) or not choices.items:
+        values.report("E002", choices.place, "coalesce: takes a list of values")
+        return lambda _item, _context: (None, None)
+    gets = tuple(values.enum(choice, spec) for choice in choices.items)
+    flag = node.get("non_empty")
+    skips_empty = isinstance(flag, Scalar) and flag.value is True
+
+    def first(item: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
+        for get in gets:
+            known = len(context.unmapped)
+            value, source = get(item, context)
+            if skips_empty and source == "":
+                del context.unmapped[known:]  # an empty text is no value that nobody mapped
+            elif value is not None:
+                return value, source
+        return None, None
+
+    return first
+
+
+def _enum_const(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
+    values.keys(node, "const")
+    value = node.items["const"]
+    member = value.value if isinstance(value, Scalar) else None
+    if member is not None or not isinstance(value, Scalar):
+        _check_member(values, value, plain(value), spec)
+    return lambda _item, _context: (member, None)
+
+
+def _enum_lookup(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
+    values.keys(node, "lookup", "table", "ignore_case", "default")
+    get = values.raw(node.items["lookup"])
+    table = find_table(node, values.tables, values.report)
+    if table is None:
+        return lambda _item, _context: (None, None)
+    for key, row in table.node.items.items():
+        if isinstance(row, Scalar) and row.value is not None:
+            _check_member(values, row, row.value, spec, f"table row {key!r}: ")
+    find, other, name = finder(node, table), _enum_default(values, node, spec), spec.name
+
+    def lookup(item: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
+        value = get(item, context)
+        key = key_text(value)
+        if key is None:
+            return None, None
+        row = find(key, context)
+        if isinstance(row, Missing):
+            context.unmapped.append((name, key))
+            return other, value
+        return row, value
+
+    return lookup
+
+
+def _enum_default(values: Values, node: Map, spec: FieldSpec) -> JsonValue:
+    """What a value without a row becomes: unknown, unless the mapping says otherwise."""
+    default = node.get("default")
+    if isinstance(default, Map) and "const" in default.items:
+        default = default.items["const"]
+    if default is None:
+        return "unknown"
+    if not isinstance(default, Scalar):
+        values.report("E106", default.place, "the default of an enum field is a constant")
+        return "unknown"
+    if default.value is not None:
+        _check_member(values, default, default.value, spec)
+    if default.value not in ("unknown", "other"):
+        message = f"the default {default.value!r} guesses: an unmapped value should be unknown"
+        values.report("W204", default.place, message)
+    return default.value
+
+
+def _check_member(
+    values: Values, node: Node, value: object, spec: FieldSpec, where: str = ""
+) -> None:
+    if not isinstance(value, str) or value not in spec.members:
+        allowed = ", ".join(sorted(spec.members))
+        message = f"{where}{value!r} is no value of {spec.name}"
+        values.report("E106", node.place, message, f"allowed: {allowed}")

@@ -1,0 +1,285 @@
+"""The kinds of value that a mapping can state, a row each in the table :data:`KINDS`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from math import isfinite
+
+from onehook.core.jsontext import JsonValue, number
+from onehook.core.mapping import dates
+from onehook.core.mapping.coerce import Get, coerced, key_text, literal_fits, nothing
+from onehook.core.mapping.compiling import Values
+from onehook.core.mapping.conditions import compile_pattern
+from onehook.core.mapping.context import Context
+from onehook.core.mapping.paths import Missing
+from onehook.core.mapping.source import Map, Scalar, Seq, plain
+from onehook.core.mapping.tables import find_table, finder
+from onehook.core.mapping.templates import TemplateError, compile_template
+from onehook.core.model import clean_text
+from onehook.core.schema.base import FieldSpec, Kind
+
+MAX_DIGITS = 18  # of text that is read as a whole number
+VARIABLES = frozenset({"body", "item", "headers", "settings"})
+Compile = Callable[[Values, Map, FieldSpec | None], Get]
+
+
+def _const(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    value = node.items["const"]
+    if isinstance(value, Scalar):
+        return values.literal(Scalar(value.place, value.value, plain=False), spec)
+    constant = plain(value)
+    if spec is not None or not isinstance(constant, list):
+        values.report("E106", value.place, "const: is a scalar")
+    return lambda _item, _context: constant
+
+
+def _header(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    name = _word(values, node, "header").lower()
+    return coerced(lambda _item, context: _clean(context.headers.get(name)), spec)
+
+
+def _setting(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    name = _word(values, node, "setting")
+    values.report.uses_setting(name, node.items["setting"].place)
+    return coerced(lambda _item, context: context.settings.get(name), spec)
+
+
+def _word(values: Values, node: Map, key: str) -> str:
+    value = node.items[key]
+    if isinstance(value, Scalar) and isinstance(value.value, str) and value.value:
+        return value.value
+    values.report("E106", value.place, f"{key}: names a {key}")
+    return ""
+
+
+def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    text = node.items["template"]
+    if not isinstance(text, Scalar) or not isinstance(text.value, str):
+        values.report("E103", text.place, "template: is text")
+        return nothing
+    try:
+        render = compile_template(text.value, VARIABLES).render
+    except TemplateError as problem:
+        values.report("E103", text.place, str(problem))
+        return nothing
+    return coerced(lambda item, context: render(context.variables(item)), spec)
+
+
+def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    table = find_table(node, values.tables, values.report)
+    get = values.raw(node.items["lookup"])
+    default = node.get("default")
+    other = nothing if default is None else values.typed(default, spec)
+    if table is None:
+        return nothing
+    if spec is not None:
+        for row in table.node.items.values():
+            if isinstance(row, Scalar) and not literal_fits(row.value, spec):
+                message = f"table row {row.value!r} is no {spec.kind} for {spec.name}"
+                values.report("E106", row.place, message)
+    find = finder(node, table)
+
+    def lookup(item: JsonValue, context: Context) -> JsonValue:
+        key = key_text(get(item, context))
+        if key is None:
+            return None
+        row = find(key, context)
+        return other(item, context) if isinstance(row, Missing) else row
+
+    return coerced(lookup, spec)
+
+
+def compile_date(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    """``{date: value, format, tz}``: a time, or a day where *spec* asks for one."""
+    get = values.raw(node.items["date"])
+    formats = _formats(values, node)
+    tz = _zone(values, node)
+    if spec is not None and spec.kind is Kind.DAY:
+        day, name = dates.day_parser(formats), spec.name
+
+        def read_day(item: JsonValue, context: Context) -> JsonValue:
+            value = get(item, context)
+            found = day(value)
+            if found is None and value not in (None, ""):
+                context.misfits.append(name)
+            return found
+
+        return read_day
+    if tz is None and any(not dates.states_offset(format_) for format_ in formats):
+        hint = "add tz: UTC, or the vendor's zone such as Europe/Berlin"
+        values.report("E107", node.place, "the format states no offset and there is no tz", hint)
+    if spec is not None and spec.kind is not Kind.TIMESTAMP and spec.kind is not Kind.TEXT:
+        values.report("E106", node.place, f"{spec.name} is no time")
+    rendered, name = dates.renderer(formats, tz), spec.name if spec else "time"
+
+    def read_time(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        time = rendered(value)
+        if time is None and value is not None and value != "":
+            context.misfits.append(name)
+        return time
+
+    return read_time
+
+
+def _formats(values: Values, node: Map) -> list[str]:
+    given = node.get("format")
+    if given is None:
+        return ["iso8601"]
+    nodes = given.items if isinstance(given, Seq) else (given,)
+    formats: list[str] = []
+    for one in nodes:
+        text = one.value if isinstance(one, Scalar) else None
+        if not isinstance(text, str) or not dates.is_format(text):
+            hint = "iso8601, epoch_s, epoch_ms, or a strptime format such as %d.%m.%Y"
+            values.report("E107", one.place, f"{text!r} is no date format", hint)
+        else:
+            formats.append(text)
+    return formats
+
+
+def _zone(values: Values, node: Map) -> tzinfo | None:
+    given = node.get("tz")
+    if given is None:
+        return None
+    name = given.value if isinstance(given, Scalar) else None
+    zone = dates.find_zone(name) if isinstance(name, str) else None
+    if zone is None:
+        values.report("E107", given.place, f"there is no time zone {name!r}", "e.g. Europe/Berlin")
+    return zone
+
+
+def _match(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    get = values.raw(node.items["match"])
+    given = node.get("pattern")
+    if given is None:
+        values.report("E002", node.place, "match: needs a pattern:")
+        return nothing
+    pattern = compile_pattern(given, values.report)
+    if pattern is None:
+        return nothing
+    group = 1 if pattern.groups else 0
+
+    def match(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        if not isinstance(value, str):
+            return None
+        found = pattern.search(clean_text(value))
+        return None if found is None else found.group(group)
+
+    return coerced(match, spec)
+
+
+def _split(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    get = values.raw(node.items["split"])
+    on = node.get("on")
+    by = str(on.value) if isinstance(on, Scalar) and on.value else None
+
+    def split(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        if not isinstance(value, str):
+            return None
+        return [part for raw in value.split(by) if (part := raw.strip())]
+
+    return coerced(split, spec)
+
+
+def _sum(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    parts = node.items["sum"]
+    if not isinstance(parts, Seq) or not parts.items:
+        values.report("E002", parts.place, "sum: takes a list of values")
+        return nothing
+    gets = tuple(values.raw(part) for part in parts.items)
+
+    def total(item: JsonValue, context: Context) -> JsonValue:
+        values = [get(item, context) for get in gets]
+        numbers = [v for v in values if isinstance(v, int) and not isinstance(v, bool)]
+        return sum(numbers) if numbers else None
+
+    return coerced(total, spec)
+
+
+def _count(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    get = values.raw(node.items["count"])
+
+    def length(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        return len(value) if isinstance(value, list) else None
+
+    return coerced(length, spec)
+
+
+def _integer(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    get = values.raw(node.items["integer"])
+
+    def whole(item: JsonValue, context: Context) -> JsonValue:
+        digits = key_text(get(item, context)) or ""
+        plain_digits = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+        return number(int(digits)) if plain_digits else None
+
+    return coerced(whole, spec)
+
+
+def _scale(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    get, by = values.raw(node.items["scale"]), node.get("by")
+    factor = by.value if isinstance(by, Scalar) else None
+    if isinstance(factor, bool) or not isinstance(factor, int | float):
+        values.report("E106", node.place, "scale: needs by:, a number")
+        return nothing
+
+    def scaled(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        try:
+            product = value * factor
+            whole = spec is not None and spec.kind is Kind.INTEGER
+            return round(product) if whole else _finite(product)
+        except OverflowError:  # beyond what a double holds
+            return None
+
+    return coerced(scaled, spec)
+
+
+def _finite(product: float) -> JsonValue:
+    return number(product) if isinstance(product, int) or isfinite(product) else None
+
+
+def _clean(value: str | None) -> str | None:
+    """Header text with bytes that are no UTF-8 shown as U+FFFD."""
+    return None if value is None else clean_text(value)
+
+
+def _misplaced_use(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    what = spec.name if spec else "a scalar"
+    values.report("E106", node.place, f"{what} is no object; use: gives one")
+    return nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ValueKind:
+    """One kind of value: how it compiles, what may stand in its map, which fields it can fill."""
+
+    compile: Compile
+    keys: tuple[str, ...]
+    fills: frozenset[Kind] | None = None  # None: what it gives may fit any field
+
+
+_NUMBERS = frozenset({Kind.TEXT, Kind.LONG, Kind.INTEGER, Kind.NUMBER, Kind.LIST, Kind.ANY})
+LISTS = frozenset({Kind.LIST, Kind.ANY})
+
+KINDS: Mapping[str, ValueKind] = {
+    "const": ValueKind(_const, ("const",)),
+    "header": ValueKind(_header, ("header",)),
+    "setting": ValueKind(_setting, ("setting",)),
+    "template": ValueKind(_template, ("template",)),
+    "lookup": ValueKind(_lookup, ("lookup", "table", "ignore_case", "default")),
+    "date": ValueKind(compile_date, ("date", "format", "tz")),
+    "match": ValueKind(_match, ("match", "pattern")),
+    "split": ValueKind(_split, ("split", "on"), LISTS),
+    "sum": ValueKind(_sum, ("sum",), _NUMBERS),
+    "count": ValueKind(_count, ("count",), _NUMBERS),
+    "integer": ValueKind(_integer, ("integer",), _NUMBERS),
+    "scale": ValueKind(_scale, ("scale", "by"), _NUMBERS),
+    "use": ValueKind(_misplaced_use, ("use", "with", "set")),
+}

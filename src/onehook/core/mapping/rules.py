@@ -1,0 +1,182 @@
+"""The ``rules`` section: groups and rules, each with what it inherited."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from onehook.core.mapping.changes import compile_changes, compile_references
+from onehook.core.mapping.coerce import nothing
+from onehook.core.mapping.conditions import (
+    Condition,
+    always,
+    compile_condition,
+    compile_subject,
+)
+from onehook.core.mapping.document import Branch, Foreach, Group, ModelType, Rule
+from onehook.core.mapping.inheritance import inherit
+from onehook.core.mapping.paths import Path
+from onehook.core.mapping.plans import Plan
+from onehook.core.mapping.problems import Place, nearest
+from onehook.core.mapping.reader import Reader
+from onehook.core.mapping.report import Report
+from onehook.core.mapping.source import Map, Node, Scalar, Seq
+from onehook.core.mapping.values import ValueCompiler
+from onehook.core.schema.base import FieldSpec, Kind
+from onehook.core.schema.common import Actor
+from onehook.core.schema.events import EVENT_TYPES
+
+MAX_ITEMS = 1000
+INDEXED = 4  # siblings that name one subject, from which on an index is worth it
+_RULE = (
+    "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
+)  # fmt: skip
+_TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
+_ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
+
+
+class RuleCompiler:
+    """Compiles the rules of one file; every problem goes to *report*."""
+
+    def __init__(self, report: Report, values: ValueCompiler) -> None:
+        self.report, self.values = report, values
+        self.ids: dict[str, Place] = {}
+
+    def compile(self, nodes: tuple[Node, ...]) -> Branch:
+        """The rules of the file."""
+        return self._branches(nodes, {}, inside=False)
+
+    def _branches(
+        self, nodes: tuple[Node, ...], inherited: Mapping[str, Node], *, inside: bool
+    ) -> Branch:
+        """Sibling rules; *inside*: below a ``foreach``."""
+        found = (self._rule(node, inherited, inside=inside) for node in nodes)
+        return self._branch(nodes, tuple(rule for rule in found if rule is not None))
+
+    def _branch(self, nodes: tuple[Node, ...], rules: tuple[Rule | Group, ...]) -> Branch:
+        """Index *rules* by the subject that most of their conditions name."""
+        if len(nodes) != len(rules) or len(rules) < INDEXED:
+            return Branch(rules)
+        wanted = [_wanted_words(node) for node in nodes]
+        names = Counter(name for words in wanted for name in words)
+        name, count = names.most_common(1)[0] if names else ("", 0)
+        if count < INDEXED:
+            return Branch(rules)
+        values = {value for words in wanted for value in words.get(name, ())}
+        pairs = list(zip(rules, wanted, strict=True))
+        index = {
+            value: tuple(r for r, words in pairs if value in words.get(name, (value,)))
+            for value in values
+        }
+        others = tuple(r for r, words in pairs if name not in words)
+        node = next(n for n, words in zip(nodes, wanted, strict=True) if name in words)
+        when = node.get("when") if isinstance(node, Map) else None
+        if not isinstance(when, Map):
+            return Branch(rules)
+        return Branch(rules, compile_subject(name, when, self.report), index, others)
+
+    def _rule(
+        self, node: Node, inherited: Mapping[str, Node], *, inside: bool
+    ) -> Rule | Group | None:
+        if not isinstance(node, Map):
+            self.report("E002", node.place, "a rule is a map")
+            return None
+        reader = Reader(node, self.report).only(*_RULE)
+        name = self._id(reader)
+        when = node.get("when")
+        condition = always if when is None else compile_condition(when, self.report)
+        foreach = self._foreach(reader, inside=inside)
+        merged = inherit(inherited, node)
+        if "rules" in node.items:
+            inner = inside or foreach is not None
+            branch = self._branches(reader.items("rules"), merged, inside=inner)
+            return Group(name, condition, foreach, branch)
+        return self._leaf(name, node, condition, foreach, merged)
+
+    def _id(self, reader: Reader) -> str:
+        name = reader.text("id", required=True) or ""
+        if name in self.ids:
+            message = f"the rule id {name!r} stands twice, first at line {self.ids[name].line + 1}"
+            self.report("E001", reader.at("id"), message)
+        self.ids[name] = reader.at("id")
+        return name
+
+    def _foreach(self, reader: Reader, *, inside: bool) -> Foreach | None:
+        node = reader.map("foreach")
+        if node is None:
+            return None
+        below = Reader(node, self.report, "E107").only("in", "key", "max")
+        if inside:
+            below.problem("in", "a foreach inside another is not allowed")
+        if "key" not in node.items:
+            hint = "key: names what tells the items apart, e.g. key: $.id"
+            self.report("E107", node.place, "foreach: needs a key", hint)
+        limit = below.node_of("max")
+        most = limit.value if isinstance(limit, Scalar) else MAX_ITEMS
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= MAX_ITEMS:
+            below.problem("max", f"max: is a number from 1 to {MAX_ITEMS}")
+            most = MAX_ITEMS
+        if "in" not in node.items:
+            self.report("E107", node.place, "foreach: needs in:", "e.g. in: $.items[*]")
+        where, key = below.node_of("in"), below.node_of("key")
+        path = None if where is None else self.values.path(where)
+        key_path = None if key is None else self.values.path(key)
+        return None if path is None or key_path is None else Foreach(path, key_path, most)
+
+    def _leaf(
+        self,
+        name: str,
+        node: Map,
+        condition: Condition,
+        foreach: Foreach | None,
+        parts: Mapping[str, Node],
+    ) -> Rule | None:
+        emit = parts.get("emit")
+        type_ = emit.value if isinstance(emit, Scalar) else None
+        if emit is None or not isinstance(type_, str) or type_ not in EVENT_TYPES:
+            at = emit or node
+            hint = nearest(str(type_), EVENT_TYPES) if type_ else "emit: names the event type"
+            self.report("E105", at.place, f"{type_!r} is no event type", hint)
+            return None
+        model = EVENT_TYPES[type_]
+        data = parts.get("data")
+        plan, source = self._data(data, model, node)
+        if plan is None:
+            return None
+        at_node, actor = parts.get("at"), parts.get("actor")
+        return Rule(
+            name,
+            node.place,
+            condition,
+            foreach,
+            type_,
+            model,
+            nothing if at_node is None else self.values.typed(at_node, _TIME),
+            nothing if actor is None else self.values.typed(actor, _ACTOR),
+            plan,
+            source,
+            compile_changes(parts.get("changes"), model, self.values),
+            compile_references(parts.get("references"), self.values),
+        )
+
+    def _data(
+        self, node: Node | None, model: ModelType, rule: Map
+    ) -> tuple[Plan | None, Path | None]:
+        if not isinstance(node, Map):
+            at = node or rule
+            self.report("E105", at.place, f"data: must give a {model.__name__}")
+            return None, None
+        if "use" not in node.items:
+            return self.values.objects.plan(node, model, top=True), None
+        found = self.values.use(node, model, top=True)
+        return (None, None) if found is None else found
+
+
+def _wanted_words(node: Node) -> dict[str, tuple[str, ...]]:
+    """Of a rule's condition: each subject that must equal one of some words, and the words."""
+    when = node.get("when") if isinstance(node, Map) else None
+    found: dict[str, tuple[str, ...]] = {}
+    for name, test in (when.items if isinstance(when, Map) else {}).items():
+        tests = test.items if isinstance(test, Seq) else (test,)
+        words = [t.value for t in tests if isinstance(t, Scalar) and isinstance(t.value, str)]
+        if words and len(words) == len(tests) and name not in ("any", "not"):
+            found[name] = tuple(words)
+    return found

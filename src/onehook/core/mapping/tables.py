@@ -1,0 +1,47 @@
+"""Lookup tables: what a source calls a thing, and what we call it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from onehook.core.jsontext import JsonScalar
+from onehook.core.mapping.context import Context
+from onehook.core.mapping.paths import MISSING, Found
+from onehook.core.mapping.problems import nearest
+from onehook.core.mapping.report import Report
+from onehook.core.mapping.source import Map, Scalar
+
+
+@dataclass(slots=True)
+class Table:
+    """A lookup table: text to value."""
+
+    name: str
+    rows: dict[str, JsonScalar]
+    node: Map
+
+
+def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table | None:
+    """The table that *node* names; None, and E104, if there is none."""
+    name = node.get("table")
+    if not isinstance(name, Scalar) or str(name.value) not in tables:
+        at = name or node
+        shown = repr(name.value) if isinstance(name, Scalar) else "named"
+        report("E104", at.place, f"there is no table {shown}", nearest(shown, tables))
+        return None
+    return tables[str(name.value)]
+
+
+def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
+    """A function from key text to a row of *table*, without case if *node* says so."""
+    flag = node.get("ignore_case")
+    fold = isinstance(flag, Scalar) and flag.value is True
+    rows = {key.lower(): value for key, value in table.rows.items()} if fold else table.rows
+
+    def find(key: str, context: Context) -> Found:
+        key = key.lower() if fold else key
+        row = rows.get(key, MISSING)
+        if context.hits is not None and row is not MISSING:
+            context.hits.add((table.name, key))
+        return row
+
+    return find
