@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import structlog
 
-from onehook.core.mapping.compiler import CompiledMapping
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.problems import MappingError, Problem
 from onehook.errors import SettingsError
 from onehook.mappings import MappingFile, Stamp, by_platform, read_file, shown, stamp_of

@@ -18,6 +18,7 @@ from onehook.deliver.client import DeliveryClient
 from onehook.deliver.worker import Worker
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.committer import Committer
+from onehook.ingest.retry import QuarantineRetrier
 from onehook.library import Library
 from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
@@ -28,6 +29,7 @@ from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore, Retention
 from onehook.store.keys import Keys
+from onehook.store.quarantine import QuarantineStore
 from onehook.store.registry import Registry
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
@@ -89,9 +91,6 @@ class Runtime:
         registry = await self._open(lambda: Registry(self.client, keys, sealer, library.compiled))
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
-        self.gateway = Gateway(
-            settings, self.clock, metrics, library, registry, events, deliveries, readiness, [""]
-        )
         self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
         self.worker = Worker(
             deliveries,
@@ -105,6 +104,22 @@ class Runtime:
             pause=self._pause,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
+        quarantine = QuarantineStore(self.client, keys)
+        self.gateway = Gateway(
+            settings=settings,
+            clock=self.clock,
+            metrics=metrics,
+            mappings=library,
+            registry=registry,
+            events=events,
+            deliveries=deliveries,
+            quarantine=quarantine,
+            retrier=QuarantineRetrier(
+                registry, events, quarantine, self.committer, metrics, settings.max_body
+            ),
+            readiness=readiness,
+            origin=[""],
+        )
         self.reloader = Reloader(library, registry, readiness, metrics, self.clock)
         await self._listen()
         self._tasks = [

@@ -9,7 +9,15 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
-from onehook.api import deliveries, events, integrations, platforms, schemas, subscriptions
+from onehook.api import (
+    deliveries,
+    events,
+    integrations,
+    platforms,
+    quarantine,
+    schemas,
+    subscriptions,
+)
 from onehook.core.jsontext import encode
 from onehook.web.operations import NoBody, NoQuery, Operation
 
@@ -20,6 +28,7 @@ OPERATIONS: Sequence[Operation] = (
     *subscriptions.OPERATIONS,
     *events.OPERATIONS,
     *deliveries.OPERATIONS,
+    *quarantine.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
 _PARAMETER = re.compile(r"\{(\w+)\}")

@@ -54,6 +54,7 @@ class Normalized:
     parts: tuple[str, ...]  # of the first dedupe marker
     signed: str | None  # digest of the signed bytes, for the second one; None: there is none
     body_digest: str
+    event_name: str | None  # the vendor's own; None: the mapping tells none
 
 
 class Integration:
@@ -117,8 +118,12 @@ class Integration:
             return
         verify(self.scheme, webhook, self.secrets_at(now), self.info.settings, now)
 
-    def normalize(self, webhook: Webhook, max_bytes: int) -> Normalized:
+    def normalize(
+        self, webhook: Webhook, max_bytes: int, parts: tuple[str, ...] | None = None
+    ) -> Normalized:
         """Parse a verified webhook and turn it into events.
+
+        *parts* are its dedupe parts if it is not the first time: its events' ids come from them.
 
         Raises:
             InvalidRequestError: its media type, encoding or size is not taken.
@@ -131,7 +136,7 @@ class Integration:
         except BodyError as error:
             body, problem = None, Quarantined(error.reason, error.detail)
         context = make_context(self.mapping, webhook, self.info, body)
-        parts = dedupe_parts(self.mapping, digest, context)
+        parts = parts or dedupe_parts(self.mapping, digest, context)
         self._learn(context.host)
         if self.knowledge is not None:
             context.references = partial(find_references, knowledge=self.knowledge)
@@ -139,7 +144,8 @@ class Integration:
             self.mapping, webhook, self.info, context, Identity(parts, digest)
         )
         signed = None if is_repeatable(self.mapping, context) else self._signed(webhook, digest)
-        return Normalized(outcome, parts, signed, digest)
+        name = context.event_name
+        return Normalized(outcome, parts, signed, digest, name if isinstance(name, str) else None)
 
     def _learn(self, host: str) -> None:
         if self.host is None and host != self.info.id:

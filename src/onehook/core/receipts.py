@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from onehook.core.model import EventId, WebhookId
 
+GONE = "gone"  # where a reason stands: it was deleted before it could come out of the quarantine
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

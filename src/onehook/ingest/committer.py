@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from onehook.core.model import Delivery, EventId, Subscription
+from onehook.core.model import (
+    Delivery,
+    Event,
+    EventId,
+    IntegrationInfo,
+    Subscription,
+    WebhookId,
+)
 from onehook.core.receipts import Receipt
+from onehook.core.routing import Routes
 from onehook.metrics import Metrics
 from onehook.store.batches import Batcher
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Route
+from onehook.store.packing import pack_event
 
 MAX_WEBHOOKS = 64
 MAX_BYTES = 2 * 1024 * 1024
@@ -54,13 +63,16 @@ class WebhookToCommit:
     receipt: Receipt
     integration_id: str
     markers: Sequence[str]
-    native: bytes
+    native: bytes | None  # None: it lies in the quarantine, and comes out
     events: Sequence[EventToCommit]
+    held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
 
     @property
     def size(self) -> int:
         """Roughly the bytes it takes while it waits."""
-        return len(self.native) + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        return (
+            len(self.native or b"") + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +143,30 @@ class Committer:
             routes: list[Route] = []
             for subscription in event.subscriptions:
                 lease = _NOT_LEASED
-                if not subscription.paused and self._deliverer.reserve(subscription):
+                # What comes out of the quarantine may have come by another way: ask the queue.
+                fresh = webhook.native is not None and not subscription.paused
+                if fresh and self._deliverer.reserve(subscription):
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
                 routes.append(Route(subscription.id, lease, subscription.paused))
             events.append(CommitEvent(event.id, event.type, event.packed, routes))
         return CommitWebhook(
-            webhook.receipt, webhook.integration_id, webhook.markers, webhook.native, events
+            webhook.receipt,
+            webhook.integration_id,
+            webhook.markers,
+            webhook.native,
+            events,
+            webhook.held,
         )
+
+
+def to_commit(
+    webhook_id: WebhookId, events: Sequence[Event], routes: Routes, integration: IntegrationInfo
+) -> list[EventToCommit]:
+    """*events* of one webhook, packed, each with the subscriptions that want it."""
+    return [
+        EventToCommit(
+            e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, integration)
+        )
+        for e in events
+    ]

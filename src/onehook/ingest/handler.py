@@ -19,8 +19,15 @@ from onehook.core.receipts import Receipt
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
 from onehook.ids import new_id
 from onehook.ingest.body import read_bounded
-from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
-from onehook.store.packing import pack_event, pack_native
+from onehook.ingest.committer import (
+    Committed,
+    Committer,
+    EventToCommit,
+    WebhookToCommit,
+    to_commit,
+)
+from onehook.store.packing import pack_native
+from onehook.store.quarantine import Held
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import problem
 
@@ -142,23 +149,18 @@ def _prepare(
     if made.signed is not None:
         markers.append(keys.marker(info.id, "bytes", [made.signed]))
     events: list[EventToCommit] = []
-    reason = detail = None
+    reason, held = None, b""
     if isinstance(outcome, Emitted):
-        routes = gateway.registry.snapshot.routes
-        events = [
-            EventToCommit(
-                e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, info)
-            )
-            for e in outcome.events
-        ]
+        events = to_commit(webhook_id, outcome.events, gateway.registry.snapshot.routes, info)
     elif isinstance(outcome, Quarantined):
-        reason, detail = outcome.reason, outcome.detail
+        reason, held = outcome.reason, Held.of(info, webhook, made, outcome, markers).pack()
     return WebhookToCommit(
         Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events), reason),
         info.id,
         markers,
-        pack_native(info.id, webhook, integration.kept_headers(webhook), reason, detail),
+        pack_native(info.id, webhook, integration.kept_headers(webhook)),
         events,
+        held,
     )
 
 

@@ -6,7 +6,7 @@ same scripts run on a cluster.
 | key | type | holds | life |
 |---|---|---|---|
 | T d:<digest> | string | a dedupe marker: the webhook's receipt | 72 h |
-| T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way | 3 d after the last delivery; quarantined 30 d |
+| T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way; q: why it is in quarantine | 3 d after the last delivery; quarantined 30 d |
 | T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
 | T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | as e |
 | T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |

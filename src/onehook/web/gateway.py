@@ -11,7 +11,9 @@ from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore
+from onehook.store.quarantine import QuarantineStore
 from onehook.store.registry import Registry
+from onehook.web.retries import Retrier
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Gateway:
     registry: Registry
     events: EventStore
     deliveries: DeliveryStore
+    quarantine: QuarantineStore
+    retrier: Retrier
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

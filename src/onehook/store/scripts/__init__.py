@@ -42,6 +42,8 @@ async def _call(
 
 
 COMMIT = Script("commit")
+DISCARD = Script("discard")
 DUE = Script("due")
 LEASE = Script("lease")
 RECORD = Script("record")
+RESTATE = Script("restate")
