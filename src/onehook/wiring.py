@@ -27,6 +27,7 @@ from onehook.settings import Settings
 from onehook.store.client import Client
 from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
+from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.keys import Keys
 from onehook.store.quarantine import QuarantineStore
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 REFRESH = 1.0  # seconds between looks for another gateway's changes
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
 STORE_PAUSE = 0.2
+DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
 LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
@@ -104,7 +106,7 @@ class Runtime:
             pause=self._pause,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
-        quarantine = QuarantineStore(self.client, keys)
+        quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
         self.gateway = Gateway(
             settings=settings,
             clock=self.clock,
@@ -115,8 +117,15 @@ class Runtime:
             deliveries=deliveries,
             quarantine=quarantine,
             retrier=QuarantineRetrier(
-                registry, events, quarantine, self.committer, metrics, settings.max_body
+                registry=registry,
+                events=events,
+                quarantine=quarantine,
+                committer=self.committer,
+                drift=self.drift,
+                metrics=metrics,
+                max_body=settings.max_body,
             ),
+            drift=self.drift,
             readiness=readiness,
             origin=[""],
         )
@@ -128,6 +137,7 @@ class Runtime:
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),
             asyncio.create_task(self._every(LOOK, self.reloader.look)),
+            asyncio.create_task(self._every(DRIFT, self.drift.flush)),
         ]
         readiness.set("starting", holds=False)
 
@@ -222,6 +232,7 @@ class Runtime:
         if self._tasks:
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.drift.flush()
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from onehook import __version__
 from onehook.api import (
     deliveries,
+    drift,
     events,
     integrations,
     platforms,
@@ -23,6 +24,7 @@ from onehook.web.operations import NoBody, NoQuery, Operation
 
 OPERATIONS: Sequence[Operation] = (
     *platforms.OPERATIONS,
+    *drift.OPERATIONS,
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,

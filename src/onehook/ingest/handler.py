@@ -87,9 +87,13 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
         raise InvalidRequestError(detail, code="method_not_allowed", status=405)
     made = await _normalize(integration, webhook, settings.max_body)
     if isinstance(made.outcome, Ignored):
+        gateway.drift.note(integration.info.type, made, webhook)
         return _ignored(gateway, integration, made.outcome)
     commit = _prepare(gateway, integration, webhook, made)
     committed = await request.app[COMMITTER].commit(commit, integration.mapping.answer_within)
+    if not committed.duplicate:
+        webhook_id = committed.receipt.webhook_id
+        gateway.drift.note(integration.info.type, made, webhook, webhook_id)
     return _answer(gateway, integration, made, commit, committed)
 
 

@@ -8,11 +8,12 @@ import structlog
 
 from onehook.core.integration import Integration, Normalized
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
-from onehook.core.model import WebhookId
+from onehook.core.model import Webhook, WebhookId
 from onehook.core.receipts import GONE, Receipt
 from onehook.errors import ConflictError, InvalidRequestError, NotFoundError
 from onehook.ingest.committer import Committer, WebhookToCommit, to_commit
 from onehook.metrics import Metrics
+from onehook.store.drift import Drift
 from onehook.store.events import MAX_SCAN, EventStore
 from onehook.store.packing import Native
 from onehook.store.quarantine import Entry, Position, QuarantineStore, absent
@@ -34,15 +35,18 @@ class QuarantineRetrier:
 
     def __init__(
         self,
+        *,
         registry: Registry,
         events: EventStore,
         quarantine: QuarantineStore,
         committer: Committer,
+        drift: Drift,
         metrics: Metrics,
         max_body: int,
     ) -> None:
         self._registry, self._events, self._quarantine = registry, events, quarantine
-        self._committer, self._metrics, self._max_body = committer, metrics, max_body
+        self._committer, self._drift = committer, drift
+        self._metrics, self._max_body = metrics, max_body
 
     async def retry(self, webhook_id: str) -> Retried:
         """See :meth:`onehook.web.retries.Retrier.retry`."""
@@ -80,7 +84,7 @@ class QuarantineRetrier:
             return await self._keep(entry, made, entry.held.event)
         if isinstance(made.outcome, Quarantined):
             return await self._keep(entry, made.outcome, made.event_name)
-        return await self._release(entry, integration, made, made.outcome)
+        return await self._release(entry, one.native.webhook, integration, made)
 
     async def _keep(self, entry: Entry, outcome: Quarantined, event: str | None) -> Retried:
         await self._quarantine.restate(entry.webhook_id, entry.held.again(outcome, event))
@@ -93,14 +97,14 @@ class QuarantineRetrier:
         )
 
     async def _release(
-        self, entry: Entry, integration: Integration, made: Normalized, outcome: Emitted | Ignored
+        self, entry: Entry, webhook: Webhook, integration: Integration, made: Normalized
     ) -> Retried:
         """Commit the events, and so take the webhook out of quarantine.
 
         Raises:
             NotFoundError: it was deleted meanwhile.
         """
-        webhook_id, info = WebhookId(entry.webhook_id), integration.info
+        webhook_id, info, outcome = WebhookId(entry.webhook_id), integration.info, made.outcome
         emitted = outcome.events if isinstance(outcome, Emitted) else ()
         events = to_commit(webhook_id, emitted, self._registry.snapshot.routes, info)
         receipt = Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events))
@@ -110,6 +114,7 @@ class QuarantineRetrier:
             raise NotFoundError(absent(webhook_id))
         self._metrics.webhook(info.id, "retried").inc()
         self._metrics.event(info.type).inc(len(events))
+        self._drift.note(info.type, made, webhook, webhook_id)
         log.info(
             "webhook.released",
             integration_id=info.id,

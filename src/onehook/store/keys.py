@@ -18,6 +18,7 @@ same scripts run on a cluster.
 | T dl:<subscription> | zset | dead letters; score = when, ms | 30 d |
 | T qn | zset | quarantined webhooks; score = when, ms | 30 d |
 | <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | - |
+| <prefix>:{cfg}:drift:<platform> | hash | what did not fit the mapping: name -> count, first and last seen, sample | 30 d after the last |
 | <prefix>:{cfg}:ver | string | counts changes of the configuration | - |
 | <prefix>:{cfg}:meta | hash | schema version, partitions, sealed check | - |
 """
@@ -91,6 +92,10 @@ class Keys:
     def dead(self, subscription_id: str) -> str:
         """A subscription's dead letters."""
         return self._data(f"dl:{subscription_id}")
+
+    def drift(self, platform: str) -> str:
+        """What did not fit a platform's mapping."""
+        return self.config(f"drift:{platform}")
 
     def config(self, name: str) -> str:
         """A part of the configuration."""

@@ -10,6 +10,7 @@ from onehook.library import Library
 from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
+from onehook.store.drift import Drift
 from onehook.store.events import EventStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.registry import Registry
@@ -51,6 +52,7 @@ class Gateway:
     deliveries: DeliveryStore
     quarantine: QuarantineStore
     retrier: Retrier
+    drift: Drift
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

@@ -43,6 +43,7 @@ async def _call(
 
 COMMIT = Script("commit")
 DISCARD = Script("discard")
+DRIFT = Script("drift")
 DUE = Script("due")
 LEASE = Script("lease")
 RECORD = Script("record")
