@@ -20,6 +20,8 @@ from redis.asyncio import Redis
 
 from onehook.core.jsontext import encode
 from onehook.core.model import Headers, Webhook
+from onehook.core.notices import Claim, Telling
+from onehook.core.schema.events import EVENT_TYPES
 from onehook.core.signatures import sign
 from onehook.mappings import MappingFile, read_all, shipped_folder
 from onehook.store.connection import call
@@ -30,6 +32,9 @@ API_KEY = "an-admin-key-for-tests"
 SECRET = "it-is-a-secret-to-everybody"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _serial = itertools.count(1)
+# All that vendors can send; what the gateway tells of itself is for the tests that ask for it.
+FOREIGN = sorted({type_.partition(".")[0] + ".*" for type_ in EVENT_TYPES} - {"integration.*"})
+FOREIGN.append("integration.webhook.received")
 
 # A platform with everything that the shipped ones do not have: handshakes, batches, impatience.
 ACME = """\
@@ -256,14 +261,19 @@ class Running:
         await self.vendor.session.close()
         await self.runtime.stop()
 
-    async def integrate(self, type_: str = "github", **fields: Any) -> Sender:
-        """Make an integration; it has `SECRET` unless *fields* say otherwise."""
+    async def integrate(self, type_: str = "github", *, told: bool = True, **fields: Any) -> Sender:
+        """Make an integration; it has `SECRET` unless *fields* say otherwise.
+
+        Nothing is told of its connection, as if it had been long ago, unless *told* is False.
+        """
         unsigned = fields.get("verify") == "none"
         if not unsigned and "secret" not in fields and "settings" not in fields:
             fields["secret"] = SECRET
         answer = await self.api.post("/v1/integrations", {"type": type_, **fields})
         assert answer.status == 201, answer.body
         made = answer.json
+        if told:
+            await self._tell(made["id"])
         mapping = self.runtime.gateway.mappings[type_].mapping
         given = dict(fields.get("settings", {}))
         if "secret" in fields:
@@ -275,9 +285,16 @@ class Running:
         path = "/" + made["ingest_url"].split("/", 3)[3]
         return Sender(made["id"], path, type_, secrets, plain)
 
+    async def _tell(self, integration_id: str) -> None:
+        """Take the right to tell of an integration's connection, and note it as heard of."""
+        notices, now = self.runtime.gateway.notices, self.runtime.clock.now()
+        for telling in (Telling.ESTABLISHED, Telling.REFUSED):
+            await notices.claim(Claim(telling, integration_id, now, None))
+        await notices.hear({integration_id: now})
+
     async def subscribe(self, subscriber: "Subscriber", **fields: Any) -> dict[str, Any]:
-        """Subscribe *subscriber* to everything, or to what *fields* say."""
-        body = {"url": subscriber.url, **fields}
+        """Subscribe *subscriber* to what vendors send, or to what *fields* say."""
+        body = {"url": subscriber.url, "events": FOREIGN, **fields}
         answer = await self.api.post("/v1/subscriptions", body)
         assert answer.status == 201, answer.body
         subscriber.secret = answer.json["secret"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from onehook.core.notices import STATUS
 from onehook.settings import ClientSettings, Settings, check_names
 
 ROOT = Path(__file__).parents[1]
@@ -186,3 +187,10 @@ def test_every_mapping_is_of_the_platform_its_file_is_named_after() -> None:
     """`mappings/<platform>.yaml` describes that platform."""
     for path in (ROOT / "mappings").glob("*.yaml"):
         assert re.search(rf"^platform: {path.stem}$", path.read_text("utf-8"), re.MULTILINE), path
+
+
+def test_docs_name_every_event_of_the_gateways_own() -> None:
+    """The HTTP reference has a line for each type that the gateway makes itself."""
+    rows = re.findall(r"^\| (`integration\..+?) \|", text_of("docs/api.md"), re.MULTILINE)
+
+    assert {name.strip("`") for row in rows for name in row.split(", ")} == set(STATUS)

@@ -5,15 +5,16 @@ from prometheus_client import generate_latest
 
 from onehook.api import openapi
 from onehook.core.jsontext import encode
+from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.ingest.handler import COMMITTER, ingest
+from onehook.ingest.handler import ANNOUNCER, COMMITTER, ingest
 from onehook.web.auth import authenticate, is_authentic
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.operations import guarded, not_found, register
 from onehook.web.problems import problem_page
 
 
-def make_app(gateway: Gateway, committer: Committer) -> web.Application:
+def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> web.Application:
     """The application of one gateway.
 
     There is no middleware: ingest, the busiest route, would pay for it on every webhook.
@@ -21,6 +22,7 @@ def make_app(gateway: Gateway, committer: Committer) -> web.Application:
     app = web.Application()
     app[GATEWAY] = gateway
     app[COMMITTER] = committer
+    app[ANNOUNCER] = announcer
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/openapi.json", openapi.serve)

@@ -14,9 +14,11 @@ from redis.exceptions import RedisError
 
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
+from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.worker import Worker
 from onehook.errors import SettingsError, StoreUnavailableError
+from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
 from onehook.ingest.retry import QuarantineRetrier
 from onehook.library import Library
@@ -30,6 +32,7 @@ from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.keys import Keys
+from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.registry import Registry
 from onehook.store.retention import sweep
@@ -45,6 +48,8 @@ STORE_PAUSE = 0.2
 DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
 LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
+TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
+SILENCE = 60.0  # seconds between looks for integrations that fell silent
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
 API_KEY_PREFIX = "ohk_"
 
@@ -70,6 +75,7 @@ class Runtime:
         self.key_file = settings.data / "api-key"
         self._stop = asyncio.Event()
         self._stop_store = asyncio.Event()
+        self._pausing = asyncio.Lock()
         self._tasks: list[asyncio.Task[object]] = []
         self._server: EmbeddedServer | None = None
         self._store_watch: asyncio.Task[None] | None = None
@@ -93,6 +99,7 @@ class Runtime:
         registry = await self._open(lambda: Registry(self.client, keys, sealer, library.compiled))
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
+        notices = NoticeStore(self.client, keys)
         self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
         self.worker = Worker(
             deliveries,
@@ -121,15 +128,21 @@ class Runtime:
                 events=events,
                 quarantine=quarantine,
                 committer=self.committer,
+                notices=notices,
                 drift=self.drift,
                 metrics=metrics,
+                clock=self.clock,
                 max_body=settings.max_body,
             ),
             drift=self.drift,
+            notices=notices,
             readiness=readiness,
             origin=[""],
         )
         self.reloader = Reloader(library, registry, readiness, metrics, self.clock)
+        self.announcer = Announcer(
+            notices, self.committer, lambda: registry.snapshot, self.clock, metrics
+        )
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
@@ -138,6 +151,8 @@ class Runtime:
             asyncio.create_task(self._every(SWEEP, self._sweep)),
             asyncio.create_task(self._every(LOOK, self.reloader.look)),
             asyncio.create_task(self._every(DRIFT, self.drift.flush)),
+            asyncio.create_task(self._every(TELL, self.announcer.tell)),
+            asyncio.create_task(self._every(SILENCE, self.announcer.check)),
         ]
         readiness.set("starting", holds=False)
 
@@ -199,7 +214,7 @@ class Runtime:
 
     async def _listen(self) -> None:
         settings = self.settings
-        app = make_app(self.gateway, self.committer)
+        app = make_app(self.gateway, self.committer, self.announcer)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -230,6 +245,7 @@ class Runtime:
         if runner is not None:
             await runner.cleanup()  # waits for requests in hand, and so for their commits
         if self._tasks:
+            await self.announcer.close()
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.drift.flush()
@@ -276,13 +292,16 @@ class Runtime:
             log.warning("retention.postponed", error=type(error).__name__)
 
     async def _pause(self, subscription_id: str, reason: str) -> None:
-        """Pause a subscription whose receiver said that it is gone."""
-        registry = self.gateway.registry
-        record = registry.snapshot.subscriptions.get(subscription_id)
-        if record is None or record.paused_reason is not None:
-            return
-        paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=self.clock.now())
-        await registry.save("subscriptions", paused)
+        """Pause a subscription whose receiver said that it is gone; told of once."""
+        registry, now = self.gateway.registry, self.clock.now()
+        async with self._pausing:  # its attempts in flight all hear the same
+            await registry.refresh()
+            record = registry.snapshot.subscriptions.get(subscription_id)
+            if record is None or record.paused_reason is not None:
+                return
+            paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=now)
+            notice = pause_changed(record.id, record.name, None, reason, now)
+            await registry.save("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
 
 

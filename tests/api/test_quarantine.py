@@ -69,6 +69,12 @@ class Hospital:
         assert answer.status == 200, answer.body
         return [one["id"] for one in answer.json["data"]]
 
+    async def events(self, type_: str = "ticketing.*") -> list[Any]:
+        """The events of a type, newest first."""
+        answer = await self.gateway.api.get("/v1/events", type=type_, limit="200")
+        found: list[Any] = answer.json["data"]
+        return found
+
     async def retry(self, id_: str) -> Any:
         """Try one again."""
         answer = await self.gateway.api.post(f"{QUARANTINE}/{id_}/retry")
@@ -189,7 +195,7 @@ async def test_unknown_is_404(hospital: Hospital, method: str) -> None:
 async def test_m1_mended_mapping_delivers_once(hospital: Hospital, subscriber: Subscriber) -> None:
     """Quarantined, mapping mended, tried again: delivered once, under the id it would have had."""
     gateway = hospital.gateway
-    subscription = await gateway.subscribe(subscriber)
+    subscription = await gateway.subscribe(subscriber, events=["ticketing.*"])
     native = alert()
     id_ = await hospital.hold(native)
     await hospital.mend()
@@ -248,7 +254,7 @@ async def test_ignored_leaves_without_events(hospital: Hospital) -> None:
 
     assert (done["status"], done["reason"], done["events"]) == ("ignored", "noise", [])
     assert await hospital.listed() == []
-    assert (await hospital.gateway.api.get("/v1/events")).json["data"] == []
+    assert await hospital.events() == []
 
 
 async def test_without_its_integration_it_stays(hospital: Hospital) -> None:
@@ -266,7 +272,7 @@ async def test_without_its_integration_it_stays(hospital: Hospital) -> None:
 async def test_many_at_once(hospital: Hospital, subscriber: Subscriber) -> None:
     """All that is mended leaves in one call, each delivered once; the rest stays, counted."""
     gateway = hospital.gateway
-    await gateway.subscribe(subscriber)
+    await gateway.subscribe(subscriber, events=["ticketing.*"])
     good = [await hospital.hold(alert(str(n))) for n in range(70)]
     bad = [await hospital.hold(alert(str(n), title=None)) for n in range(3)]
     await hospital.hold(acme("noise"))
@@ -286,6 +292,25 @@ async def test_many_at_once(hospital: Hospital, subscriber: Subscriber) -> None:
     assert (await hospital.retry_many())["accepted"] == 0
 
 
+async def test_end_of_many_is_an_event(hospital: Hospital, subscriber: Subscriber) -> None:
+    """Who subscribed to it is told how many events a retry of many made, and how much stays."""
+    type_ = "integration.sync.completed"
+    await hospital.gateway.subscribe(subscriber, events=[type_])
+    for native in (alert("1"), alert("2"), alert("3", title=None)):
+        await hospital.hold(native)
+    await hospital.mend()
+
+    await hospital.retry_many()
+
+    (received,) = await subscriber.wait(1)
+    data = received.json["data"]
+    assert (data["status"], data["name"]) == ("completed", "quarantine")
+    assert data["counts"] == {"events": 2, "failed": 1}
+    assert data["id"].startswith("rpl_")
+    await hospital.retry_many(reason="unparsable")  # finds none: nothing to tell
+    assert len(await hospital.events(type_)) == 1
+
+
 async def test_many_in_steps(hospital: Hospital) -> None:
     """Each call does up to *limit*, the oldest first, and says where the next one goes on."""
     sent = [await hospital.hold(alert(str(n), title=None)) for n in range(5)]
@@ -298,8 +323,7 @@ async def test_many_in_steps(hospital: Hospital) -> None:
         cursor = calls[-1]["next"]
 
     assert [(one["quarantined"], one["accepted"]) for one in calls] == [(4, 0), (1, 3), (0, 1)]
-    events = (await hospital.gateway.api.get("/v1/events")).json["data"]
-    assert [event["data"]["id"] for event in events] == ["8", "7", "6", "5"]
+    assert [event["data"]["id"] for event in await hospital.events()] == ["8", "7", "6", "5"]
     assert await hospital.listed() == sent[4::-1]
 
 
@@ -323,7 +347,7 @@ async def test_many_by_filter(hospital: Hospital) -> None:
 async def test_two_at_once_release_once(hospital: Hospital, subscriber: Subscriber) -> None:
     """Two operators who press at the same moment get the same events, delivered once."""
     gateway = hospital.gateway
-    await gateway.subscribe(subscriber)
+    await gateway.subscribe(subscriber, events=["ticketing.*"])
     ids = [await hospital.hold(alert(str(n))) for n in range(20)]
     await hospital.mend()
 
@@ -333,8 +357,7 @@ async def test_two_at_once_release_once(hospital: Hospital, subscriber: Subscrib
     )
 
     assert {answer.status for answer in answers[:-1]} <= {200, 404}
-    events = (await gateway.api.get("/v1/events", limit="200")).json["data"]
-    assert len(events) == len(ids)
+    assert len(await hospital.events()) == len(ids)
     await subscriber.wait(len(ids))
     assert len(set(subscriber.ids)) == len(subscriber.ids) == len(ids)
 
@@ -366,7 +389,7 @@ async def test_lost_reply_of_the_commit_makes_no_second_set(
 ) -> None:
     """The commit ran and its reply was lost: it is sent again, and each event is delivered once."""
     gateway = hospital.gateway
-    await gateway.subscribe(subscriber)
+    await gateway.subscribe(subscriber, events=["ticketing.*"])
     id_ = await hospital.hold(alert())
     await hospital.mend()
     events = gateway.runtime.gateway.events
@@ -385,8 +408,7 @@ async def test_lost_reply_of_the_commit_makes_no_second_set(
     assert len(calls) == 2
     (event,) = done["events"]
     await subscriber.wait(1)
-    listed = (await gateway.api.get("/v1/events")).json["data"]
-    assert [one["id"] for one in listed] == [event["id"]]
+    assert [one["id"] for one in await hospital.events()] == [event["id"]]
     assert subscriber.ids == [event["id"]]
 
 

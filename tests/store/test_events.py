@@ -1,11 +1,11 @@
 """The commit: what it writes, that it writes it once, and when what it wrote ends."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from onehook.core.model import EventId, Headers, Webhook, WebhookId

@@ -1,10 +1,9 @@
 """Webhooks in quarantine: their order, what is said of them, and how they leave."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from onehook.core.mapping.normalize import Quarantined
@@ -30,7 +29,7 @@ class Ward(Shelf):
     async def hold(self, *names: str) -> list[str]:
         """Commit quarantined webhooks of these *names* at once; their ids."""
         held = [self.webhook(name, events=0, quarantined="no_rule") for name in names]
-        made = [msgspec.structs.replace(HELD, detail=name).pack() for name in names]
+        made = [replace(HELD, detail=name).pack() for name in names]
         await self.events.commit(
             [
                 CommitWebhook(one.receipt, "int_1", one.markers, one.native, (), said)

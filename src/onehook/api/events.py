@@ -6,7 +6,7 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel
 
-from onehook.api.integrations import get_record
+from onehook.api.integrations import find_id
 from onehook.api.natives import content_type, describe
 from onehook.api.pagination import POSITION, Pattern, TimedPage, decode_cursor, encode_cursor
 from onehook.core.jsontext import encode
@@ -54,7 +54,7 @@ async def listing(call: Call[NoBody, EventQuery]) -> web.Response:
     query, gateway = call.query, call.gateway
     integration = None
     if query.integration is not None:
-        integration = get_record(gateway.registry.snapshot, query.integration).id
+        integration = find_id(gateway.registry.snapshot, query.integration)
 
     def wanted(entry: IndexEntry) -> bool:
         return (integration is None or entry.integration_id == integration) and (

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import structlog
 from pydantic import BaseModel, Field
 
-from onehook.api.integrations import get_record
+from onehook.api.integrations import find_id
 from onehook.api.natives import NativeOut, describe
 from onehook.api.pagination import TimedPage, decode_cursor, encode_cursor
 from onehook.errors import NotFoundError
@@ -129,7 +129,7 @@ async def listing(call: Call[NoBody, QuarantineQuery]) -> QuarantineList:
     query, gateway = call.query, call.gateway
     integration = None
     if query.integration is not None:
-        integration = get_record(gateway.registry.snapshot, query.integration).id
+        integration = find_id(gateway.registry.snapshot, query.integration)
     cursor = decode_cursor(query.cursor, _POSITION)
     position = None if cursor is None else Position.parse(cursor)
     found: list[Entry] = []
@@ -197,7 +197,7 @@ async def retry_many(call: Call[RetryIn, NoQuery]) -> RetriedManyOut:
     body, gateway = call.body, call.gateway
     integration = None
     if body.integration is not None:
-        integration = get_record(gateway.registry.snapshot, body.integration).id
+        integration = find_id(gateway.registry.snapshot, body.integration)
     cursor = decode_cursor(body.cursor, _POSITION)
     done = await gateway.retrier.retry_many(
         integration=integration,

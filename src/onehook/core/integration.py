@@ -6,6 +6,8 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
+import msgspec
+
 from onehook.core import identity
 from onehook.core.bodies import BodyError, check_media_type, parse_body
 from onehook.core.jsontext import JsonValue
@@ -46,8 +48,7 @@ class ActiveSecret:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Normalized:
+class Normalized(msgspec.Struct, frozen=True):
     """What the pure steps made of a webhook."""
 
     outcome: Outcome

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NewType
 
+import msgspec
+
 from onehook.core.jsontext import JsonValue
 
 IntegrationId = NewType("IntegrationId", str)
@@ -68,8 +70,7 @@ class Headers:
         return {name: clean_text(values[0]) for name, values in self._values.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(msgspec.Struct, frozen=True):
     """One native HTTP request from a vendor. *body* is what came, before any decoding."""
 
     headers: Headers
@@ -94,8 +95,7 @@ class IntegrationInfo:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])  # secrets left out
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """A unified event: the columns we route by, and the JSON that is delivered."""
 
     id: EventId
@@ -120,6 +120,7 @@ class Subscription:
     secret: bytes  # the key's bytes
     timeout: timedelta
     retry: tuple[timedelta, ...]
+    name: str | None = None
 
     @property
     def lease(self) -> timedelta:
@@ -127,8 +128,7 @@ class Subscription:
         return self.timeout + timedelta(seconds=20)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One event on its way to one subscription, leased to this process.
 
     *token* proves the lease; *attempt* is the number of the attempt to make, from 1.

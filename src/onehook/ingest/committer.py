@@ -1,9 +1,10 @@
 """Commits webhooks in groups, and hands what it leased to the deliverer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
+
+import msgspec
 
 from onehook.core.model import (
     Delivery,
@@ -13,6 +14,7 @@ from onehook.core.model import (
     Subscription,
     WebhookId,
 )
+from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
 from onehook.core.routing import Routes
 from onehook.metrics import Metrics
@@ -45,8 +47,7 @@ class Deliverer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EventToCommit:
+class EventToCommit(msgspec.Struct, frozen=True):
     """An event on its way into the store."""
 
     id: EventId
@@ -56,8 +57,7 @@ class EventToCommit:
     subscriptions: Sequence[Subscription]
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookToCommit:
+class WebhookToCommit(msgspec.Struct, frozen=True):
     """A webhook on its way into the store."""
 
     receipt: Receipt
@@ -66,6 +66,7 @@ class WebhookToCommit:
     native: bytes | None  # None: it lies in the quarantine, and comes out
     events: Sequence[EventToCommit]
     held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
+    notice: Notice | None = None  # of its quarantine
 
     @property
     def size(self) -> int:
@@ -75,8 +76,7 @@ class WebhookToCommit:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """What the store says: *duplicate* if an earlier webhook's receipt holds."""
 
     receipt: Receipt
@@ -157,6 +157,7 @@ class Committer:
             webhook.native,
             events,
             webhook.held,
+            webhook.notice,
         )
 
 

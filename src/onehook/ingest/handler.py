@@ -15,9 +15,11 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
 from onehook.core.mapping.proofs import Handshake
 from onehook.core.model import Headers, Webhook, WebhookId
+from onehook.core.notices import Notice, quarantined
 from onehook.core.receipts import Receipt
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
 from onehook.ids import new_id
+from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
 from onehook.ingest.committer import (
     Committed,
@@ -34,6 +36,7 @@ from onehook.web.problems import problem
 log = structlog.get_logger()
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
+ANNOUNCER = web.AppKey("announcer", Announcer)
 COMMITTER = web.AppKey("committer", Committer)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
 
@@ -86,6 +89,7 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
         detail = f"{webhook.method} is only taken for the vendor's handshake"
         raise InvalidRequestError(detail, code="method_not_allowed", status=405)
     made = await _normalize(integration, webhook, settings.max_body)
+    request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
     if isinstance(made.outcome, Ignored):
         gateway.drift.note(integration.info.type, made, webhook)
         return _ignored(gateway, integration, made.outcome)
@@ -154,10 +158,13 @@ def _prepare(
         markers.append(keys.marker(info.id, "bytes", [made.signed]))
     events: list[EventToCommit] = []
     reason, held = None, b""
+    notice: Notice | None = None
     if isinstance(outcome, Emitted):
         events = to_commit(webhook_id, outcome.events, gateway.registry.snapshot.routes, info)
     elif isinstance(outcome, Quarantined):
         reason, held = outcome.reason, Held.of(info, webhook, made, outcome, markers).pack()
+        detail = f"{reason}: {outcome.detail}"
+        notice = quarantined(info, webhook_id, detail, webhook.received_at)
     return WebhookToCommit(
         Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events), reason),
         info.id,
@@ -165,6 +172,7 @@ def _prepare(
         pack_native(info.id, webhook, integration.kept_headers(webhook)),
         events,
         held,
+        notice,
     )
 
 
@@ -228,6 +236,8 @@ def _json(status: int, body: dict[str, object]) -> web.Response:
 def _refuse(
     request: web.Request, gateway: Gateway, integration: Integration | None, error: OnehookError
 ) -> web.Response:
+    if integration is not None and isinstance(error, SignatureError):
+        request.app[ANNOUNCER].refused(integration.info, gateway.clock.now())
     label = _UNKNOWN if integration is None else integration.info.id
     gateway.metrics.rejected.labels(label, error.code).inc()
     level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning

@@ -5,16 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
+from redis.exceptions import RedisError
 
+from onehook.clock import Clock
 from onehook.core.integration import Integration, Normalized
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
 from onehook.core.model import Webhook, WebhookId
+from onehook.core.notices import retried
 from onehook.core.receipts import GONE, Receipt
 from onehook.errors import ConflictError, InvalidRequestError, NotFoundError
+from onehook.ids import new_id
 from onehook.ingest.committer import Committer, WebhookToCommit, to_commit
 from onehook.metrics import Metrics
 from onehook.store.drift import Drift
 from onehook.store.events import MAX_SCAN, EventStore
+from onehook.store.notices import NoticeStore
 from onehook.store.packing import Native
 from onehook.store.quarantine import Entry, Position, QuarantineStore, absent
 from onehook.store.registry import Registry
@@ -40,13 +45,15 @@ class QuarantineRetrier:
         events: EventStore,
         quarantine: QuarantineStore,
         committer: Committer,
+        notices: NoticeStore,
         drift: Drift,
         metrics: Metrics,
+        clock: Clock,
         max_body: int,
     ) -> None:
         self._registry, self._events, self._quarantine = registry, events, quarantine
-        self._committer, self._drift = committer, drift
-        self._metrics, self._max_body = metrics, max_body
+        self._committer, self._notices, self._drift = committer, notices, drift
+        self._metrics, self._clock, self._max_body = metrics, clock, max_body
 
     async def retry(self, webhook_id: str) -> Retried:
         """See :meth:`onehook.web.retries.Retrier.retry`."""
@@ -148,11 +155,18 @@ class QuarantineRetrier:
                 _count(outcome, result)
             tried, seen = tried + len(now), seen + len(places)
             result.next = places[-1] if len(now) == len(wanted) else now[-1].position
-        self._completed(result)
+        if tried:
+            await self._completed(result)
         return result
 
-    def _completed(self, result: RetriedMany) -> None:
-        """Tell that many were tried: the one place for a notice of it."""
+    async def _completed(self, result: RetriedMany) -> None:
+        """Tell that many were tried: what was done is done, if nobody can be told of it."""
+        now = self._clock.now()
+        notice = retried(new_id("rpl", now), now, result.events, result.quarantined)
+        try:
+            await self._notices.announce(notice)
+        except (RedisError, OSError) as error:
+            log.warning("notice.lost", type=notice.type, error=type(error).__name__)
         log.info(
             "quarantine.retried",
             accepted=result.accepted,

@@ -4,19 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from onehook.core.model import EventId, WebhookId
+from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.packing import Native, unpack_event, unpack_native
 from onehook.store.scripts import COMMIT, Argument
+from onehook.store.untold import notice_arguments
 
 SCAN = 500  # index entries read at once
 MAX_SCAN = 10_000  # index entries read for one page, however few match
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """A delivery to make at commit. *lease* zero: due at once, for whoever comes."""
 
     subscription_id: str
@@ -24,8 +27,7 @@ class Route:
     paused: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CommitEvent:
+class CommitEvent(msgspec.Struct, frozen=True):
     """One event of a webhook, packed, with its deliveries."""
 
     id: EventId
@@ -34,8 +36,7 @@ class CommitEvent:
     routes: Sequence[Route]
 
 
-@dataclass(frozen=True, slots=True)
-class CommitWebhook:
+class CommitWebhook(msgspec.Struct, frozen=True):
     """One webhook for :meth:`EventStore.commit`."""
 
     receipt: Receipt
@@ -44,6 +45,7 @@ class CommitWebhook:
     native: bytes | None  # packed; None: it lies in the quarantine, and comes out
     events: Sequence[CommitEvent]
     held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
+    notice: Notice | None = None  # to tell, if it is quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class EventStore:
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
-        keys = [self.keys.due, self.keys.index, self.keys.quarantine]
+        names = self.keys
+        keys = [names.due, names.index, names.quarantine, names.untold]
         keep = self.retention
         arguments: list[Argument] = [
             len(batch),
@@ -128,6 +131,8 @@ class EventStore:
             webhook.held,
             len(webhook.events),
         ]
+        if webhook.held:
+            arguments += notice_arguments(webhook.notice)
         for event in webhook.events:
             keys += [names.event(event.id), names.deliveries(event.id)]
             arguments += [event.id, event.type, event.packed, len(event.routes)]

@@ -17,8 +17,12 @@ same scripts run on a cluster.
 | T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d, at most 100,000 |
 | T dl:<subscription> | zset | dead letters; score = when, ms | 30 d |
 | T qn | zset | quarantined webhooks; score = when, ms | 30 d |
+| T un | hash | facts to be told: n:<topic> how many, t:<topic> the latest as JSON | until told |
 | <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | - |
 | <prefix>:{cfg}:drift:<platform> | hash | what did not fit the mapping: name -> count, first and last seen, sample | 30 d after the last |
+| <prefix>:{cfg}:untold | hash | the same, of facts about the configuration | until told |
+| <prefix>:{cfg}:told | hash | what is told only so often -> the moment it was told for, ms | as what it is about |
+| <prefix>:{cfg}:heard | zset | integrations; score = their last verified webhook, ms | as the integration |
 | <prefix>:{cfg}:ver | string | counts changes of the configuration | - |
 | <prefix>:{cfg}:meta | hash | schema version, partitions, sealed check | - |
 """
@@ -56,8 +60,13 @@ class Keys:
         """Quarantined webhooks by time."""
         return self._data("qn")
 
+    @property
+    def untold(self) -> str:
+        """Facts of the gateway's own that are not events yet."""
+        return self._data("un")
+
     def marker(self, integration_id: str, kind: str, parts: Sequence[str]) -> str:
-        """The dedupe marker of a delivery id (*kind* ``id``) or of signed bytes (``bytes``)."""
+        """The dedupe marker of a delivery id (*kind* ``id``), signed bytes (``bytes``), a fact (``notice``)."""
         digest = hashlib.sha256(encode([integration_id, kind, list(parts)])).digest()[:16]
         return self._data(f"d:{base64.urlsafe_b64encode(digest).decode().rstrip('=')}")
 

@@ -19,6 +19,7 @@ from onehook.core.filters import compile_filter
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
+from onehook.core.notices import Notice
 from onehook.core.profiles import secret_key
 from onehook.core.references import Knowledge
 from onehook.core.routing import Routes
@@ -26,6 +27,7 @@ from onehook.errors import SettingsError
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.sealing import Sealer
+from onehook.store.untold import write_down
 
 SCHEMA = "1"
 log = structlog.get_logger()
@@ -49,6 +51,7 @@ class IntegrationRecord(msgspec.Struct, kw_only=True):
     secrets: dict[str, list[SealedSecret]] = {}
     verify: str = "signature"  # or none
     active: bool = True
+    silent_after_ms: int | None = None  # None: it may be silent for ever
     created_at: datetime
     updated_at: datetime
 
@@ -230,15 +233,24 @@ class Registry:
             secret_key(self.sealer.open(record.id, record.secret)),
             timedelta(milliseconds=record.timeout_ms),
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
+            record.name,
         )
 
     async def save(
-        self, name: str, record: IntegrationRecord | SubscriptionRecord | KeyRecord
+        self,
+        name: str,
+        record: IntegrationRecord | SubscriptionRecord | KeyRecord,
+        notice: Notice | None = None,
     ) -> None:
-        """Write *record* into *name* (integrations, subscriptions, keys) and take it up."""
+        """Write *record* into *name* (integrations, subscriptions, keys) and take it up.
+
+        *notice* is written down with it, to be told.
+        """
         pipe = self.client.pipeline(transaction=True)
         pipe.hset(self.keys.config(name), record.id, msgspec.json.encode(record))
         pipe.incr(self.keys.config("ver"))
+        if notice is not None:
+            write_down(pipe, self.keys, notice)
         await pipe.execute()
         await self.refresh()
 

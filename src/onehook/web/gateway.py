@@ -12,6 +12,7 @@ from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore
+from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.registry import Registry
 from onehook.web.retries import Retrier
@@ -53,6 +54,7 @@ class Gateway:
     quarantine: QuarantineStore
     retrier: Retrier
     drift: Drift
+    notices: NoticeStore
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

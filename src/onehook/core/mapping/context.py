@@ -1,8 +1,9 @@
 """What one normalization carries along: the webhook's parts, and what was odd on the way."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import quote
+
+import msgspec
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.model import Headers
@@ -19,8 +20,7 @@ class MissingField(Exception):  # noqa: N818 a signal inside this package, never
         self.pointer = pointer
 
 
-@dataclass(slots=True)
-class Context:
+class Context(msgspec.Struct):
     """One webhook being normalized."""
 
     body: JsonValue
@@ -30,22 +30,18 @@ class Context:
     host: str  # of urns; the integration's id where the mapping finds none
     fold: str  # "lower", "upper" or "keep": how the platform treats case in urns
     event_name: JsonValue = None  # the vendor's own name of the event
-    unmapped: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # field, value
-    misfits: list[str] = field(default_factory=list[str])  # optional fields of a wrong type
+    unmapped: list[tuple[str, str]] = []  # field, value
+    misfits: list[str] = []  # optional fields of a wrong type
     references: FindReferences | None = None  # who finds what the texts of an event talk about
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
-    _variables: dict[str, object] | None = None
 
-    def variables(self, item: JsonValue) -> Mapping[str, object]:
-        """What a template may name."""
-        if self._variables is None:
-            self._variables = {
-                "body": self.body,
-                "headers": self.headers.first_values(),
-                "settings": self.settings,
-            }
-        return {**self._variables, "item": item}
+    def variables(self, item: JsonValue, *, headers: bool) -> Mapping[str, object]:
+        """What a template may name; the headers only if it does."""
+        found: dict[str, object] = {"body": self.body, "item": item, "settings": self.settings}
+        if headers:
+            found["headers"] = self.headers.first_values()
+        return found
 
     def urn(self, entity: str, parts: list[str]) -> str:
         """``oh:<platform>:<host>:<entity>:<path>`` (`schema.md` §2 rule 7)."""

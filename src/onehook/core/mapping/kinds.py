@@ -14,7 +14,7 @@ from onehook.core.mapping.context import Context
 from onehook.core.mapping.paths import Missing
 from onehook.core.mapping.source import Map, Scalar, Seq, plain
 from onehook.core.mapping.tables import find_table, finder
-from onehook.core.mapping.templates import TemplateError, compile_template
+from onehook.core.mapping.templates import TemplateError, compile_template, template_reads
 from onehook.core.model import clean_text
 from onehook.core.schema.base import FieldSpec, Kind
 
@@ -59,10 +59,11 @@ def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         return nothing
     try:
         render = compile_template(text.value, VARIABLES).render
+        headers = any(variable == "headers" for variable, _ in template_reads(text.value))
     except TemplateError as problem:
         values.report("E103", text.place, str(problem))
         return nothing
-    return coerced(lambda item, context: render(context.variables(item)), spec)
+    return coerced(lambda item, context: render(context.variables(item, headers=headers)), spec)
 
 
 def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:

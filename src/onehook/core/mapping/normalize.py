@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from onehook.core import identity
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.context import Context, MissingField
@@ -20,8 +22,7 @@ from onehook.core.schema.events import SCHEMA_VERSION
 MAX_DETAIL = 500  # characters of a quarantine's detail
 
 
-@dataclass(frozen=True, slots=True)
-class Emitted:
+class Emitted(msgspec.Struct, frozen=True):
     """The webhook became events; ``unmapped`` are enum values that no table row names."""
 
     events: tuple[Event, ...]
@@ -51,16 +52,14 @@ class Quarantined:
 Outcome: TypeAlias = Emitted | Ignored | Quarantined
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """What identifies a webhook: its dedupe parts, and the hex SHA-256 of its body."""
 
     parts: tuple[str, ...]
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(msgspec.Struct, frozen=True):
     """What every event of one webhook shares."""
 
     webhook: Webhook

@@ -9,7 +9,7 @@ from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.coerce import Get, key_text, single
 from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.context import Context
-from onehook.core.mapping.paths import PathError, compile_path
+from onehook.core.mapping.paths import Path, PathError, compile_path
 from onehook.core.mapping.plans import EnumPlan, FieldPlan, Parts, Plan, UrnOf, make_build
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
@@ -77,7 +77,7 @@ class ObjectCompiler:
                 enums.append(EnumPlan(name, self.values.enum(value, spec), spec.required))
             else:
                 get, counts = self.values.typed(value, spec), not self.values.constant(value)
-                plain.append(FieldPlan(name, spec.kind, get, counts, _member(value)))
+                plain.append(FieldPlan(name, spec.kind, get, counts, _path(value)))
         self._check_required(entries, at, model)
         parts = Parts(
             tuple(fields),
@@ -176,11 +176,12 @@ class ObjectCompiler:
         return urn
 
 
-def _member(node: Node) -> str | None:
-    """The member of the current item that *node* is, None if it is anything else."""
+def _path(node: Node) -> Path | None:
+    """The path of names that *node* is, None if it is anything else."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return None
     try:
-        return compile_path(node.value).name
+        path = compile_path(node.value)
     except PathError:
         return None  # reported where the value is compiled
+    return None if path.names is None else path

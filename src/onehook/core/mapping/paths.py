@@ -55,7 +55,7 @@ class Path:
     absolute: bool
     many: bool  # it can find more than one value, and so gives a list
     lookup: Lookup
-    name: str | None = None  # of a path that is one name of the current item
+    names: tuple[str, ...] | None = None  # of a path that is nothing but names
 
     def values(self, root: JsonValue) -> list[JsonValue] | None:
         """All values found, as a list; None if even the place to look in is not there."""
@@ -127,9 +127,9 @@ def compile_path(text: str) -> Path:
     """
     absolute, steps = steps_of(text)
     many = any(isinstance(step, Wild | Library | Filter) for step in steps)
-    only = steps[0] if len(steps) == 1 and not absolute else None
-    name = only.name if isinstance(only, Name) else None
-    return Path(text, absolute, many, _compile(steps), name)
+    names = tuple(step.name for step in steps if isinstance(step, Name))
+    only_names = names if names and len(names) == len(steps) else None
+    return Path(text, absolute, many, _compile(steps), only_names)
 
 
 def steps_of(text: str) -> tuple[bool, tuple[Step, ...]]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonValue
 from onehook.core.mapping.coerce import EnumGet, Get, scalar
 from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.paths import Path
 from onehook.core.mapping.source import Node
 from onehook.core.schema.base import MAX_TEXT, Kind, Model
 
@@ -27,6 +28,9 @@ _UNFIT = {
     Kind.INTEGER: "type({0}) is not int or not -MAX_SAFE_INTEGER <= {0} <= MAX_SAFE_INTEGER",
 }
 _CAN_LACK = (Kind.MODEL, Kind.LIST, Kind.ANY)  # of these, something below may be missing
+
+
+_NOTHING: Mapping[str, JsonValue] = {}  # what is no map has no members
 
 
 class Build(Protocol):
@@ -49,7 +53,7 @@ class FieldPlan:
     kind: Kind
     get: Get
     counts: bool  # whether finding it makes the object: constants do not
-    member: str | None  # the item's member that it is, where it is just that
+    path: Path | None  # where it is a path of names and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class _Code:
             "MAX_TEXT": MAX_TEXT,
             "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
             "MissingField": MissingField,
-            "nothing": {}.get,
+            "nothing": _NOTHING.get,
             "scalar": scalar,
             "lacks": _lacks,
         }
@@ -144,9 +148,9 @@ def make_build(title: str, parts: Parts) -> Build:
 def _field(code: _Code, field: FieldPlan) -> None:
     target, call = f"f_{field.name}", f"{code.name(field.get)}(item, context)"
     unfit = _UNFIT.get(field.kind)
-    if field.member is not None and unfit is not None:
+    if field.path is not None and unfit is not None:
+        _follow(code, target, field.path)
         code.add(
-            f"{target} = get({field.member!r})",
             f"if {target} is not None and ({unfit.format(target)}):",
             f"    {target} = {call}",
         )
@@ -159,6 +163,14 @@ def _field(code: _Code, field: FieldPlan) -> None:
         )
     else:
         code.add(f"{target} = {call}")
+
+
+def _follow(code: _Code, target: str, path: Path) -> None:
+    """Put what *path* leads to into *target*, None where it leads nowhere."""
+    names = path.names or ()
+    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names[0]!r})")
+    for name in names if path.absolute else names[1:]:
+        code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
 
 
 def _lacks(missing: MissingField, name: str) -> None:

@@ -7,8 +7,6 @@ the shape that the paths suppose is decoded whole.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from types import GenericAlias
 from typing import Any, TypedDict
 
@@ -60,7 +58,10 @@ class Reads:
             kinds.append(TypedDict("Members", members, total=False))  # type: ignore[operator]
         if self.items is not None:
             kinds.append(GenericAlias(list, (self.items.type(),)))
-        return reduce(or_, kinds)
+        found: Any = kinds[0]
+        for kind in kinds[1:]:
+            found |= kind
+        return found
 
 
 def reads_of(top: Map, shapes: Mapping[str, Map]) -> Reads:

@@ -213,7 +213,7 @@ def _getitem(node: Any) -> Evaluate:
 
 def member(value: object, key: object) -> object:
     """The member *key* of a map or list; UNDEFINED where there is none."""
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return cast("Mapping[object, object]", value).get(key, UNDEFINED)
     if isinstance(value, list) and isinstance(key, int) and not isinstance(key, bool):
         items = cast("Sequence[object]", value)

@@ -14,7 +14,6 @@ from onehook.core.mapping.coerce import (
     coerced,
     key_text,
     literal_fits,
-    named,
     nothing,
     scalar,
 )
@@ -151,8 +150,6 @@ class ValueCompiler:
     def _scalar(self, node: Scalar, spec: FieldSpec | None) -> Get:
         if isinstance(node.value, str):
             path = self.path(node)
-            if path is not None and path.name is not None and spec is not None:
-                return named(path.name, spec)
             return nothing if path is None else coerced(read(path), spec)
         return self.literal(node, spec)
 

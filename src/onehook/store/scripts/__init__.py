@@ -41,6 +41,7 @@ async def _call(
     return reply
 
 
+CLAIM = Script("claim")
 COMMIT = Script("commit")
 DISCARD = Script("discard")
 DRIFT = Script("drift")
@@ -48,3 +49,4 @@ DUE = Script("due")
 LEASE = Script("lease")
 RECORD = Script("record")
 RESTATE = Script("restate")
+SETTLE = Script("settle")

@@ -1,12 +1,12 @@
 #!lua
 -- commit: make webhooks durable, each whole or not at all; one call, one fsync for the batch.
--- KEYS[1] due zset  KEYS[2] index stream  KEYS[3] quarantine zset
+-- KEYS[1] due zset  KEYS[2] index stream  KEYS[3] quarantine zset  KEYS[4] untold hash
 --   per webhook: native hash, its markers (strings); per event: event string, deliveries hash;
 --   per delivery: queue zset, log stream
 -- ARGV[1] webhooks  [2] event_keep_ms  [3] native_keep_ms  [4] marker_keep_ms  [5] quarantine_keep_ms
 --   per webhook: id, integration id, markers, receipt, native blob ('' : it comes out of the
---   quarantine, and lies here already), what the quarantine tells of it ('': it goes not there),
---   events
+--     quarantine, and lies here already), what the quarantine tells of it ('': it goes not there),
+--     events; if it goes there: topic and text of the notice to tell, as in claim.lua ('': none)
 --   per event: id, type, blob, deliveries
 --   per delivery: subscription id, lease_ms (0: due at once), paused 0|1
 -- Returns {now_ms, '' or the receipt of the first webhook that had one of the markers, …}: a lease
@@ -18,16 +18,17 @@
 -- Called by store/events.py, commit().
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local due, index, quarantine = KEYS[1], KEYS[2], KEYS[3]
+local due, index, quarantine, untold = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local event_keep, native_keep = ARGV[2], ARGV[3]
 local marker_keep, quarantine_keep = ARGV[4], ARGV[5]
-local k, a, out = 4, 6, {now}
+local k, a, out = 5, 6, {now}
 for _ = 1, tonumber(ARGV[1]) do
   local id, integration, markers = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
   local receipt, blob, held = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
   local released = blob == ''
-  local events = tonumber(ARGV[a + 6])
+  local events, topic, notice = tonumber(ARGV[a + 6]), '', ''
   a = a + 7
+  if held ~= '' then topic, notice, a = ARGV[a], ARGV[a + 1], a + 2 end
   local native, first_marker = KEYS[k], k + 1
   k = k + 1 + markers
   local seen = false
@@ -82,6 +83,10 @@ for _ = 1, tonumber(ARGV[1]) do
     end
     if held ~= '' then
       redis.call('HSET', native, 'q', held)
+      if topic ~= '' then
+        redis.call('HINCRBY', untold, 'n:' .. topic, 1)
+        redis.call('HSET', untold, 't:' .. topic, notice)
+      end
       redis.call('ZADD', quarantine, now, id)
       redis.call('PEXPIRE', native, quarantine_keep)
     elseif open == 0 then
