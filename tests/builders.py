@@ -339,6 +339,16 @@ class Running:
         """How many keys the whole store has."""
         return int(await call(self.store, "DBSIZE"))  # type: ignore[call-overload]
 
+    async def told(self) -> None:
+        """Wait until the gateway has told of a first webhook: from then on it rests by itself."""
+
+        async def nothing_left() -> bool:
+            established = {"type": "integration.connection.established"}
+            listed = (await self.api.get("/v1/events", **established)).json["data"]
+            return bool(listed) and not await self.runtime.gateway.notices.untold()
+
+        await eventually(nothing_left)
+
     async def own_keys(self) -> set[str]:
         """The keys of this gateway."""
         pattern = f"{self.keys.prefix}:*"

@@ -4,7 +4,8 @@ Only this module knows where the shipped files lie: inside the package in a whee
 in a checkout.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +16,8 @@ from onehook.core.mapping.problems import MappingError, Problem, Source
 from onehook.errors import SettingsError
 
 MAX_SAMPLE = 32 * 1024 * 1024
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_EXTENDS = re.compile(r"^extends\s*:", re.MULTILINE)
 Stamp: TypeAlias = tuple[int, int, int]  # of a file: when it was changed, in ns; size; inode
 
 
@@ -87,14 +90,42 @@ def read_file(path: Path) -> MappingFile:
 
     def parent_of(name: str) -> Source | None:
         extended.append(name)
-        for folder in (path.parent, shipped_folder()):
-            candidate = folder / f"{name}.yaml"
-            if candidate.is_file() and candidate.resolve() != path.resolve():
+        for candidate in _named(name, (path.parent, shipped_folder())):
+            if candidate.resolve() != path.resolve():
                 return _source(candidate)[1]
         return None
 
     mapping = compile_mapping(source, parent_of)
     return MappingFile(path, mapping, stamp, bool(extended))
+
+
+def _named(name: str, folders: Iterable[Path]) -> Iterator[Path]:
+    """The mapping files called *name*; what is no plain name leads nowhere, nor outside."""
+    if _NAME.fullmatch(name):
+        for folder in folders:
+            path = folder / f"{name}.yaml"
+            if path.is_file():
+                yield path
+
+
+def compile_text(text: str, folders: Sequence[Path], name: str) -> CompiledMapping:
+    """Compile a mapping that is no file; messages call it *name*.
+
+    ``extends`` is looked for in *folders*, the last one first. A parent that extends another itself
+    is passed over: an operator's file over a shipped one may be what is being edited, and has the
+    name of the platform that it extends.
+
+    Raises:
+        MappingError: with every problem in it.
+        SettingsError: what it extends cannot be read.
+    """
+
+    def parent_of(parent: str) -> Source | None:
+        found = [_source(path)[1] for path in _named(parent, reversed(folders))]
+        parents = (one for one in found if not _EXTENDS.search(one.text))
+        return next(parents, found[0] if found else None)
+
+    return compile_mapping(Source(name, text), parent_of)
 
 
 def _source(path: Path) -> tuple[Stamp, Source]:

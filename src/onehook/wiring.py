@@ -39,6 +39,7 @@ from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.web.gateway import Gateway, Readiness
+from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
 
@@ -76,6 +77,7 @@ class Runtime:
         self._stop = asyncio.Event()
         self._stop_store = asyncio.Event()
         self._pausing = asyncio.Lock()
+        self.workbench = Workbench()
         self._tasks: list[asyncio.Task[object]] = []
         self._server: EmbeddedServer | None = None
         self._store_watch: asyncio.Task[None] | None = None
@@ -135,6 +137,7 @@ class Runtime:
                 max_body=settings.max_body,
             ),
             drift=self.drift,
+            workbench=self.workbench,
             notices=notices,
             readiness=readiness,
             origin=[""],
@@ -238,6 +241,7 @@ class Runtime:
     async def stop(self) -> None:
         """Stop accepting, commit what is in hand, finish attempts in flight, close the store."""
         self._stop.set()
+        self.workbench.close()
         readiness = getattr(self, "gateway", None)
         if readiness is not None:
             self.gateway.readiness.set("stopping", holds=True)

@@ -10,11 +10,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
 from onehook.api import (
+    backtest,
     deliveries,
     drift,
     events,
     integrations,
     platforms,
+    preview,
     quarantine,
     schemas,
     subscriptions,
@@ -25,6 +27,8 @@ from onehook.web.operations import NoBody, NoQuery, Operation
 OPERATIONS: Sequence[Operation] = (
     *platforms.OPERATIONS,
     *drift.OPERATIONS,
+    *preview.OPERATIONS,
+    *backtest.OPERATIONS,
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,

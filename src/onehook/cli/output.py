@@ -4,8 +4,9 @@ import sys
 
 from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=True)
-talk = Console(stderr=True, highlight=False, soft_wrap=True)
+# Not emoji: rich would take the line number of file.yaml:100:10 for one.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def fail(message: str) -> None:

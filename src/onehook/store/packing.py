@@ -22,7 +22,7 @@ _OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 1,
     zstd.CompressionParameter.hash_log: 12,
 }
-_WEBHOOK_ID = 30  # "whk_" and 26 characters, before each packed event
+WEBHOOK_ID = 30  # "whk_" and 26 characters, before each packed event
 
 
 _local = threading.local()  # making a compressor costs more than using it, and it is no one else's
@@ -76,9 +76,9 @@ def unpack_native(packed: bytes) -> Native:
 
 def pack_event(webhook_id: str, body: bytes) -> bytes:
     """An event's JSON for the store."""
-    return webhook_id.encode().ljust(_WEBHOOK_ID) + compress(body)
+    return webhook_id.encode().ljust(WEBHOOK_ID) + compress(body)
 
 
 def unpack_event(packed: bytes) -> tuple[str, bytes]:
     """Webhook id and JSON of an event."""
-    return packed[:_WEBHOOK_ID].decode().rstrip(), decompress(packed[_WEBHOOK_ID:])
+    return packed[:WEBHOOK_ID].decode().rstrip(), decompress(packed[WEBHOOK_ID:])

@@ -220,6 +220,13 @@ class Registry:
         unsigned = record.verify == "none"
         return Integration(info, mapping, secrets, unsigned=unsigned, active=record.active)
 
+    def trial(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
+        """The integration as it would be with *mapping*; nothing in use learns from it."""
+        made = self.running(record, mapping)
+        live = self.snapshot.running.get(record.id)
+        made.knowledge = None if live is None else live.knowledge
+        return made
+
     def target(self, record: SubscriptionRecord) -> Subscription:
         """The subscription that *record* describes, its secret opened."""
         return Subscription(

@@ -16,6 +16,7 @@ from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.registry import Registry
 from onehook.web.retries import Retrier
+from onehook.web.workbench import Workbench
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Gateway:
     quarantine: QuarantineStore
     retrier: Retrier
     drift: Drift
+    workbench: Workbench
     notices: NoticeStore
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is

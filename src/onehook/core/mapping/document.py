@@ -13,7 +13,7 @@ from onehook.core.mapping.paths import Path
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
 from onehook.core.mapping.proofs import Handshake, VerifySection
-from onehook.core.mapping.source import Map
+from onehook.core.mapping.source import Map, Node
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import Model
 
@@ -57,6 +57,7 @@ class Rule:
     source: Path | None  # ``with:`` of the data
     changes: Many
     references: Many
+    nodes: Mapping[str, Node]  # what it states, or a group that it stands in: for who asks where
 
 
 @dataclass(frozen=True, slots=True)
