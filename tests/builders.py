@@ -339,15 +339,14 @@ class Running:
         """How many keys the whole store has."""
         return int(await call(self.store, "DBSIZE"))  # type: ignore[call-overload]
 
-    async def told(self) -> None:
-        """Wait until the gateway has told of a first webhook: from then on it rests by itself."""
+    async def rests(self, sender: Sender) -> None:
+        """Wait until the gateway has written down that it heard of *sender*: the last by itself."""
+        notices = self.runtime.gateway.notices
 
-        async def nothing_left() -> bool:
-            established = {"type": "integration.connection.established"}
-            listed = (await self.api.get("/v1/events", **established)).json["data"]
-            return bool(listed) and not await self.runtime.gateway.notices.untold()
+        async def noted() -> bool:
+            return sender.id in await notices.heard() and not await notices.untold()
 
-        await eventually(nothing_left)
+        await eventually(noted)
 
     async def own_keys(self) -> set[str]:
         """The keys of this gateway."""
