@@ -165,7 +165,8 @@ def read_mappings(extra: Path | None) -> Sequence[MappingFile]:
 
 
 @cache
-def _sample(name: str) -> Any:
+def sample(name: str) -> Any:
+    """A body of ``mappings/samples``, without its ``.json``; not to be changed."""
     return json.loads((shipped_folder() / "samples" / f"{name}.json").read_bytes())
 
 
@@ -184,7 +185,7 @@ class Native:
 
 def issue(number: int = 1, delivery: str | None = None) -> Native:
     """GitHub's ``issues.opened``: one ``ticketing.ticket.created``."""
-    body = _sample("github/issues.opened")
+    body = sample("github/issues.opened")
     changed = {**body, "issue": {**body["issue"], "number": number, "id": 4_000_000 + number}}
     return github("issues", changed, delivery)
 
@@ -201,7 +202,7 @@ def github(event: str, body: object, delivery: str | None = None) -> Native:
 
 def membership(delivery: str | None = None) -> Native:
     """GitHub's ``membership.added``: a webhook without a time, which may come again as news."""
-    return github("membership", _sample("github/membership.added"), delivery)
+    return github("membership", sample("github/membership.added"), delivery)
 
 
 def acme(kind: str, id_: str | None = None, **more: object) -> Native:

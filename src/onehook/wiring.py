@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -34,6 +35,7 @@ from onehook.store.events import EventStore, Retention
 from onehook.store.keys import Keys
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
@@ -139,6 +141,7 @@ class Runtime:
             drift=self.drift,
             workbench=self.workbench,
             notices=notices,
+            references=self.references,
             readiness=readiness,
             origin=[""],
         )
@@ -173,6 +176,8 @@ class Runtime:
                     registry = make()
                     await registry.open()
                     await self._first_key(registry)
+                    self.references = ReferenceIndex(self.client, registry.keys)
+                    await self.references.recall(registry.sightings)
                     return registry
             except StoreUnavailableError as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -253,6 +258,8 @@ class Runtime:
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.drift.flush()
+            with suppress(RedisError, OSError):  # else the next start learns it again
+                await self.gateway.registry.keep_lessons()
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
@@ -274,9 +281,12 @@ class Runtime:
                 await act()
 
     async def _refresh(self) -> None:
-        """Take up other gateways' changes, and tell whether the store answers."""
+        """Take up what other gateways changed, learnt and saw; tell whether the store answers."""
+        registry = self.gateway.registry
         try:
-            await self.gateway.registry.refresh()
+            await registry.keep_lessons()
+            await registry.refresh()
+            await self.references.catch_up(registry.sightings)
         except (RedisError, OSError, SettingsError) as error:
             self.gateway.readiness.set("store_unavailable", holds=True)
             log.warning("store.unreachable", error=type(error).__name__)

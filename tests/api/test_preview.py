@@ -125,7 +125,7 @@ async def test_preview_writes_nothing(start_gateway: StartGateway, tmp_path: Pat
     assert ":h.example.com:" in found["events"][0]["data"]["urn"]
     assert await gateway.own_keys() == before
     assert gateway.runtime.gateway.registry.snapshot is snapshot
-    assert snapshot.running[sender.id].host is None
+    assert snapshot.running[sender.id].learnt.lessons() == []
     assert (await gateway.api.get("/v1/platforms/acme/drift")).json["data"] == []
 
 

@@ -29,22 +29,22 @@ def test_each_field_names_its_rule_and_line(
     assert "nothing there in this webhook" in line
 
 
+def test_a_urn_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its ``:ticket:`` is no emoji."""
+    headers = tmp_path / "headers"
+    headers.write_text("X-GitHub-Event: issues\n")
+
+    explain(GITHUB, body=OPENED.with_name("issues.opened.json"), headers=headers)
+
+    assert "oh:github:github.com:ticket:" in capsys.readouterr().out
+
+
 def test_a_webhook_without_a_rule_is_one(tmp_path: Path) -> None:
     """What would be quarantined ends with exit code 1."""
     body = tmp_path / "body.json"
     body.write_text(json.dumps({"action": "made up"}))
 
     assert explain(GITHUB, body=body) == 1
-
-
-def test_places_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line number between two colons, such as :100:, is a number and no emoji."""
-    headers = tmp_path / "headers"
-    headers.write_text("X-GitHub-Event: pull_request\n")
-
-    explain(GITHUB, body=OPENED, headers=headers)
-
-    assert "github.yaml:100:" in capsys.readouterr().out
 
 
 def test_missing_field_names_the_line_that_states_it(

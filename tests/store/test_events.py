@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from onehook.core.model import EventId, Headers, Webhook, WebhookId
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.store import scripts
 from onehook.store.deliveries import DeliveryStore, Record
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Retention, Route
@@ -59,6 +60,7 @@ class Shelf:
                 "scm.commit.pushed",
                 pack_event(webhook_id, f'{{"id":"{id_}"}}'.encode()),
                 [Route(one, lease, paused) for one in subscriptions],
+                Indexed((f"entry of {id_}".encode(),), (b"12345678",)),
             )
             for id_ in ids
         ]
@@ -324,7 +326,7 @@ async def test_redelivery_after_the_markers_ended_leaves_nothing_for_ever(shelf:
 # -- scripts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["commit", "due", "lease", "record"])
+@pytest.mark.parametrize("name", ["commit", "due", "lease", "record", "sightings"])
 async def test_every_script_loads(client: Redis, name: str) -> None:
     """The server compiles every script."""
     assert await client.script_load(Script(name).text)

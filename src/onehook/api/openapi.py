@@ -18,6 +18,7 @@ from onehook.api import (
     platforms,
     preview,
     quarantine,
+    references,
     schemas,
     subscriptions,
 )
@@ -35,6 +36,7 @@ OPERATIONS: Sequence[Operation] = (
     *events.OPERATIONS,
     *deliveries.OPERATIONS,
     *quarantine.OPERATIONS,
+    *references.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
 _PARAMETER = re.compile(r"\{(\w+)\}")

@@ -41,6 +41,7 @@ class PlatformOut(BaseModel):
     version: str
     file: str
     status: Status
+    setup: list[str]
     settings: list[SettingOut]
     rules: list[RuleOut]
     ignores: list[str]
@@ -104,6 +105,7 @@ def show(library: Library, platform: str) -> PlatformOut:
         version=mapping.version,
         file=file.name,
         status=library.status(platform),
+        setup=list(mapping.setup),
         settings=settings,
         rules=[RuleOut(id=rule.id, emits=rule.emit) for rule in mapping.leaves()],
         ignores=list(dict.fromkeys(reason for _, reason in mapping.ignores)),

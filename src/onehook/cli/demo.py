@@ -210,7 +210,7 @@ async def _send(
 ) -> Row:
     """Post *sample* as its vendor would, signed with the integration's secret."""
     now = SystemClock().now()
-    body = _fresh(scheme, sample.body, now)
+    body = fresh(scheme, sample.body, now)
     bare = Webhook(Headers(), body, now)
     plain, hidden = settings
     proof = sign(scheme, bare, hidden, plain, now)
@@ -224,7 +224,7 @@ async def _send(
     return row
 
 
-def _fresh(scheme: Scheme, body: bytes, now: datetime) -> bytes:
+def fresh(scheme: Scheme, body: bytes, now: datetime) -> bytes:
     """*body* with the time of now, where the proof is dated by the body itself."""
     stamp = scheme.timestamp if isinstance(scheme, Hmac) else None
     if stamp is None or not isinstance(stamp.source, BodyPath):

@@ -25,6 +25,7 @@ from onehook.mappings import MAX_SAMPLE, MappingFile, read_file, shipped_folder
 
 app = App(name="mapping", help="Test mapping files, and ask what they make of webhooks.")
 app.command("onehook.cli.backtest:backtest")
+app.command("onehook.cli.mapping_docs:docs")
 
 
 @app.command

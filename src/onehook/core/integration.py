@@ -13,6 +13,7 @@ from onehook.core.bodies import BodyError, check_media_type, parse_body
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
+    Emitted,
     Identity,
     Outcome,
     Quarantined,
@@ -21,8 +22,8 @@ from onehook.core.mapping.normalize import (
     make_context,
     normalize,
 )
-from onehook.core.model import IntegrationInfo, Webhook
-from onehook.core.references import Knowledge, KnownIntegration, find
+from onehook.core.model import Event, IntegrationInfo, Webhook
+from onehook.core.references import Knowledge, KnownIntegration, Learnt, Lesson, find, prefixes_in
 from onehook.core.signatures import (
     Scheme,
     Secrets,
@@ -78,9 +79,10 @@ class Integration:
         names = proof_headers(self.scheme, info.settings) if self.scheme else frozenset[str]()
         self._redacted = names | _ALWAYS_REDACTED
         self._signs_the_body = self.scheme is not None and signs_the_body(self.scheme)
-        self.host = _host_setting(info.settings)  # in its links; learnt from its webhooks otherwise
+        self._host = _host_setting(info.settings)  # in its links, until its webhooks say more
         self.knowledge: Knowledge | None = None  # of all integrations, to find references with
-        self.learnt: Callable[[], None] = _nobody
+        self.learnt = Learnt()  # from its webhooks
+        self.teach: Callable[[Integration, Lesson], None] = _nobody  # told of each new lesson
 
     def _scheme(self, *, unsigned: bool) -> Scheme | None:
         """The proof asked for; None if a usable secret is missing, so nothing can be verified."""
@@ -138,26 +140,40 @@ class Integration:
             body, problem = None, Quarantined(error.reason, error.detail)
         context = make_context(self.mapping, webhook, self.info, body)
         parts = parts or dedupe_parts(self.mapping, digest, context)
-        self._learn(context.host)
+        self._learn_host(context.host, webhook)
         if self.knowledge is not None:
             context.references = partial(find_references, knowledge=self.knowledge)
         outcome = problem or normalize(
             self.mapping, webhook, self.info, context, Identity(parts, digest)
         )
+        if isinstance(outcome, Emitted):
+            self._learn_keys(outcome.events)
         signed = None if is_repeatable(self.mapping, context) else self._signed(webhook, digest)
         name = context.event_name
         return Normalized(outcome, parts, signed, digest, name if isinstance(name, str) else None)
 
-    def _learn(self, host: str) -> None:
-        if self.host is None and host != self.info.id:
-            self.host = host
-            self.learnt()
+    def _learn_host(self, host: str, webhook: Webhook) -> None:
+        if host in self.learnt.hosts or host == self.info.id:  # the id: none is known
+            return
+        at_ms = round(webhook.received_at.timestamp() * 1000)
+        if (lesson := self.learnt.learn_host(host, at_ms)) is not None:
+            self.teach(self, lesson)
+
+    def _learn_keys(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if (lesson := self.learnt.learn_ticket(event)) is not None:
+                self.teach(self, lesson)
 
     def known(self) -> KnownIntegration:
-        """What references to its things look like. Ticket prefixes are not learnt yet."""
-        mapping = self.mapping
+        """What references to its things look like, as far as it was stated or learnt."""
+        mapping, settings = self.mapping, self.info.settings
+        hosts = list(reversed(self.learnt.hosts))
+        if self._host is not None and self._host not in hosts:
+            hosts.append(self._host)
+        stated = prefixes_in(settings.get(mapping.links.prefixes or "") or "")
+        prefixes = {**dict.fromkeys(stated), **self.learnt.prefixes}
         return KnownIntegration(
-            self.info.id, mapping.platform, self.host, frozenset(), mapping.fold
+            self.info.id, mapping.platform, tuple(hosts), prefixes, mapping.fold
         )
 
     def _signed(self, webhook: Webhook, digest: str) -> str | None:
@@ -184,7 +200,7 @@ def find_references(
     return list[JsonValue](find(data, event_type, knowledge))
 
 
-def _nobody() -> None:
+def _nobody(_integration: Integration, _lesson: Lesson) -> None:
     """Nobody wants to know what is learnt."""
 
 

@@ -6,21 +6,13 @@ from typing import Protocol
 
 import msgspec
 
-from onehook.core.model import (
-    Delivery,
-    Event,
-    EventId,
-    IntegrationInfo,
-    Subscription,
-    WebhookId,
-)
+from onehook.core.model import Delivery, EventId, Subscription
 from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
-from onehook.core.routing import Routes
+from onehook.core.references import Indexed
 from onehook.metrics import Metrics
 from onehook.store.batches import Batcher
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Route
-from onehook.store.packing import pack_event
 
 MAX_WEBHOOKS = 64
 MAX_BYTES = 2 * 1024 * 1024
@@ -55,6 +47,7 @@ class EventToCommit(msgspec.Struct, frozen=True):
     body: bytes
     packed: bytes
     subscriptions: Sequence[Subscription]
+    indexed: Indexed
 
 
 class WebhookToCommit(msgspec.Struct, frozen=True):
@@ -149,7 +142,7 @@ class Committer:
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
                 routes.append(Route(subscription.id, lease, subscription.paused))
-            events.append(CommitEvent(event.id, event.type, event.packed, routes))
+            events.append(CommitEvent(event.id, event.type, event.packed, routes, event.indexed))
         return CommitWebhook(
             webhook.receipt,
             webhook.integration_id,
@@ -159,15 +152,3 @@ class Committer:
             webhook.held,
             webhook.notice,
         )
-
-
-def to_commit(
-    webhook_id: WebhookId, events: Sequence[Event], routes: Routes, integration: IntegrationInfo
-) -> list[EventToCommit]:
-    """*events* of one webhook, packed, each with the subscriptions that want it."""
-    return [
-        EventToCommit(
-            e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, integration)
-        )
-        for e in events
-    ]

@@ -9,6 +9,7 @@ import msgspec
 from onehook.core.model import EventId, WebhookId
 from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.packing import Native, unpack_event, unpack_native
@@ -34,6 +35,7 @@ class CommitEvent(msgspec.Struct, frozen=True):
     type: str
     packed: bytes
     routes: Sequence[Route]
+    indexed: Indexed  # which other things it names
 
 
 class CommitWebhook(msgspec.Struct, frozen=True):
@@ -95,7 +97,7 @@ class EventStore:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
         names = self.keys
-        keys = [names.due, names.index, names.quarantine, names.untold]
+        keys = [names.due, names.index, names.quarantine, names.untold, *names.references]
         keep = self.retention
         arguments: list[Argument] = [
             len(batch),
@@ -135,7 +137,9 @@ class EventStore:
             arguments += notice_arguments(webhook.notice)
         for event in webhook.events:
             keys += [names.event(event.id), names.deliveries(event.id)]
-            arguments += [event.id, event.type, event.packed, len(event.routes)]
+            entries, things = event.indexed
+            arguments += [event.id, event.type, event.packed, b"".join(things)]
+            arguments += [len(entries), len(event.routes), *entries]
             for route in event.routes:
                 keys += [names.queue(route.subscription_id), names.log(route.subscription_id)]
                 lease = milliseconds(route.lease)

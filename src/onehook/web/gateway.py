@@ -14,6 +14,7 @@ from onehook.store.drift import Drift
 from onehook.store.events import EventStore
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
 from onehook.web.retries import Retrier
 from onehook.web.workbench import Workbench
@@ -57,6 +58,7 @@ class Gateway:
     drift: Drift
     workbench: Workbench
     notices: NoticeStore
+    references: ReferenceIndex
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

@@ -14,6 +14,7 @@ from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.document import CompiledMapping, Dedupe, Reply, SettingSpec
 from onehook.core.mapping.extending import extended
+from onehook.core.mapping.links import compile_links
 from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.proofs import compile_handshakes, compile_verify
 from onehook.core.mapping.reader import Reader
@@ -28,9 +29,10 @@ from onehook.core.schema.base import FieldSpec, Kind
 FORMAT = "mapping/v1"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
-    "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
+    "onehook", "platform", "version", "setup", "settings", "extends", "disable", "verify",
+    "handshake",
+    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "links", "tables",
+    "shapes", "rules", "ignore", "tests",
 )  # fmt: skip
 _TEXT = FieldSpec("text", Kind.TEXT, required=False)
 
@@ -90,6 +92,7 @@ class _Document:
             self._value("event_name"),
             self._value("host"),
             reader.one_of("urn_case", ("keep", "lower", "upper"), "keep"),
+            compile_links(top.get("links"), self.report),
             branch,
             self._ignores(),
             tests,
@@ -97,6 +100,8 @@ class _Document:
             self.values.plans,
             decoder(reads_of(top, self.values.shapes).type()),
             (),
+            top,
+            self._setup(),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
             for name in dict.fromkeys(self.report.used_settings):
@@ -128,6 +133,15 @@ class _Document:
                 tuple(str(n.value) for n in reader.items("choices") if isinstance(n, Scalar)),
             )
         return found
+
+    def _setup(self) -> tuple[str, ...]:
+        steps: list[str] = []
+        for node in self.reader.items("setup"):
+            if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
+                steps.append(node.value)
+            else:
+                self.report("E002", node.place, "setup: is a list of steps, each a text")
+        return tuple(steps)
 
     def _tables(self) -> dict[str, Table]:
         tables: dict[str, Table] = {}

@@ -9,11 +9,12 @@ from onehook.core.mapping.changes import Many
 from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.conditions import Condition, Subject
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.links import Links
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
 from onehook.core.mapping.proofs import Handshake, VerifySection
-from onehook.core.mapping.source import Map, Node
+from onehook.core.mapping.source import Map
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import Model
 
@@ -57,7 +58,6 @@ class Rule:
     source: Path | None  # ``with:`` of the data
     changes: Many
     references: Many
-    nodes: Mapping[str, Node]  # what it states, or a group that it stands in: for who asks where
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ class CompiledMapping:
     event_name: Get
     host: Get
     fold: str
+    links: Links
     branch: Branch
     ignores: tuple[tuple[Condition, str], ...]
     tests: tuple[Map, ...]
@@ -130,6 +131,8 @@ class CompiledMapping:
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
     read: Callable[[bytes], JsonValue]  # decodes of a body what the mapping looks at
     warnings: tuple[Problem, ...]
+    document: Map  # the file as it was read, laid over the one that it extends
+    setup: tuple[str, ...] = ()  # what to do at the vendor's side, a step each
 
     def leaves(self) -> Iterator[Rule]:
         """Every rule that emits, in order."""

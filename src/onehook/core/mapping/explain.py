@@ -1,6 +1,6 @@
 """Why an event is as it is: which rule made it, which line gave each field, what was missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onehook.core import identity
@@ -17,9 +17,10 @@ from onehook.core.mapping.normalize import (
     make_context,
     normalize,
 )
+from onehook.core.mapping.outline import leaves, outline, plans_of
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place
-from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
+from onehook.core.mapping.source import Map, Node, Scalar, plain
 from onehook.core.model import Event, IntegrationInfo, Webhook
 
 _LONGEST = 120  # characters of a value as it is shown
@@ -106,7 +107,7 @@ def _missing(
             node: Node | None = None
             for name in names:
                 node = None if plan is None else plan.origins.get(name)
-                plan = None if node is None else _plan_of(mapping, node)
+                plan = None if node is None else next(plans_of(mapping, node), None)
             return rule.place if node is None else node.place
     return None
 
@@ -139,18 +140,18 @@ def trace_events(mapping: CompiledMapping, outcome: Outcome) -> list[EventTrace]
     """The origin of every field of the events in *outcome*."""
     if not isinstance(outcome, Emitted):
         return []
-    by_id = {rule.id: rule for rule in mapping.leaves()}
+    by_id = {rule.id: (rule, stated.parts) for rule, stated in leaves(outline(mapping))}
     traces: list[EventTrace] = []
     for event in outcome.events:
-        rule = by_id[event.rule]
+        rule, parts = by_id[event.rule]
         own = _origins(mapping, rule.data, dict(event.data), "/data")
-        traces.append(EventTrace(event, rule, (*_of_rule(mapping, rule, event), *own)))
+        traces.append(EventTrace(event, rule, (*_of_rule(mapping, parts, event), *own)))
     return traces
 
 
-def _of_rule(mapping: CompiledMapping, rule: Rule, event: Event) -> Iterator[Origin]:
-    """What the rule states beside the data: time, actor and changes."""
-    at, actor, changes = (rule.nodes.get(name) for name in ("at", "actor", "changes"))
+def _of_rule(mapping: CompiledMapping, parts: Mapping[str, Node], event: Event) -> Iterator[Origin]:
+    """What the rule states beside the data, or its groups do: time, actor and changes."""
+    at, actor, changes = (parts.get(name) for name in ("at", "actor", "changes"))
     if at is not None:
         occurred = event.envelope["timestamp_basis"] == "occurred"
         note = "" if occurred else "nothing there in this webhook: when it was received"
@@ -171,7 +172,7 @@ def _origins(
 
 def _values(mapping: CompiledMapping, node: Node, value: JsonValue, at: str) -> Iterator[Origin]:
     """The origin of *value*, which *node* states; of an object, of each of its fields."""
-    below = None if value is None else _plan_of(mapping, node)
+    below = None if value is None else next(plans_of(mapping, node), None)
     if below is None:
         yield Origin(at, value, node.place, _shown(node), _note(value, node))
     elif isinstance(value, dict):
@@ -180,22 +181,6 @@ def _values(mapping: CompiledMapping, node: Node, value: JsonValue, at: str) -> 
         for index, item in enumerate(value):
             if isinstance(item, dict):
                 yield from _origins(mapping, below, item, f"{at}/{index}")
-
-
-def _plan_of(mapping: CompiledMapping, node: Node) -> Plan | None:
-    """The plan that *node*, or a branch of it, was made into."""
-    found = mapping.plans.get(id(node))
-    if found is not None:
-        return found
-    branches: tuple[Node, ...] = ()
-    if isinstance(node, Map):
-        branches = tuple(
-            v for k, v in node.items.items() if k in ("then", "else", "coalesce", "as")
-        )
-    elif isinstance(node, Seq):
-        branches = node.items
-    plans = (_plan_of(mapping, branch) for branch in branches)
-    return next((plan for plan in plans if plan is not None), None)
 
 
 def _shown(node: Node) -> str:

@@ -86,6 +86,8 @@ class Plan:
     model: type[Model]
     build: Build
     origins: Mapping[str, Node]  # where each field's value stands in the file
+    native: tuple[str, ...]  # names that the mapping adds, beside those of enum fields
+    custom: tuple[str, ...]
 
 
 class _Code:
@@ -167,9 +169,9 @@ def _field(code: _Code, field: FieldPlan) -> None:
 
 def _follow(code: _Code, target: str, path: Path) -> None:
     """Put what *path* leads to into *target*, None where it leads nowhere."""
-    names = path.names or ()
-    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names[0]!r})")
-    for name in names if path.absolute else names[1:]:
+    names = list(path.names or ())
+    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names.pop(0)!r})")
+    for name in names:
         code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
 
 

@@ -155,7 +155,6 @@ class RuleCompiler:
             source,
             compile_changes(parts.get("changes"), model, self.values),
             compile_references(parts.get("references"), self.values),
-            parts,
         )
 
     def _data(
