@@ -7,6 +7,7 @@ import pytest
 
 from onehook.cli.mapping import explain
 from onehook.mappings import shipped_folder
+from tests.builders import ACME, write_acme
 
 GITHUB = shipped_folder() / "github.yaml"
 OPENED = shipped_folder() / "samples" / "github" / "pull_request.opened.json"
@@ -44,3 +45,17 @@ def test_a_webhook_without_a_rule_is_one(tmp_path: Path) -> None:
     body.write_text(json.dumps({"action": "made up"}))
 
     assert explain(GITHUB, body=body) == 1
+
+
+def test_missing_field_names_the_line_that_states_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a webhook without a required field, the field's place in the file is told."""
+    body = tmp_path / "body.json"
+    body.write_text(json.dumps({"kind": "tickets", "tickets": [{"id": "1"}]}))
+    path = write_acme(tmp_path / "mappings") / "acme.yaml"
+
+    assert explain(path, body=body) == 1
+
+    line = next(n for n, text in enumerate(ACME.splitlines(), 1) if "title: $.title" in text)
+    assert f"acme.yaml:{line}:" in capsys.readouterr().out

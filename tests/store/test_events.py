@@ -52,7 +52,8 @@ class Shelf:
         """A webhook of that *name* whose events go to *subscriptions*."""
         webhook_id = WebhookId(f"whk_{name:0>26}")
         ids = [EventId(f"evt_{f'{name}{n}':0>26}") for n in range(events)]
-        native = pack_native("int_1", Webhook(Headers(), name.encode(), NOW), [], quarantined)
+        native = pack_native("int_1", Webhook(Headers(), name.encode(), NOW), [])
+        held = b"" if quarantined is None else b"why"
         made = [
             CommitEvent(
                 id_,
@@ -67,7 +68,7 @@ class Shelf:
             webhook_id, "d" * 16, tuple((one.id, one.type) for one in made), quarantined
         )
         keys = [self.keys.marker("int_1", "id", [m]) for m in markers or [name]]
-        return CommitWebhook(receipt, "int_1", keys, native, made)
+        return CommitWebhook(receipt, "int_1", keys, native, made, held)
 
     async def dump(self) -> dict[bytes, bytes]:
         """Every key of this test and its content; what time alone changes is left out."""

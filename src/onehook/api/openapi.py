@@ -10,10 +10,14 @@ from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
 from onehook.api import (
+    backtest,
     deliveries,
+    drift,
     events,
     integrations,
     platforms,
+    preview,
+    quarantine,
     references,
     schemas,
     subscriptions,
@@ -23,11 +27,15 @@ from onehook.web.operations import NoBody, NoQuery, Operation
 
 OPERATIONS: Sequence[Operation] = (
     *platforms.OPERATIONS,
+    *drift.OPERATIONS,
+    *preview.OPERATIONS,
+    *backtest.OPERATIONS,
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
     *events.OPERATIONS,
     *deliveries.OPERATIONS,
+    *quarantine.OPERATIONS,
     *references.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]

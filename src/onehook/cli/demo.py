@@ -28,7 +28,7 @@ from onehook.core.mapping.testing import Sample, samples
 from onehook.core.model import Headers, Webhook
 from onehook.core.signatures import BodyPath, Hmac, Scheme, TimeFormat, sign
 from onehook.errors import OnehookError
-from onehook.mappings import MappingFile, read_all
+from onehook.mappings import MappingFile
 from onehook.settings import load
 from onehook.wiring import Runtime
 
@@ -127,7 +127,7 @@ async def _demo(*, once: bool, port: int, data: Path) -> int:
         async with aiohttp.ClientSession(runtime.url, headers=headers) as session:
             subscription = await _post(session, "/v1/subscriptions", {"url": url, "name": "demo"})
             receiver.secret = subscription["secret"]
-            await _show(seen, _send_all(session, seen, read_all(settings.mappings)))
+            await _show(seen, _send_all(session, seen, runtime.gateway.mappings))
         if once:
             return _verdict(seen)
         _invite(runtime)

@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-# Without emoji: rich would show the `:ticket:` in a urn as one.
+# Without emoji: rich would show one for `:ticket:` in a urn, or line 100 of file.yaml:100:10.
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 

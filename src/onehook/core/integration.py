@@ -67,6 +67,7 @@ class Applied(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]
     signed: str | None
     body_digest: str
+    event_name: str | None
 
 
 class Normalized(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ class Normalized(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]  # of the first dedupe marker
     signed: str | None  # digest of the signed bytes, for the second one; None: there is none
     body_digest: str
+    event_name: str | None  # the vendor's own; None: the mapping tells none
 
 
 class Integration:
@@ -140,13 +142,17 @@ class Integration:
             return
         verify(self.scheme, webhook, self.secrets_at(now), self.info.settings, now)
 
-    def normalize(self, webhook: Webhook, max_bytes: int) -> Normalized:
+    def normalize(
+        self, webhook: Webhook, max_bytes: int, parts: tuple[str, ...] | None = None
+    ) -> Normalized:
         """Parse a verified webhook and turn it into events: the three steps below in one.
+
+        *parts* are its dedupe parts if it is not the first time: its events' ids come from them.
 
         Raises:
             InvalidRequestError: its media type, encoding or size is not taken.
         """
-        return self.complete(self.apply(webhook, self.parse(webhook, max_bytes)))
+        return self.complete(self.apply(webhook, self.parse(webhook, max_bytes), parts))
 
     def parse(self, webhook: Webhook, max_bytes: int) -> Parsed:
         """Read the body of a verified webhook.
@@ -161,11 +167,13 @@ class Integration:
         except BodyError as error:
             return Parsed(None, digest, Quarantined(error.reason, error.detail))
 
-    def apply(self, webhook: Webhook, parsed: Parsed) -> Applied:
-        """Apply the rules of the mapping."""
+    def apply(
+        self, webhook: Webhook, parsed: Parsed, parts: tuple[str, ...] | None = None
+    ) -> Applied:
+        """Apply the rules of the mapping; *parts* as in :meth:`normalize`."""
         mapping, digest = self.mapping, parsed.digest
         context = make_context(mapping, webhook, self.info, parsed.body)
-        parts = dedupe_parts(mapping, digest, context)
+        parts = parts or dedupe_parts(mapping, digest, context)
         self._learn_host(context.host, webhook)
         if self.knowledge is not None:
             context.references = partial(find_references, knowledge=self.knowledge)
@@ -173,7 +181,8 @@ class Integration:
             mapping, webhook, self.info, context, Identity(parts, digest)
         )
         signed = None if is_repeatable(mapping, context) else self._signed(webhook, digest)
-        return Applied(drafted, parts, signed, digest)
+        name = context.event_name
+        return Applied(drafted, parts, signed, digest, name if isinstance(name, str) else None)
 
     def complete(self, applied: Applied) -> Normalized:
         """Find out what the events talk about, and write them down."""
@@ -181,7 +190,9 @@ class Integration:
         outcome = complete(drafted) if isinstance(drafted, Drafts) else drafted
         if isinstance(outcome, Emitted):
             self._learn_keys(outcome.events)
-        return Normalized(outcome, applied.parts, applied.signed, applied.body_digest)
+        return Normalized(
+            outcome, applied.parts, applied.signed, applied.body_digest, applied.event_name
+        )
 
     def _learn_host(self, host: str, webhook: Webhook) -> None:
         if host in self.learnt.hosts or host == self.info.id:  # the id: none is known

@@ -56,14 +56,17 @@ class WebhookToCommit(msgspec.Struct, frozen=True):
     receipt: Receipt
     integration_id: str
     markers: Sequence[str]
-    native: bytes
+    native: bytes | None  # None: it lies in the quarantine, and comes out
     events: Sequence[EventToCommit]
+    held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # of its quarantine
 
     @property
     def size(self) -> int:
         """Roughly the bytes it takes while it waits."""
-        return len(self.native) + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        return (
+            len(self.native or b"") + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        )
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -133,7 +136,9 @@ class Committer:
             routes: list[Route] = []
             for subscription in event.subscriptions:
                 lease = _NOT_LEASED
-                if not subscription.paused and self._deliverer.reserve(subscription):
+                # What comes out of the quarantine may have come by another way: ask the queue.
+                fresh = webhook.native is not None and not subscription.paused
+                if fresh and self._deliverer.reserve(subscription):
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
                 routes.append(Route(subscription.id, lease, subscription.paused))
@@ -144,5 +149,6 @@ class Committer:
             webhook.markers,
             webhook.native,
             events,
+            webhook.held,
             webhook.notice,
         )

@@ -81,9 +81,13 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     taken = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
     request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
     if taken.commit is None:
+        gateway.drift.note(integration.info.type, taken.made, webhook)
         return _ignored(gateway, integration, taken.made)
     patience = integration.mapping.answer_within
     committed = await request.app[COMMITTER].commit(taken.commit, patience)
+    if not committed.duplicate:
+        webhook_id = committed.receipt.webhook_id
+        gateway.drift.note(integration.info.type, taken.made, webhook, webhook_id)
     return _answer(gateway, integration, taken.made, taken.commit, committed)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from onehook.core.integration import Applied, Integration, Normalized, Parsed
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
-from onehook.core.model import Event, Subscription, Webhook, WebhookId
+from onehook.core.model import Event, IntegrationInfo, Subscription, Webhook, WebhookId
 from onehook.core.notices import Notice, quarantined
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed, index
@@ -19,7 +19,8 @@ from onehook.ids import new_id
 from onehook.ingest.committer import EventToCommit, WebhookToCommit
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
-from onehook.store.registry import Registry
+from onehook.store.quarantine import Held
+from onehook.store.registry import Registry, Snapshot
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
 MOST = 32  # webhooks in one round: some 10 ms, after which others may have the loop
@@ -32,7 +33,7 @@ class Taken(msgspec.Struct, frozen=True):
     commit: WebhookToCommit | None
 
 
-class _Routed(msgspec.Struct, frozen=True):
+class Routed(msgspec.Struct, frozen=True):
     """An event, who wants it, and what the index keeps of it."""
 
     event: Event
@@ -50,7 +51,7 @@ class _Item(msgspec.Struct, eq=False):
     parsed: Parsed | None = None
     applied: Applied | None = None
     made: Normalized | None = None
-    routed: Sequence[_Routed] = ()
+    routed: Sequence[Routed] = ()
     taken: Taken | None = None
 
 
@@ -133,11 +134,7 @@ class Steps:
         assert item.made is not None  # noqa: S101
         outcome, info = item.made.outcome, item.integration.info
         if isinstance(outcome, Emitted):
-            snapshot = self._registry.snapshot
-            item.routed = [
-                _Routed(e, snapshot.routes.match(e, info), index(e, snapshot.knowledge))
-                for e in outcome.events
-            ]
+            item.routed = route(outcome.events, info, self._registry.snapshot)
 
     def _pack(self, item: _Item) -> None:
         assert item.made is not None  # noqa: S101
@@ -152,31 +149,49 @@ class Steps:
         markers = [keys.marker(info.id, "id", made.parts)]
         if made.signed is not None:
             markers.append(keys.marker(info.id, "bytes", [made.signed]))
-        reason = detail = None
+        events = pack(webhook_id, item.routed)
+        reason, held = None, b""
         notice: Notice | None = None
         if isinstance(made.outcome, Quarantined):
-            reason, detail = made.outcome.reason, made.outcome.detail
-            notice = quarantined(info, webhook_id, f"{reason}: {detail}", webhook.received_at)
-        events = [
-            EventToCommit(
-                one.event.id,
-                one.event.type,
-                one.event.body,
-                pack_event(webhook_id, one.event.body),
-                one.subscriptions,
-                one.indexed,
-            )
-            for one in item.routed
-        ]
+            reason = made.outcome.reason
+            held = Held.of(info, webhook, made, made.outcome, markers).pack()
+            detail = f"{reason}: {made.outcome.detail}"
+            notice = quarantined(info, webhook_id, detail, webhook.received_at)
         ids = tuple([(event.id, event.type) for event in events])
         return WebhookToCommit(
             Receipt(webhook_id, made.body_digest[:16], ids, reason),
             info.id,
             markers,
-            pack_native(info.id, webhook, item.integration.kept_headers(webhook), reason, detail),
+            pack_native(info.id, webhook, item.integration.kept_headers(webhook)),
             events,
+            held,
             notice,
         )
+
+
+def route(
+    events: Sequence[Event], integration: IntegrationInfo, snapshot: Snapshot
+) -> list[Routed]:
+    """*events* of one webhook, each with who wants it and what it names."""
+    return [
+        Routed(e, snapshot.routes.match(e, integration), index(e, snapshot.knowledge))
+        for e in events
+    ]
+
+
+def pack(webhook_id: WebhookId, routed: Sequence[Routed]) -> list[EventToCommit]:
+    """*routed* events of one webhook as the store takes them."""
+    return [
+        EventToCommit(
+            one.event.id,
+            one.event.type,
+            one.event.body,
+            pack_event(webhook_id, one.event.body),
+            one.subscriptions,
+            one.indexed,
+        )
+        for one in routed
+    ]
 
 
 def _passes(step: Callable[[_Item], None], item: _Item) -> bool:

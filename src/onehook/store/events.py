@@ -44,8 +44,9 @@ class CommitWebhook(msgspec.Struct, frozen=True):
     receipt: Receipt
     integration_id: str
     markers: Sequence[str]  # keys
-    native: bytes  # packed
+    native: bytes | None  # packed; None: it lies in the quarantine, and comes out
     events: Sequence[CommitEvent]
+    held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # to tell, if it is quarantined
 
 
@@ -89,7 +90,8 @@ class EventStore:
 
         Returns the store's time in ms, and for each webhook the receipt that holds and whether
         it is an earlier webhook's: then nothing was written. A batch may be sent again after an
-        unknown outcome: what was written is found again under its own receipt.
+        unknown outcome: what was written is found again under its own receipt. What was deleted
+        before it could come out of the quarantine has a receipt that says `GONE`.
 
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
@@ -127,11 +129,11 @@ class EventStore:
             webhook.integration_id,
             len(webhook.markers),
             receipt.marker(),
-            webhook.native,
-            "0" if receipt.quarantined is None else "1",
+            webhook.native or b"",
+            webhook.held,
             len(webhook.events),
         ]
-        if receipt.quarantined is not None:
+        if webhook.held:
             arguments += notice_arguments(webhook.notice)
         for event in webhook.events:
             keys += [names.event(event.id), names.deliveries(event.id)]

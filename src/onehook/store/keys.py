@@ -6,7 +6,7 @@ same scripts run on a cluster.
 | key | type | holds | life |
 |---|---|---|---|
 | T d:<digest> | string | a dedupe marker: the webhook's receipt | 72 h |
-| T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way | 3 d after the last delivery; quarantined 30 d |
+| T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way; q: why it is in quarantine | 3 d after the last delivery; quarantined 30 d |
 | T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
 | T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | as e |
 | T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
@@ -20,6 +20,7 @@ same scripts run on a cluster.
 | T qn | zset | quarantined webhooks; score = when, ms | 30 d |
 | T un | hash | facts to be told: n:<topic> how many, t:<topic> the latest as JSON | until told |
 | <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | - |
+| <prefix>:{cfg}:drift:<platform> | hash | what did not fit the mapping: name -> count, first and last seen, sample | 30 d after the last |
 | <prefix>:{cfg}:untold | hash | the same, of facts about the configuration | until told |
 | <prefix>:{cfg}:told | hash | what is told only so often -> the moment it was told for, ms | as what it is about |
 | <prefix>:{cfg}:heard | zset | integrations; score = their last verified webhook, ms | as the integration |
@@ -110,6 +111,10 @@ class Keys:
     def dead(self, subscription_id: str) -> str:
         """A subscription's dead letters."""
         return self._data(f"dl:{subscription_id}")
+
+    def drift(self, platform: str) -> str:
+        """What did not fit a platform's mapping."""
+        return self.config(f"drift:{platform}")
 
     def config(self, name: str) -> str:
         """A part of the configuration."""

@@ -6,8 +6,8 @@ something.
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -166,18 +166,41 @@ class Registry:
         for record in snapshot.integrations.values():
             if record.key:
                 snapshot.by_key[record.key] = record.id
-            mapping = self.mappings.get(record.type)
-            if mapping is None:
-                log.error("integration.unusable", integration_id=record.id, platform=record.type)
-                continue
-            integration = snapshot.running[record.id] = self.running(record, mapping)
-            self._remind(integration, lessons.get(record.id, ()))
+            if self._run(snapshot, record):
+                self._remind(snapshot.running[record.id], lessons.get(record.id, ()))
         self._inform(snapshot)
         for wanted in snapshot.subscriptions.values():
             if wanted.key:
                 snapshot.by_key[wanted.key] = wanted.id
             snapshot.targets[wanted.id] = self.target(wanted)
         snapshot.routes = Routes(snapshot.targets.values())
+
+    def _run(self, snapshot: Snapshot, record: IntegrationRecord) -> bool:
+        """Have an integration run in *snapshot*; False if it has no mapping."""
+        mapping = self.mappings.get(record.type)
+        if mapping is None:
+            log.error("integration.unusable", integration_id=record.id, platform=record.type)
+            snapshot.running.pop(record.id, None)
+            return False
+        made = snapshot.running[record.id] = self.running(record, mapping)
+        if made.scheme is None:  # nobody saved it so: its mapping asks for another secret now
+            log.error("integration.unverifiable", integration_id=record.id, platform=record.type)
+        return True
+
+    def use(self, mappings: Mapping[str, CompiledMapping], changed: Collection[str]) -> None:
+        """Work with *mappings* from now on: all integrations of *changed* platforms at once.
+
+        A webhook in hand is finished with the mapping that it began with.
+        """
+        self.mappings = mappings
+        self._links = {name: mapping.links for name, mapping in mappings.items()}
+        before = self.snapshot.running
+        snapshot = replace(self.snapshot, running=dict(before))
+        for record in snapshot.integrations.values():
+            if record.type in changed and self._run(snapshot, record) and record.id in before:
+                snapshot.running[record.id].learnt.take(before[record.id].learnt.lessons())
+        self._inform(snapshot)
+        self.snapshot = snapshot
 
     def _remind(self, integration: Integration, written: Sequence[Lesson]) -> None:
         """Let *integration* keep what was learnt here, and then what is *written*, which wins."""
@@ -241,6 +264,13 @@ class Registry:
         )
         unsigned = record.verify == "none"
         return Integration(info, mapping, secrets, unsigned=unsigned, active=record.active)
+
+    def trial(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
+        """The integration as it would be with *mapping*; nothing in use learns from it."""
+        made = self.running(record, mapping)
+        live = self.snapshot.running.get(record.id)
+        made.knowledge = None if live is None else live.knowledge
+        return made
 
     def target(self, record: SubscriptionRecord) -> Subscription:
         """The subscription that *record* describes, its secret opened."""
