@@ -181,6 +181,8 @@ def complete(drafted: Drafts) -> Emitted | Quarantined:
 def _drafts(mapping: CompiledMapping, context: Context) -> Iterator[Draft]:
     ordinals: dict[str, int] = {}
     for rule, item, key in _matching(mapping.branch, context.body, context, None):
+        if context.before_each is not None:
+            context.before_each()
         ordinal = ordinals.get(rule.emit, 0)
         ordinals[rule.emit] = ordinal + 1
         yield Draft(rule, rule.at(item, context), _data(rule, item, context), key or str(ordinal))
