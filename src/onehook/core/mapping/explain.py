@@ -1,6 +1,6 @@
 """Why an event is as it is: which rule made it, which line gave each field, what was missing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onehook.core import identity
