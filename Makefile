@@ -60,7 +60,7 @@ check: setup ## ruff, mypy, pyright, import contracts, yamllint; luacheck where 
 	fi
 
 test: setup ## every mapping's own tests, then the fast tests
-	$(BIN)/onehook mapping test mappings/*.yaml
+	$(BIN)/onehook mapping test --strict mappings/*.yaml
 	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 e2e: setup ## the slow tests: whole processes, killed half-way

@@ -18,7 +18,7 @@ from onehook.core.mapping.normalize import (
     Quarantined,
 )
 from onehook.core.mapping.problems import MappingError
-from onehook.core.mapping.testing import Sample, samples
+from onehook.core.mapping.samples import Sample, samples
 from onehook.core.schema.events import EVENT_TYPES, data_model
 from onehook.mappings import MappingFile, read_file, shipped_folder
 from tests.core.javascript import round_trip

@@ -11,6 +11,7 @@ from onehook.core import identity
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import encode
 from onehook.core.mapping.explain import EventTrace, RuleTrace, trace_events, trace_rules
+from onehook.core.mapping.lint import strict_problems
 from onehook.core.mapping.normalize import (
     Emitted,
     Identity,
@@ -21,13 +22,8 @@ from onehook.core.mapping.normalize import (
     normalize,
 )
 from onehook.core.mapping.problems import MappingError
-from onehook.core.mapping.testing import (
-    RECEIVED_AT,
-    SampleError,
-    run,
-    samples,
-    strict_problems,
-)
+from onehook.core.mapping.samples import SampleError, samples
+from onehook.core.mapping.testing import RECEIVED_AT, run
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.errors import SettingsError
 from onehook.mappings import MAX_SAMPLE, MappingFile, read_file, shipped_folder

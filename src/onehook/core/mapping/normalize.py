@@ -146,7 +146,7 @@ def _events(
 ) -> Iterator[Event]:
     source: _Source | None = None
     ordinals: dict[str, int] = {}
-    for rule, item, key in _matching(mapping.branch, context.body, context, None):
+    for rule, item, key in matching(mapping.branch, context.body, context, None):
         if source is None:  # most webhooks of a busy sender may be ignored: spare them the digest
             source = _source(webhook, integration, known)
         ordinal = ordinals.get(rule.emit, 0)
@@ -154,9 +154,10 @@ def _events(
         yield _event(mapping, rule, item, context, source, key or str(ordinal))
 
 
-def _matching(
+def matching(
     branch: Branch, item: JsonValue, context: Context, key: str | None
 ) -> Iterator[tuple[Rule, JsonValue, str | None]]:
+    """Each rule that takes *item*, in order, with what it takes and the ``foreach`` key of that."""
     for rule in branch.candidates(item, context):
         if not rule.condition(item, context):
             continue
@@ -164,13 +165,13 @@ def _matching(
             if isinstance(rule, Rule):
                 yield rule, item, key
             else:
-                yield from _matching(rule.branch, item, context, key)
+                yield from matching(rule.branch, item, context, key)
             continue
         for below, item_key in _items(rule.foreach, item, context):
             if isinstance(rule, Rule):
                 yield rule, below, item_key
             else:
-                yield from _matching(rule.branch, below, context, item_key)
+                yield from matching(rule.branch, below, context, item_key)
 
 
 def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tuple[JsonValue, str]]:

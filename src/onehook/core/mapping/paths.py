@@ -370,3 +370,18 @@ def _library(base: Lookup, step: _Library) -> Lookup:
         return [match.value for match in compiled.find(container)]
 
     return find
+
+
+def direct_keys(text: str) -> tuple[str | int, ...] | None:
+    """The names and indexes of a path that is made of nothing else; None of any other.
+
+    Raises:
+        PathError: with the column, if it is no path or outside the subset.
+    """
+    steps = _steps(text, 2 if text.startswith("$$") else 1)
+    keys = tuple(
+        step.name if isinstance(step, _Name) else step.index
+        for step in steps
+        if isinstance(step, _Name | _Index)
+    )
+    return keys if len(keys) == len(steps) else None

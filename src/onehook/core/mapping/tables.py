@@ -36,12 +36,13 @@ def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
     flag = node.get("ignore_case")
     fold = isinstance(flag, Scalar) and flag.value is True
     rows = {key.lower(): value for key, value in table.rows.items()} if fold else table.rows
+    written = {key.lower() if fold else key: key for key in table.rows}
 
     def find(key: str, context: Context) -> Found:
         key = key.lower() if fold else key
         row = rows.get(key, MISSING)
         if context.hits is not None and row is not MISSING:
-            context.hits.add((table.name, key))
+            context.hits.add((table.name, written[key]))
         return row
 
     return find
