@@ -34,3 +34,15 @@ def test_a_webhook_without_a_rule_is_one(tmp_path: Path) -> None:
     body.write_text(json.dumps({"action": "made up"}))
 
     assert explain(GITHUB, body=body) == 1
+
+
+def test_the_actor_has_its_lines_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stands beside the data in a rule, and inside it in an event."""
+    headers = tmp_path / "headers"
+    headers.write_text("X-GitHub-Event: pull_request\n")
+
+    assert explain(GITHUB, body=OPENED, headers=headers) == 0
+
+    shown = capsys.readouterr().out
+    (line,) = [x for x in shown.splitlines() if x.split()[:1] == ["/data/actor/username"]]
+    assert "$.login" in line

@@ -1,5 +1,7 @@
 """What ``--strict`` asks for beside passing: the warnings that only tests can show."""
 
+import pytest
+
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.lint import strict_problems
 from onehook.core.mapping.samples import samples
@@ -128,4 +130,45 @@ rules:
   - {{id: b, emit: ticketing.ticket.updated, {DATA}}}
 tests:
   - {{name: n, body: {{id: "1"}}, expect: [{{}}, {{}}]}}
+""")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://api.github.com/repos/acme/payments/issues/7",
+        "https://acme.example/api/v4/issues/7",
+        "https://acme.atlassian.net/rest/api/2/issue/7",
+        "https://sentry.io/api/0/organizations/acme/",
+    ],
+)
+def test_a_link_that_leads_to_an_api(link: str) -> None:
+    """W203, at the line that gives it: of the data, of an object in it, of the actor."""
+    shown(f"""
+shapes: {{person: {{id: $.id, url: ⟨W203⟩$.url, type: {{const: user}}}}}}
+rules:
+  - id: r
+    emit: ticketing.ticket.created
+    actor: {{id: $.id, url: ⟨W203⟩$.url, type: {{const: user}}}}
+    data: {{{FIELDS}, url: ⟨W203⟩$.url, assignees: {{each: "$.all[*]", use: person}}}}
+tests:
+  - {{name: n, body: {{id: 1, url: "{link}", all: [{{id: 2, url: "{link}"}}]}}, expect: [{{}}]}}
+""")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://github.com/api/rest/issues/7",
+        "https://acme.example/docs/api/",
+        "see https://api.github.com/",
+    ],
+)
+def test_a_page_is_no_api(link: str) -> None:
+    """Somebody's name may be api; text is no link."""
+    shown(f"""
+rules:
+  - {{id: r, emit: ticketing.ticket.created, data: {{{FIELDS}, url: $.url}}}}
+tests:
+  - {{name: n, body: {{id: 1, url: "{link}"}}, expect: [{{}}]}}
 """)

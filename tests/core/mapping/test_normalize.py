@@ -14,8 +14,8 @@ from onehook.core.mapping.normalize import (
     is_repeatable,
     make_context,
 )
+from onehook.core.mapping.samples import samples
 from onehook.core.mapping.testing import run as run_test
-from onehook.core.mapping.testing import samples
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.core.schema.base import fields_of
 from onehook.core.schema.events import EVENT_TYPES, data_model

@@ -13,7 +13,7 @@ from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.document import CompiledMapping, Dedupe, Reply, SettingSpec
 from onehook.core.mapping.extending import extended
-from onehook.core.mapping.problems import MappingError, Source
+from onehook.core.mapping.problems import MappingError, Place, Source
 from onehook.core.mapping.proofs import compile_handshakes, compile_verify
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
@@ -99,11 +99,24 @@ class _Document:
             for name in dict.fromkeys(self.report.used_settings):
                 secret = name == "secret"
                 self.settings[name] = SettingSpec(name, secret, secret, None, "", ())
-        for name, shape in self.values.shapes.items():
-            if name not in self.values.objects.used:
-                self.report("W205", shape.place, f"no rule uses the shape {name!r}")
+        self._warn_of_unused()
         warnings = tuple(p for p in self.report.problems if p.is_warning)
         return replace(compiled, warnings=warnings)
+
+    def _warn_of_unused(self) -> None:
+        """W205, of this file: a mapping that it extends may be used in part only."""
+        used = self.values.objects.used
+        unused = [("shape", n, s) for n, s in self.values.shapes.items() if n not in used]
+        unused += [("table", n, t.node) for n, t in self.values.tables.items() if not t.used]
+        for what, name, node in unused:
+            if node.place.source == self.source:
+                self.report(
+                    "W205", self._key(f"{what}s", name), f"nothing uses the {what} {name!r}"
+                )
+
+    def _key(self, section: str, name: str) -> Place:
+        below = self.top.get(section)
+        return below.keys[name] if isinstance(below, Map) else self.top.place
 
     def _settings(self) -> dict[str, SettingSpec]:
         node = self.reader.map("settings")
@@ -193,5 +206,8 @@ class _Document:
             reader = Reader(node, self.report).only("when", "reason")
             when = node.get("when")
             condition = always if when is None else compile_condition(when, self.report)
+            if found and found[-1][0] is always:
+                message = "this is never asked: the entry before it takes everything"
+                self.report("W207", node.place, message, "move it up, or give that one a when:")
             found.append((condition, reader.text("reason", required=True) or ""))
         return tuple(found)

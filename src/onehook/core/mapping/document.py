@@ -13,7 +13,7 @@ from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.problems import Place, Problem, Source
 from onehook.core.mapping.proofs import Handshake, VerifySection
-from onehook.core.mapping.source import Map
+from onehook.core.mapping.source import Map, Node
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import Model
 
@@ -53,6 +53,7 @@ class Rule:
     model: ModelType
     at: Get
     actor: Get
+    origins: Mapping[str, Node]  # where its parts stand: actor, data …
     data: Plan
     source: Path | None  # ``with:`` of the data
     changes: Many

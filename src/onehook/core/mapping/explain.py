@@ -77,8 +77,11 @@ def trace_events(mapping: CompiledMapping, outcome: Outcome) -> list[EventTrace]
     traces: list[EventTrace] = []
     for event in outcome.events:
         rule = by_id[event.rule]
-        origins = tuple(_origins(mapping, rule.data, dict(event.data), "/data"))
-        traces.append(EventTrace(event, rule, origins))
+        origins = [*_origins(mapping, rule.data, dict(event.data), "/data")]
+        if "actor" in rule.origins:
+            actor = event.data["actor"]
+            origins += _origins_of(mapping, rule.origins["actor"], actor, "/data/actor")
+        traces.append(EventTrace(event, rule, tuple(origins)))
     return traces
 
 
@@ -88,17 +91,21 @@ def _origins(
     for name, node in plan.origins.items():
         if name not in data:
             continue
-        value = data[name]
-        at = f"{pointer}/{name}"
-        below = None if value is None else _plan_of(mapping, node)
-        if below is None:
-            yield Origin(at, value, node.place, _shown(node), _note(value, node))
-        elif isinstance(value, dict):
-            yield from _origins(mapping, below, value, at)
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, dict):
-                    yield from _origins(mapping, below, item, f"{at}/{index}")
+        yield from _origins_of(mapping, node, data[name], f"{pointer}/{name}")
+
+
+def _origins_of(
+    mapping: CompiledMapping, node: Node, value: JsonValue, at: str
+) -> Iterator[Origin]:
+    below = None if value is None else _plan_of(mapping, node)
+    if below is None:
+        yield Origin(at, value, node.place, _shown(node), _note(value, node))
+    elif isinstance(value, dict):
+        yield from _origins(mapping, below, value, at)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                yield from _origins(mapping, below, item, f"{at}/{index}")
 
 
 def _plan_of(mapping: CompiledMapping, node: Node) -> Plan | None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from onehook.core.mapping.changes import compile_changes, compile_references
 from onehook.core.mapping.coerce import nothing
@@ -15,6 +16,7 @@ from onehook.core.mapping.document import Branch, Foreach, Group, ModelType, Rul
 from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.problems import Place, nearest
+from onehook.core.mapping.reach import Reach
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
@@ -33,6 +35,15 @@ _TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
 _ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
 
 
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What a rule has from the groups around it."""
+
+    parts: Mapping[str, Node]  # what it inherits: emit, at, actor, data …
+    reach: Reach  # what their conditions leave possible
+    in_item: bool  # below a foreach
+
+
 class RuleCompiler:
     """Compiles the rules of one file; every problem goes to *report*."""
 
@@ -42,13 +53,10 @@ class RuleCompiler:
 
     def compile(self, nodes: tuple[Node, ...]) -> Branch:
         """The rules of the file."""
-        return self._branches(nodes, {}, inside=False)
+        return self._branches(nodes, _Above({}, Reach.everything(), in_item=False))
 
-    def _branches(
-        self, nodes: tuple[Node, ...], inherited: Mapping[str, Node], *, inside: bool
-    ) -> Branch:
-        """Sibling rules; *inside*: below a ``foreach``."""
-        found = (self._rule(node, inherited, inside=inside) for node in nodes)
+    def _branches(self, nodes: tuple[Node, ...], above: _Above) -> Branch:
+        found = (self._rule(node, above) for node in nodes)
         return self._branch(nodes, tuple(rule for rule in found if rule is not None))
 
     def _branch(self, nodes: tuple[Node, ...], rules: tuple[Rule | Group, ...]) -> Branch:
@@ -73,9 +81,7 @@ class RuleCompiler:
             return Branch(rules)
         return Branch(rules, compile_subject(name, when, self.report), index, others)
 
-    def _rule(
-        self, node: Node, inherited: Mapping[str, Node], *, inside: bool
-    ) -> Rule | Group | None:
+    def _rule(self, node: Node, above: _Above) -> Rule | Group | None:
         if not isinstance(node, Map):
             self.report("E002", node.place, "a rule is a map")
             return None
@@ -83,16 +89,26 @@ class RuleCompiler:
         name = self._id(reader)
         when = node.get("when")
         condition = always if when is None else compile_condition(when, self.report)
-        foreach = self._foreach(reader, inside=inside)
+        reach = self._reach(when, above)
+        foreach = self._foreach(reader, inside=above.in_item)
         own = {key: node.items[key] for key in _INHERITED if key in node.items}
-        merged = {**inherited, **own}
+        merged = {**above.parts, **own}
         if "data" in node.items:
-            merged["data"] = _merge_data(inherited.get("data"), node.items["data"])
-        if "rules" in node.items:
-            inner = inside or foreach is not None
-            branch = self._branches(reader.items("rules"), merged, inside=inner)
-            return Group(name, condition, foreach, branch)
-        return self._leaf(name, node, condition, foreach, merged)
+            merged["data"] = _merge_data(above.parts.get("data"), node.items["data"])
+        if "rules" not in node.items:
+            return self._leaf(name, node, condition, foreach, merged)
+        if foreach is not None:
+            reach = reach.below_foreach()
+        below = _Above(merged, reach, in_item=above.in_item or foreach is not None)
+        return Group(name, condition, foreach, self._branches(reader.items("rules"), below))
+
+    def _reach(self, when: Node | None, above: _Above) -> Reach:
+        reach, stuck = above.reach.narrowed(when, in_item=above.in_item)
+        if stuck is not None and isinstance(when, Map):
+            message = f"this can never match: {stuck} must be something else as well"
+            hint = "compare it with the conditions of the groups around it"
+            self.report("W207", when.keys[stuck], message, hint)
+        return reach
 
     def _id(self, reader: Reader) -> str:
         name = reader.text("id", required=True) or ""
@@ -154,6 +170,7 @@ class RuleCompiler:
             model,
             nothing if at_node is None else self.values.typed(at_node, _TIME),
             nothing if actor is None else self.values.typed(actor, _ACTOR),
+            parts,
             plan,
             source,
             compile_changes(parts.get("changes"), model, self.values),

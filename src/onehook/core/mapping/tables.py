@@ -18,6 +18,7 @@ class Table:
     name: str
     rows: dict[str, JsonScalar]
     node: Map
+    used: bool = False  # by some value
 
 
 def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table | None:
@@ -28,7 +29,9 @@ def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table 
         shown = repr(name.value) if isinstance(name, Scalar) else "named"
         report("E104", at.place, f"there is no table {shown}", nearest(shown, tables))
         return None
-    return tables[str(name.value)]
+    table = tables[str(name.value)]
+    table.used = True
+    return table
 
 
 def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
