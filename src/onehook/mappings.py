@@ -4,6 +4,7 @@ Only this module knows where the shipped files lie: inside the package in a whee
 in a checkout.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from onehook.core.mapping.compiler import compile_mapping
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.problems import MappingError, Problem, Source
-from onehook.errors import SettingsError
+from onehook.errors import ConflictError, SettingsError
 
 MAX_SAMPLE = 32 * 1024 * 1024
 
@@ -58,7 +59,16 @@ def read_file(path: Path, folders: tuple[Path, ...] = ()) -> MappingFile:
         MappingError: with every problem in the file.
         SettingsError: the file cannot be read.
     """
-    source = _source(path)
+    return compile_text(path, _source(path), folders)
+
+
+def compile_text(path: Path, source: Source, folders: tuple[Path, ...] = ()) -> MappingFile:
+    """Compile *source* as if it stood in the file at *path*.
+
+    Raises:
+        MappingError: with every problem in it.
+        SettingsError: the mapping that it extends cannot be read.
+    """
 
     def parent_of(name: str) -> Source | None:
         for folder in (path.parent, *folders, shipped_folder()):
@@ -70,9 +80,32 @@ def read_file(path: Path, folders: tuple[Path, ...] = ()) -> MappingFile:
     return MappingFile(path, compile_mapping(source, parent_of))
 
 
+def write_file(path: Path, before: str, after: str) -> None:
+    """Replace the text of the file at *path*, whole or not at all.
+
+    Raises:
+        ConflictError: it does not hold *before* any more.
+        SettingsError: it cannot be written.
+    """
+    path = path.resolve()  # a link stays a link
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        if path.read_bytes() != before.encode():
+            msg = f"{path} has changed meanwhile: nothing was written"
+            raise ConflictError(msg)
+        beside.write_bytes(after.encode())
+        shutil.copymode(path, beside)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        msg = f"cannot write {path}: {error.strerror}"
+        raise SettingsError(msg) from None
+
+
 def _source(path: Path) -> Source:
     try:
-        return Source(_shown(path), path.read_text(encoding="utf-8"))
+        # The bytes as they are: --accept gives a file back with the line ends that it had.
+        return Source(_shown(path), path.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         msg = f"cannot read the mapping {path}: {reason}"
