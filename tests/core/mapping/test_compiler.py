@@ -41,7 +41,7 @@ def shaken(line: str) -> str:
 # What is wrong -> a file with a mark before each wrong thing, and what the message must say.
 REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
     # E001 YAML syntax, duplicate keys, what is not allowed of YAML
-    "open quote": (HEAD + "host: 'x\n⟨E001⟩", ("end of stream",)),
+    "open quote": (HEAD + "host: ⟨E001⟩'x\n", ("a quote is never closed",)),
     "tab for indentation": (HEAD + "rules:\n⟨E001⟩\t- id: x\n", ("cannot start any token",)),
     "key twice": (
         HEAD + "tables:\n  t: {a: high}\n  ⟨E001⟩t: {a: low}\n",

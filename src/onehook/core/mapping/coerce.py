@@ -186,3 +186,20 @@ _LITERALS: Mapping[Kind, tuple[type, ...]] = {
     Kind.INTEGER: (int,),
     Kind.NUMBER: (int, float),
 }
+
+# What a field of each kind takes, for people.
+WORDS: Mapping[Kind, str] = {
+    Kind.TEXT: "text",
+    Kind.LONG: "text",
+    Kind.EMAIL: "an address, as text",
+    Kind.TIMESTAMP: "a time: a path, or {date: …}",
+    Kind.DAY: "a day: a path, or {date: …}",
+    Kind.ENUM: "one of its words",
+    Kind.INTEGER: "a whole number",
+    Kind.NUMBER: "a number",
+    Kind.BOOLEAN: "true or false",
+    Kind.MODEL: "an object: {use: shape, with: path}, or a map of its fields",
+    Kind.LIST: "a list",
+    Kind.SCALARS: "a map of names to values",
+    Kind.ANY: "any value",
+}

@@ -10,7 +10,7 @@ import re2
 
 from onehook.core.jsontext import JsonScalar, JsonValue
 from onehook.core.mapping.context import Context
-from onehook.core.mapping.paths import MISSING, Found, Missing, PathError, compile_path
+from onehook.core.mapping.paths import MISSING, SUBSET, Found, Missing, PathError, compile_path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
@@ -91,7 +91,8 @@ def compile_subject(key: str, node: Map, report: Report) -> Subject:
     try:
         path = compile_path(key)
     except PathError as error:
-        report("E102", place, f"{error.message} (column {error.column + 1} of {key})")
+        message = f"{error.message} (column {error.column + 1} of {key})"
+        report("E102", place, message, SUBSET)
         return lambda _item, _context: MISSING
     lookup = path.lookup
     if path.absolute:

@@ -60,7 +60,7 @@ def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     try:
         render = compile_template(text.value, VARIABLES).render
     except TemplateError as problem:
-        values.report("E103", text.place, str(problem))
+        values.report("E103", text.place, str(problem), problem.hint)
         return nothing
     return coerced(lambda item, context: render(context.variables(item)), spec)
 

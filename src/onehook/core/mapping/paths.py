@@ -22,6 +22,7 @@ from onehook.core.jsontext import JsonValue
 MAX_LENGTH = 256
 MAX_STEPS = 64
 MAX_FOUND = 100_000
+SUBSET = "a path is made of .name, ['a name'], [0], [*], [0:5] and [?@.name == 'x']"
 
 
 class Missing:

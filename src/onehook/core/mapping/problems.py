@@ -50,7 +50,9 @@ class Problem:
         line = self.place.source.line(self.place.line)
         shown = [f"{self.place}: {self.code} {self.message}"]
         if line:
-            shown += [f"    {line}", f"    {' ' * self.place.column}^"]
+            # A tab stays one, so that the caret stands below its character.
+            margin = "".join("\t" if char == "\t" else " " for char in line[: self.place.column])
+            shown += [f"    {line}", f"    {margin}^"]
         if self.hint:
             shown.append(f"    hint: {self.hint}")
         return "\n".join(shown)

@@ -397,6 +397,6 @@ def _answer(reader: Reader) -> tuple[int, str, Render]:
     try:
         template = compile_template(reader.text("body") or "", frozenset({"body", "item", "value"}))
     except TemplateError as problem:
-        reader.report("E103", reader.at("body"), str(problem))
+        reader.report("E103", reader.at("body"), str(problem), problem.hint)
         template = compile_template("", frozenset[str]())
     return code, content_type, template.render

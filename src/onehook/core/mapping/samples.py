@@ -228,7 +228,7 @@ def _wording(node: Map) -> Render:
     try:
         return compile_template(text, frozenset({"key"})).render
     except TemplateError as error:
-        raise SampleError(node.items["put"].place, str(error)) from None
+        raise SampleError(node.items["put"].place, f"{error}; {error.hint}") from None
 
 
 def _put(root: JsonValue, keys: Sequence[str | int], text: str) -> bool:

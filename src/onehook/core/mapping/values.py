@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.coerce import (
+    WORDS,
     EnumGet,
     Get,
     coerced,
@@ -25,6 +26,7 @@ from onehook.core.mapping.kinds import KINDS, LISTS, compile_date
 from onehook.core.mapping.objects import ObjectCompiler, Plan
 from onehook.core.mapping.paths import (
     MISSING,
+    SUBSET,
     Found,
     Missing,
     Path,
@@ -160,7 +162,7 @@ class ValueCompiler:
         value = node.value
         if spec is not None and not literal_fits(value, spec):
             message = f"{value!r} is no {spec.kind} for {spec.name}"
-            self.report("E106", node.place, message)
+            self.report("E106", node.place, message, f"{spec.name} takes {WORDS[spec.kind]}")
         fixed = scalar(value)
         if spec is not None and spec.kind in (Kind.TEXT, Kind.LONG) and fixed is not None:
             fixed = key_text(fixed)
@@ -180,7 +182,7 @@ class ValueCompiler:
             return compile_path(text)
         except PathError as error:
             message = f"{error.message} (column {error.column + 1} of {text})"
-            self.report("E102", node.place, message)
+            self.report("E102", node.place, message, SUBSET)
             return None
 
     def constant(self, node: Node) -> bool:
