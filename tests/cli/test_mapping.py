@@ -1,10 +1,12 @@
 """``onehook mapping test``: exit codes, and where it says what is wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from onehook.cli.mapping import run_tests
+from onehook.cli.mapping import run_tests, schema
+from onehook.core.mapping.jsonschema import mapping_schema
 from onehook.errors import ConflictError
 from onehook.mappings import write_file
 from tests.builders import ACME, write_acme
@@ -130,3 +132,10 @@ async def test_exit_code_reaches_the_shell(tmp_path: Path) -> None:
 
     assert code == 1, err
     assert "1 failed" in out
+
+
+def test_schema_prints_what_editors_need(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON on stdout, nothing else: it is meant to go into a file."""
+    assert schema() == 0
+
+    assert json.loads(capsys.readouterr().out) == mapping_schema()

@@ -13,6 +13,7 @@ from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import encode
 from onehook.core.mapping.accepting import accepted
 from onehook.core.mapping.explain import EventTrace, RuleTrace, trace_events, trace_rules
+from onehook.core.mapping.jsonschema import mapping_schema
 from onehook.core.mapping.lint import strict_problems
 from onehook.core.mapping.normalize import (
     Emitted,
@@ -122,6 +123,13 @@ def _run(file: MappingFile, *, strict: bool) -> int:
     passed = len(results) - len(bad)
     out.print(f"{file.mapping.platform}: {passed} passed, {len(bad)} failed{wanting}", markup=False)
     return len(bad) + (len(warnings) if strict else 0)
+
+
+@app.command
+def schema() -> int:
+    """Print the JSON Schema of mapping files, for editors that complete and check with it."""
+    out.print(json.dumps(mapping_schema(), indent=1, ensure_ascii=False), markup=False)
+    return 0
 
 
 @app.command

@@ -13,8 +13,8 @@ from ulid import ULID
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.integration import Integration, Normalized
 from onehook.core.jsontext import JsonValue, encode
+from onehook.core.mapping.handshakes import Handshake
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
-from onehook.core.mapping.proofs import Handshake
 from onehook.core.model import Headers, Webhook, WebhookId
 from onehook.core.receipts import Receipt
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError

@@ -10,6 +10,7 @@ from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.coerce import Get, nothing, single, text
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.forms import CONDITION, PATH, TEXTS, VALUE, Keys, defined, word_of
 from onehook.core.mapping.paths import Missing, Path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
@@ -20,6 +21,22 @@ from onehook.core.schema.common import Reference
 from onehook.core.schema.identity import Membership
 
 Many = Callable[[JsonValue, Context], list[dict[str, JsonValue]]]
+_ENTRY: Keys = {"if": PATH, "each": PATH, "when": CONDITION}
+CHANGE: Keys = {
+    "field": defined("change_field"),
+    "from": TEXTS,
+    "to": TEXTS,
+    "added": TEXTS,
+    "removed": TEXTS,
+    **_ENTRY,
+}
+REFERENCE: Keys = {
+    "type": word_of(sorted(fields_of(Reference)["type"].members)),
+    "key": VALUE,
+    "url": VALUE,
+    "relation": word_of(sorted(fields_of(Reference)["relation"].members)),
+    **_ENTRY,
+}
 _TEXT = FieldSpec("value", Kind.TEXT, required=False)
 # `schema.md` §4: a membership changes the members of its group, which is no field of its own.
 _MEMBERS = FieldSpec("members", Kind.LIST, required=False, item=_TEXT)
@@ -56,7 +73,7 @@ def _run(entries: tuple[_Entry, ...]) -> Many:
 def _entries(
     node: Node | None,
     values: ValueCompiler,
-    keys: tuple[str, ...],
+    keys: Keys,
     make: Callable[[Reader], Callable[[JsonValue, Context], dict[str, JsonValue] | None] | None],
 ) -> Many:
     if node is None:
@@ -69,7 +86,7 @@ def _entries(
         if not isinstance(item, Map):
             values.report("E002", item.place, "expected a map")
             continue
-        reader = Reader(item, values.report).only("each", "if", "when", *keys)
+        reader = Reader(item, values.report).only(*keys)
         made = make(reader)
         each, present, when = item.get("each"), item.get("if"), item.get("when")
         if made is not None:
@@ -86,8 +103,7 @@ def _entries(
 
 def compile_changes(node: Node | None, model: type[Model], values: ValueCompiler) -> Many:
     """Compile ``changes: [{field, if, each, when, from, to, added, removed}]`` for *model*."""
-    keys = ("field", "from", "to", "added", "removed")
-    return _entries(node, values, keys, lambda reader: _change(reader, model, values))
+    return _entries(node, values, CHANGE, lambda reader: _change(reader, model, values))
 
 
 def _change(
@@ -212,8 +228,7 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
 
 def compile_references(node: Node | None, values: ValueCompiler) -> Many:
     """Compile ``references: [{type, key, url, relation, if, each, when}]``: stated links."""
-    keys = ("type", "key", "url", "relation")
-    return _entries(node, values, keys, lambda reader: _reference(reader, values))
+    return _entries(node, values, REFERENCE, lambda reader: _reference(reader, values))
 
 
 def _reference(

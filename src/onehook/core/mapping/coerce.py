@@ -174,11 +174,11 @@ def literal_fits(value: object, spec: FieldSpec) -> bool:
         return True
     if spec.kind is Kind.ENUM:
         return value in spec.members
-    kinds = _LITERALS.get(spec.kind, ())
+    kinds = LITERALS.get(spec.kind, ())
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
-_LITERALS: Mapping[Kind, tuple[type, ...]] = {
+LITERALS: Mapping[Kind, tuple[type, ...]] = {
     Kind.TEXT: (str, int),
     Kind.LONG: (str, int),
     Kind.EMAIL: (str,),

@@ -13,11 +13,28 @@ from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.document import CompiledMapping, Dedupe, Reply, SettingSpec
 from onehook.core.mapping.extending import extended
+from onehook.core.mapping.forms import (
+    CONDITION,
+    FIELDS,
+    FLAG,
+    SCALAR,
+    TEXT,
+    VALUE,
+    Keys,
+    defined,
+    list_of,
+    map_of,
+    names_to,
+    one_or_list,
+    word_of,
+)
+from onehook.core.mapping.handshakes import HANDSHAKE_FORM, compile_handshakes
 from onehook.core.mapping.problems import MappingError, Place, Source
-from onehook.core.mapping.proofs import compile_handshakes, compile_verify
+from onehook.core.mapping.proofs import VERIFY, compile_verify
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.rules import RuleCompiler
+from onehook.core.mapping.samples import TEST
 from onehook.core.mapping.source import Map, Scalar, parse
 from onehook.core.mapping.tables import Table
 from onehook.core.mapping.values import ValueCompiler
@@ -25,11 +42,37 @@ from onehook.core.schema.base import FieldSpec, Kind
 
 FORMAT = "mapping/v1"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_TOP = (
-    "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
-)  # fmt: skip
+SETTING: Keys = {
+    "secret": FLAG,
+    "required": FLAG,
+    "default": TEXT,
+    "help": TEXT,
+    "choices": list_of(SCALAR),
+}
+REPLY: Keys = {"accepted": {"enum": [200, 201, 202, 204]}, "error_field": TEXT}
+DEDUPE: Keys = {"key": one_or_list(VALUE), "repeatable": one_or_list(CONDITION)}
+IGNORE: Keys = {"when": CONDITION, "reason": TEXT}
+TOP: Keys = {
+    "onehook": {"const": FORMAT},
+    "platform": {"type": "string", "pattern": f"^{_SLUG.pattern}$"},
+    "version": TEXT,
+    "settings": names_to(map_of(SETTING)),
+    "extends": TEXT,
+    "disable": list_of(SCALAR),
+    "verify": VERIFY,
+    "handshake": list_of(HANDSHAKE_FORM),
+    "answer_within": TEXT,
+    "reply": map_of(REPLY),
+    "dedupe": map_of(DEDUPE),
+    "event_name": VALUE,
+    "host": VALUE,
+    "urn_case": word_of(("keep", "lower", "upper")),
+    "tables": names_to(names_to(SCALAR)),
+    "shapes": names_to(FIELDS),
+    "rules": list_of(defined("rule")),
+    "ignore": list_of(map_of(IGNORE, "reason")),
+    "tests": list_of(map_of(TEST, "name")),
+}
 _TEXT = FieldSpec("text", Kind.TEXT, required=False)
 
 
@@ -56,7 +99,7 @@ class _Document:
 
     def __init__(self, top: Map, source: Source, report: Report) -> None:
         self.top, self.source, self.report = top, source, report
-        self.reader = Reader(top, report).only(*_TOP)
+        self.reader = Reader(top, report).only(*TOP)
         self.settings = self._settings()
         if "settings" in top.items:
             report.settings = tuple(self.settings)
@@ -128,7 +171,7 @@ class _Document:
                 )
                 continue
             reader = Reader(below, self.report)
-            reader.only("secret", "required", "default", "help", "choices")
+            reader.only(*SETTING)
             found[name] = SettingSpec(
                 name,
                 reader.flag("secret", default=False),
@@ -179,7 +222,7 @@ class _Document:
         node = self.reader.map("reply")
         if node is None:
             return Reply()
-        reader = Reader(node, self.report).only("accepted", "error_field")
+        reader = Reader(node, self.report).only(*REPLY)
         given = reader.node_of("accepted")
         accepted = given.value if isinstance(given, Scalar) else 202
         if isinstance(accepted, bool) or accepted not in (200, 201, 202, 204):
@@ -191,7 +234,7 @@ class _Document:
         node = self.reader.map("dedupe")
         if node is None:
             return Dedupe((), ())
-        reader = Reader(node, self.report).only("key", "repeatable")
+        reader = Reader(node, self.report).only(*DEDUPE)
         return Dedupe(
             tuple(self.values.typed(part, _TEXT) for part in reader.items("key")),
             tuple(compile_condition(n, self.report) for n in reader.items("repeatable")),
@@ -203,7 +246,7 @@ class _Document:
             if not isinstance(node, Map):
                 self.report("E002", node.place, "ignore: holds {when, reason}")
                 continue
-            reader = Reader(node, self.report).only("when", "reason")
+            reader = Reader(node, self.report).only(*IGNORE)
             when = node.get("when")
             condition = always if when is None else compile_condition(when, self.report)
             if found and found[-1][0] is always:

@@ -4,12 +4,14 @@ One condition language serves rules, groups, ignores, values and the choice of a
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import re2
 
 from onehook.core.jsontext import JsonScalar, JsonValue
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.forms import ANY_TEXT, FLAG, Form, defined
 from onehook.core.mapping.paths import MISSING, SUBSET, Found, Missing, PathError, compile_path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
@@ -115,12 +117,12 @@ def _test(node: Node, report: Report) -> Test:
         return lambda found: any(test(found) for test in tests)
     tests_of: list[Test] = []
     for key, value in node.items.items():
-        make = _OPERATORS.get(key)
-        if make is None:
-            hint = nearest(key, _OPERATORS)
+        operator = OPERATORS.get(key)
+        if operator is None:
+            hint = nearest(key, OPERATORS)
             report("E002", node.keys[key], f"there is no test {key!r}", hint)
         else:
-            tests_of.append(make(value, report))
+            tests_of.append(operator.compile(value, report))
     every = tuple(tests_of)
     return lambda found: all(test(found) for test in every)
 
@@ -198,10 +200,19 @@ def _compares(node: Node, report: Report, *, greater: bool) -> Test:
     return test
 
 
-_OPERATORS: Mapping[str, Callable[[Node, Report], Test]] = {
-    "exists": _exists,
-    "not": _not,
-    "matches": _matches,
-    "gt": lambda node, report: _compares(node, report, greater=True),
-    "lt": lambda node, report: _compares(node, report, greater=False),
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A test by its name: how it compiles, and what it is given."""
+
+    compile: Callable[[Node, Report], Test]
+    form: Form
+
+
+_BOUND: Form = {"type": ["number", "string"]}
+OPERATORS: Mapping[str, Operator] = {
+    "exists": Operator(_exists, FLAG),
+    "not": Operator(_not, defined("test")),
+    "matches": Operator(_matches, ANY_TEXT),
+    "gt": Operator(lambda node, report: _compares(node, report, greater=True), _BOUND),
+    "lt": Operator(lambda node, report: _compares(node, report, greater=False), _BOUND),
 }

@@ -9,10 +9,11 @@ from onehook.core.mapping.changes import Many
 from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.conditions import Condition, Subject
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.handshakes import Handshake
 from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.problems import Place, Problem, Source
-from onehook.core.mapping.proofs import Handshake, VerifySection
+from onehook.core.mapping.proofs import VerifySection
 from onehook.core.mapping.source import Map, Node
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import Model

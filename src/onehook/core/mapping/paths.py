@@ -22,6 +22,8 @@ from onehook.core.jsontext import JsonValue
 MAX_LENGTH = 256
 MAX_STEPS = 64
 MAX_FOUND = 100_000
+# What every path looks like from afar: for those who can only compare with a pattern.
+PATTERN = r"^\$\$?(?:\.(?:\*|[^.\[\](){}\s]+)|\[[^\n]+?\])*$"
 SUBSET = "a path is made of .name, ['a name'], [0], [*], [0:5] and [?@.name == 'x']"
 
 

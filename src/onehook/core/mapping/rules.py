@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onehook.core.mapping.changes import compile_changes, compile_references
+from onehook.core.mapping.changes import CHANGE, REFERENCE, compile_changes, compile_references
 from onehook.core.mapping.coerce import nothing
 from onehook.core.mapping.conditions import (
     Condition,
@@ -13,6 +13,16 @@ from onehook.core.mapping.conditions import (
     compile_subject,
 )
 from onehook.core.mapping.document import Branch, Foreach, Group, ModelType, Rule
+from onehook.core.mapping.forms import (
+    CONDITION,
+    PATH,
+    TEXT,
+    Keys,
+    defined,
+    list_of,
+    map_of,
+    word_of,
+)
 from onehook.core.mapping.objects import Plan
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.problems import Place, nearest
@@ -27,12 +37,26 @@ from onehook.core.schema.events import EVENT_TYPES
 
 MAX_ITEMS = 1000
 INDEXED = 4  # siblings that name one subject, from which on an index is worth it
-_RULE = (
-    "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
-)  # fmt: skip
+FOREACH: Keys = {
+    "in": PATH,
+    "key": PATH,
+    "max": {"type": "integer", "minimum": 1, "maximum": MAX_ITEMS},
+}
+RULE: Keys = {
+    "id": TEXT,
+    "when": CONDITION,
+    "emit": word_of(EVENT_TYPES),
+    "at": defined("at"),
+    "actor": defined("actor"),
+    "data": defined("data"),
+    "references": list_of(map_of(REFERENCE, "key")),
+    "changes": list_of(map_of(CHANGE, "field")),
+    "foreach": map_of(FOREACH, "in", "key"),
+    "rules": list_of(defined("rule")),
+}
 _INHERITED = ("emit", "at", "actor", "references", "changes")
-_TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
-_ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
+TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
+ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +109,7 @@ class RuleCompiler:
         if not isinstance(node, Map):
             self.report("E002", node.place, "a rule is a map")
             return None
-        reader = Reader(node, self.report).only(*_RULE)
+        reader = Reader(node, self.report).only(*RULE)
         name = self._id(reader)
         when = node.get("when")
         condition = always if when is None else compile_condition(when, self.report)
@@ -122,7 +146,7 @@ class RuleCompiler:
         node = reader.map("foreach")
         if node is None:
             return None
-        below = Reader(node, self.report, "E107").only("in", "key", "max")
+        below = Reader(node, self.report, "E107").only(*FOREACH)
         if inside:
             below.problem("in", "a foreach inside another is not allowed")
         if "key" not in node.items:
@@ -168,8 +192,8 @@ class RuleCompiler:
             foreach,
             type_,
             model,
-            nothing if at_node is None else self.values.typed(at_node, _TIME),
-            nothing if actor is None else self.values.typed(actor, _ACTOR),
+            nothing if at_node is None else self.values.typed(at_node, TIME),
+            nothing if actor is None else self.values.typed(actor, ACTOR),
             parts,
             plan,
             source,

@@ -10,6 +10,18 @@ from itertools import pairwise
 
 from onehook.core.jsontext import JsonScalar, JsonSyntaxError, JsonValue, decode, encode
 from onehook.core.mapping.document import CompiledMapping
+from onehook.core.mapping.forms import (
+    ANY,
+    FLAG,
+    PATH,
+    SCALAR,
+    TEXT,
+    Keys,
+    list_of,
+    map_of,
+    names_to,
+    one_or_list,
+)
 from onehook.core.mapping.paths import Path, PathError, compile_path, direct_keys, is_path
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
@@ -17,8 +29,24 @@ from onehook.core.mapping.tables import Table
 from onehook.core.mapping.templates import Render, TemplateError, compile_template
 
 LoadBody = Callable[[str], bytes]  # body_file, relative to the mapping -> its bytes
-TEST = ("name", "headers", "settings", "body", "body_file", "body_text", "expect", "exact", "rows")
-ROWS = ("table", "at", "put", "field", "only")
+ROWS: Keys = {
+    "table": SCALAR,
+    "at": TEXT,
+    "put": TEXT,
+    "field": PATH,
+    "only": list_of(SCALAR),
+}
+TEST: Keys = {
+    "name": SCALAR,
+    "headers": names_to(SCALAR),
+    "settings": names_to(SCALAR),
+    "body": ANY,
+    "body_file": TEXT,
+    "body_text": SCALAR,
+    "expect": ANY,
+    "exact": FLAG,
+    "rows": one_or_list(map_of(ROWS, "table", "at", "field")),
+}
 _HEADER = "header."
 
 
@@ -86,7 +114,7 @@ def _samples(node: Map, tables: Mapping[str, Table], load: LoadBody) -> Iterator
         yield from _expanded(one, sample, tables)
 
 
-def _only(node: Map, allowed: Sequence[str], what: str) -> None:
+def _only(node: Map, allowed: Keys, what: str) -> None:
     """Refuse keys that are none of *allowed*.
 
     Raises:

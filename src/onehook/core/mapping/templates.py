@@ -76,7 +76,7 @@ ALLOWED_TEXT = (
 
 
 _ENVIRONMENT = Environment(autoescape=True, keep_trailing_newline=True)  # only to parse with
-_COMMENT = re.compile(r"\{#|\{%")
+STATEMENT = re.compile(r"\{#|\{%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
     if len(text) > MAX_LENGTH:
         msg = f"longer than {MAX_LENGTH} characters"
         raise TemplateError(msg)
-    if found := _COMMENT.search(text):
+    if found := STATEMENT.search(text):
         msg = f"a statement or comment ({found[0]}) is not allowed"
         raise TemplateError(msg, ALLOWED_TEXT)
     try:

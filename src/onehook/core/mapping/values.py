@@ -22,7 +22,16 @@ from onehook.core.mapping.coerce import (
 from onehook.core.mapping.conditions import compile_condition
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.enums import compile_enum
-from onehook.core.mapping.kinds import KINDS, LISTS, compile_date
+from onehook.core.mapping.kinds import (
+    COALESCE,
+    CONCAT,
+    EACH,
+    IF,
+    KINDS,
+    LISTS,
+    USE,
+    compile_date,
+)
 from onehook.core.mapping.objects import ObjectCompiler, Plan
 from onehook.core.mapping.paths import (
     MISSING,
@@ -78,7 +87,7 @@ class ValueCompiler:
         if not isinstance(node, Map):
             return None
         if "if" in node.items:
-            self.keys(node, "if", "then", "else")
+            self.keys(node, *IF)
             condition = compile_condition(node.items["if"], self.report)
             then, other = node.get("then"), node.get("else")
             yes = nothing if then is None else compile_(then)
@@ -89,7 +98,7 @@ class ValueCompiler:
         return None
 
     def _coalesce(self, node: Map, compile_: Callable[[Node], Get]) -> Get:
-        self.keys(node, "coalesce", "non_empty")
+        self.keys(node, *COALESCE)
         choices = node.items["coalesce"]
         if not isinstance(choices, Seq) or not choices.items:
             self.report("E002", choices.place, "coalesce: takes a list of values")
@@ -229,7 +238,7 @@ class ValueCompiler:
         self, node: Map, model: type[Model], *, top: bool = False
     ) -> tuple[Plan, Path | None] | None:
         """``{use: shape, with: path, set: {…}}``; None if it cannot be compiled."""
-        self.keys(node, "use", "with", "set")
+        self.keys(node, *USE)
         name, extra = node.items["use"], node.get("set")
         if not isinstance(name, Scalar):
             self.report("E104", name.place, "use: names a shape")
@@ -290,7 +299,7 @@ class ValueCompiler:
         return branches if branches is not None else self.raw(node)
 
     def _concat(self, node: Map, spec: FieldSpec) -> Get:
-        self.keys(node, "concat")
+        self.keys(node, *CONCAT)
         parts = node.items["concat"]
         if not isinstance(parts, Seq):
             self.report("E002", parts.place, "concat: takes a list of lists")
@@ -306,7 +315,7 @@ class ValueCompiler:
         return joined
 
     def _each(self, node: Map, item_spec: FieldSpec | None) -> Get:
-        self.keys(node, "each", "as", "use", "set", "where")
+        self.keys(node, *EACH)
         path = self.path(node.items["each"])
         if path is None:
             return nothing
