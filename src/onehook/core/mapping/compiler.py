@@ -29,7 +29,8 @@ from onehook.core.mapping.forms import (
     word_of,
 )
 from onehook.core.mapping.handshakes import HANDSHAKE_FORM, compile_handshakes
-from onehook.core.mapping.problems import MappingError, Place, Source
+from onehook.core.mapping.lets import Lets
+from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.proofs import VERIFY, compile_verify
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
@@ -68,6 +69,7 @@ TOP: Keys = {
     "host": VALUE,
     "urn_case": word_of(("keep", "lower", "upper")),
     "tables": names_to(names_to(SCALAR)),
+    "let": names_to(defined("part")),
     "shapes": names_to(FIELDS),
     "rules": list_of(defined("rule")),
     "ignore": list_of(map_of(IGNORE, "reason")),
@@ -103,7 +105,8 @@ class _Document:
         self.settings = self._settings()
         if "settings" in top.items:
             report.settings = tuple(self.settings)
-        self.values = ValueCompiler(report, self._tables(), self._shapes())
+        self.lets = Lets(self.reader.map("let"), report)
+        self.values = ValueCompiler(report, self._tables(), self._shapes(), self.lets)
 
     def compile(self) -> CompiledMapping:
         reader, top = self.reader, self.top
@@ -148,18 +151,16 @@ class _Document:
 
     def _warn_of_unused(self) -> None:
         """W205, of this file: a mapping that it extends may be used in part only."""
-        used = self.values.objects.used
-        unused = [("shape", n, s) for n, s in self.values.shapes.items() if n not in used]
-        unused += [("table", n, t.node) for n, t in self.values.tables.items() if not t.used]
-        for what, name, node in unused:
-            if node.place.source == self.source:
-                self.report(
-                    "W205", self._key(f"{what}s", name), f"nothing uses the {what} {name!r}"
-                )
-
-    def _key(self, section: str, name: str) -> Place:
-        below = self.top.get(section)
-        return below.keys[name] if isinstance(below, Map) else self.top.place
+        shapes, used, lets = self.values.shapes, self.values.objects.used, self.lets
+        unused = [("shapes", "shape", name) for name in shapes if name not in used]
+        unused += [("tables", "table", n) for n, t in self.values.tables.items() if not t.used]
+        unused += [("let", "value", name) for name in lets.nodes if name not in lets.used]
+        for section, what, name in unused:
+            below = self.top.get(section)
+            place = below.keys[name] if isinstance(below, Map) else self.top.place
+            if place.source == self.source:
+                message = f"nothing uses the {what} {name!r}"
+                self.report("W205", place, message, "remove it")
 
     def _settings(self) -> dict[str, SettingSpec]:
         node = self.reader.map("settings")

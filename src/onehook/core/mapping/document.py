@@ -35,11 +35,19 @@ class SettingSpec:
 
 @dataclass(frozen=True, slots=True)
 class Foreach:
-    """One event for each item that *path* finds; *key* tells them apart for ever."""
+    """One event for each item that a path finds; *key* tells them apart for ever."""
 
-    path: Path
+    paths: tuple[Path, ...]  # the first that leads somewhere
     key: Path
     max: int
+
+    def items(self, item: JsonValue, context: Context) -> list[JsonValue]:
+        """What is to be taken one by one."""
+        for path in self.paths:
+            found = path.values(context.body if path.absolute else item)
+            if found is not None:
+                return found
+        return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,11 @@ class Editor:
     def result(self) -> str:
         """The text with the changes; no two of them may overlap."""
         text = self.text
-        # From the end; where something is put before what goes, the latter goes first.
-        for edit in sorted(self._edits, key=lambda edit: (edit.start, edit.end), reverse=True):
-            text = text[: edit.start] + edit.text + text[edit.end :]
+        # From the end, so that places hold. At one place what goes is taken out first, and what
+        # was added last comes in first: it ends up behind what was added before it.
+        places = [(edit.start, edit.end, at) for at, edit in enumerate(self._edits)]
+        for start, end, at in sorted(places, reverse=True):
+            text = text[:start] + self._edits[at].text + text[end:]
         return text
 
     def _edit(self, start: int, end: int, text: str) -> None:

@@ -17,6 +17,7 @@ from onehook.core.schema.base import FieldSpec
 
 def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
     """Compile a value for an enum field: the member, and the source's own value beside it."""
+    node = values.resolved(node)
     if isinstance(node, Map):
         special = {
             "if": _enum_if,

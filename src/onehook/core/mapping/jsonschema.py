@@ -28,6 +28,7 @@ from onehook.core.mapping.forms import (
     word_of,
 )
 from onehook.core.mapping.kinds import COALESCE, CONCAT, EACH, IF, KINDS, USE
+from onehook.core.mapping.lets import LET
 from onehook.core.mapping.paths import PATTERN
 from onehook.core.mapping.rules import ACTOR, RULE, TIME
 from onehook.core.mapping.templates import STATEMENT
@@ -36,7 +37,9 @@ from onehook.core.schema.events import EVENT_TYPES
 
 ID = "/v1/schemas/mapping"
 _TYPES: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
+SUBJECT = rf"^(?:header|setting|let)\.|{PATTERN}"
 _NULL: Form = {"type": "null"}
+_NAMED_VALUE = defined("named")
 _PARTS = {**list_of(defined("value")), "minItems": 1}
 _URN = any_of(_PARTS, map_of({"entity": ANY_TEXT, "path": _PARTS}, "entity", "path"))
 _NAMED = names_to(defined("value"))  # native: and custom:
@@ -47,7 +50,7 @@ _CONDITION: Form = {
         "any": {**list_of(defined("condition")), "minItems": 1},
         "not": defined("condition"),
     },
-    "patternProperties": {rf"^(?:header|setting)\.|{PATTERN}": defined("test")},
+    "patternProperties": {SUBJECT: defined("test")},
     "additionalProperties": False,
 }
 
@@ -77,6 +80,8 @@ class _Schema:
         self.definitions: dict[str, JsonValue] = {
             "path": {"type": "string", "pattern": PATTERN},
             "template": {"type": "string", "not": {"pattern": STATEMENT.pattern}},
+            "subject": {"type": "string", "pattern": SUBJECT},
+            "named": map_of(LET, "let"),
             "condition": _CONDITION,
             "test": any_of(SCALAR, {**list_of(SCALAR), "minItems": 1}, map_of(operators)),
         }
@@ -144,7 +149,7 @@ class _Schema:
             self.definitions[f"{name}.fields"] = map_of(self._fields_of(model))
             inner = {"@self": defined(name), "@fields": own}
             structures = [_kind(keys, inner) for keys in (USE, IF, COALESCE)]
-            self.definitions[name] = any_of(_NULL, own, *structures)
+            self.definitions[name] = any_of(_NULL, _NAMED_VALUE, own, *structures)
         return name
 
     def _fields_of(self, model: type[Model]) -> Keys:
@@ -195,7 +200,7 @@ class _Schema:
             forms = [_kind(keys, inner) for keys in (EACH, CONCAT, IF, COALESCE)]
             if not is_model:
                 forms += [PATH, *self._kinds(Kind.LIST, inner)]
-            self.definitions[name] = any_of(_NULL, list_of(defined(below)), *forms)
+            self.definitions[name] = any_of(_NULL, _NAMED_VALUE, list_of(defined(below)), *forms)
         return name
 
     def _define_value(self, name: str, spec: FieldSpec | None) -> None:
@@ -212,7 +217,7 @@ class _Schema:
         forms = [*self._kinds(kind, inner), _kind(IF, inner), _kind(COALESCE, inner)]
         if spec is None:
             forms += [_kind(EACH, inner), list_of(defined(name))]
-        self.definitions[name] = any_of(PATH, _literal(spec), *forms)
+        self.definitions[name] = any_of(PATH, _literal(spec), _NAMED_VALUE, *forms)
 
     def _kinds(self, kind: Kind, inner: Mapping[str, Form]) -> Iterator[Form]:
         """The kinds of value that may fill a field of *kind*."""

@@ -205,6 +205,20 @@ def _split(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     return coerced(split, spec)
 
 
+def _join(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    get = values.raw(node.items["join"])
+    on = node.get("on")
+    between = str(on.value) if isinstance(on, Scalar) and on.value is not None else ", "
+
+    def join(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        items = value if isinstance(value, list) else [value]
+        texts = [text for one in items if (text := key_text(one)) is not None]
+        return between.join(texts) if texts else None
+
+    return coerced(join, spec)
+
+
 def _sum(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     parts = node.items["sum"]
     if not isinstance(parts, Seq) or not parts.items:
@@ -288,7 +302,9 @@ class ValueKind:
 
 
 _NUMBERS = frozenset({Kind.TEXT, Kind.LONG, Kind.INTEGER, Kind.NUMBER, Kind.LIST, Kind.ANY})
+_TEXTS = frozenset({Kind.TEXT, Kind.LONG, Kind.EMAIL, Kind.ANY})
 LISTS = frozenset({Kind.LIST, Kind.ANY})
+GIVES = {_NUMBERS: "a number", _TEXTS: "a text", LISTS: "a list"}
 # What hands its parts on to what the field asks for, and so is compiled by whoever knows the field.
 IF: Keys = {"if": CONDITION, "then": SELF, "else": SELF}
 COALESCE: Keys = {"coalesce": {**list_of(SELF), "minItems": 1}, "non_empty": FLAG}
@@ -309,6 +325,7 @@ KINDS: Mapping[str, ValueKind] = {
     "date": ValueKind(compile_date, {"date": VALUE, "format": one_or_list(TEXT), "tz": TEXT}),
     "match": ValueKind(_match, {"match": VALUE, "pattern": ANY_TEXT}, ("pattern",)),
     "split": ValueKind(_split, {"split": VALUE, "on": SCALAR}, fills=LISTS),
+    "join": ValueKind(_join, {"join": VALUE, "on": SCALAR}, fills=_TEXTS),
     "sum": ValueKind(_sum, {"sum": {**list_of(VALUE), "minItems": 1}}, fills=_NUMBERS),
     "count": ValueKind(_count, {"count": VALUE}, fills=_NUMBERS),
     "integer": ValueKind(_integer, {"integer": VALUE}, fills=_NUMBERS),

@@ -175,9 +175,10 @@ def matching(
 
 
 def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tuple[JsonValue, str]]:
-    items = foreach.path.values(context.body if foreach.path.absolute else item) or []
+    items = foreach.items(item, context)
     if len(items) > foreach.max:
-        msg = f"{foreach.path.text} holds {len(items)} items, and foreach takes {foreach.max}"
+        paths = ", ".join(path.text for path in foreach.paths)
+        msg = f"{paths} holds {len(items)} items, and foreach takes {foreach.max}"
         raise _TooMany(msg)
     seen: dict[str, int] = {}
     for at, below in enumerate(items):

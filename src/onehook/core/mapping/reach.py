@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from onehook.core.jsontext import JsonScalar
+from onehook.core.mapping.lets import PREFIX
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
 
 Kinded: TypeAlias = tuple[str, JsonScalar]  # a scalar and its kind: 1 is neither true nor "1"
@@ -56,7 +57,7 @@ class Reach:
 
 
 def _is_relative(name: str) -> bool:
-    return name.startswith("$") and not name.startswith("$$")
+    return (name.startswith("$") and not name.startswith("$$")) or name.startswith(PREFIX)
 
 
 def _wishes(when: Node | None, *, in_item: bool) -> Iterator[tuple[str, str, _Wish]]:
@@ -73,7 +74,7 @@ def _wishes(when: Node | None, *, in_item: bool) -> Iterator[tuple[str, str, _Wi
 
 
 def _absolute(name: str, in_item: bool) -> str:
-    return name if in_item or not _is_relative(name) else f"${name}"
+    return name if in_item or not _is_relative(name) or name.startswith(PREFIX) else f"${name}"
 
 
 def _wish(test: Node) -> _Wish:

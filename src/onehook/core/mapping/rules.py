@@ -21,6 +21,7 @@ from onehook.core.mapping.forms import (
     defined,
     list_of,
     map_of,
+    one_or_list,
     word_of,
 )
 from onehook.core.mapping.objects import Plan
@@ -38,7 +39,7 @@ from onehook.core.schema.events import EVENT_TYPES
 MAX_ITEMS = 1000
 INDEXED = 4  # siblings that name one subject, from which on an index is worth it
 FOREACH: Keys = {
-    "in": PATH,
+    "in": one_or_list(PATH),
     "key": PATH,
     "max": {"type": "integer", "minimum": 1, "maximum": MAX_ITEMS},
 }
@@ -103,7 +104,7 @@ class RuleCompiler:
         when = node.get("when") if isinstance(node, Map) else None
         if not isinstance(when, Map):
             return Branch(rules)
-        return Branch(rules, compile_subject(name, when, self.report), index, others)
+        return Branch(rules, compile_subject(name, when.keys[name], self.report), index, others)
 
     def _rule(self, node: Node, above: _Above) -> Rule | Group | None:
         if not isinstance(node, Map):
@@ -159,10 +160,11 @@ class RuleCompiler:
             most = MAX_ITEMS
         if "in" not in node.items:
             self.report("E107", node.place, "foreach: needs in:", "e.g. in: $.items[*]")
-        where, key = below.node_of("in"), below.node_of("key")
-        path = None if where is None else self.values.path(where)
+        key = below.node_of("key")
+        found = [self.values.path(where) for where in below.items("in")]
+        paths = tuple(path for path in found if path is not None)
         key_path = None if key is None else self.values.path(key)
-        return None if path is None or key_path is None else Foreach(path, key_path, most)
+        return None if not paths or key_path is None else Foreach(paths, key_path, most)
 
     def _leaf(
         self,

@@ -26,12 +26,14 @@ from onehook.core.mapping.kinds import (
     COALESCE,
     CONCAT,
     EACH,
+    GIVES,
     IF,
     KINDS,
     LISTS,
     USE,
     compile_date,
 )
+from onehook.core.mapping.lets import Lets
 from onehook.core.mapping.objects import ObjectCompiler, Plan
 from onehook.core.mapping.paths import (
     MISSING,
@@ -49,7 +51,7 @@ from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind, Model
 
-_NAMES = (*KINDS, "each", "concat", "if", "coalesce")
+_NAMES = (*KINDS, "each", "concat", "if", "coalesce", "let")
 _TEXTS = FieldSpec(
     "texts", Kind.LIST, required=False, item=FieldSpec("text", Kind.TEXT, required=False)
 )
@@ -59,18 +61,34 @@ class ValueCompiler:
     """Compiles value nodes; every problem goes to *report*."""
 
     def __init__(
-        self, report: Report, tables: Mapping[str, Table], shapes: Mapping[str, Map]
+        self,
+        report: Report,
+        tables: Mapping[str, Table],
+        shapes: Mapping[str, Map],
+        lets: Lets,
     ) -> None:
         self.report = report
+        self.lets = lets
+        report.names, report.find_named = tuple(lets.nodes), self._named
         self.tables = tables
         self.shapes = shapes
         self.objects = ObjectCompiler(self)
         self.plans: dict[int, Plan] = {}  # by the id() of the node that they were made from
 
+    def _named(self, name: str) -> Get | None:
+        """A named value, for conditions."""
+        node = self.lets.find(name)
+        return None if node is None else self.raw(node)
+
+    def resolved(self, node: Node) -> Node:
+        """*node*, or what it names by ``let``."""
+        return self.lets.resolved(node)
+
     # -- what a field asks for ---------------------------------------------------------------
 
     def typed(self, node: Node, spec: FieldSpec | None) -> Get:
         """Compile *node* for the field *spec*; None: any scalar, or a list of scalars."""
+        node = self.resolved(node)
         if spec is not None and spec.kind is Kind.MODEL and spec.model is not None:
             return self.object(node, spec.model)
         if spec is not None and spec.kind is Kind.LIST:
@@ -140,8 +158,7 @@ class ValueCompiler:
         kind = KINDS[name]
         self.keys(node, *kind.keys)
         if kind.fills is not None:
-            what = "a list" if kind.fills is LISTS else "a number"
-            self._wants(node, spec, kind.fills, f"{name}: gives {what}")
+            self._wants(node, spec, kind.fills, f"{name}: gives {GIVES[kind.fills]}")
         return kind.compile(self, node, spec)
 
     def _wants(self, node: Node, spec: FieldSpec | None, kinds: frozenset[Kind], what: str) -> None:
@@ -196,7 +213,7 @@ class ValueCompiler:
 
     def constant(self, node: Node) -> bool:
         """Whether the value reads nothing from the webhook: it makes no object by itself."""
-        match node:
+        match self.resolved(node):
             case Scalar(value=value):
                 return not isinstance(value, str)
             case Seq(items=items):
@@ -215,6 +232,7 @@ class ValueCompiler:
 
     def object(self, node: Node, model: type[Model]) -> Get:
         """Compile a value for an object field: a shape, a map of fields, or branches of them."""
+        node = self.resolved(node)
         branches = self._branches(node, lambda below: self.object(below, model))
         if branches is not None:
             return branches
@@ -252,7 +270,7 @@ class ValueCompiler:
         return None if plan is None else (plan, path)
 
     def _list(self, node: Node, spec: FieldSpec) -> Get:
-        item_spec = spec.item
+        item_spec, node = spec.item, self.resolved(node)
         branches = self._branches(node, lambda below: self._list(below, spec))
         if branches is not None:
             return branches
@@ -283,6 +301,7 @@ class ValueCompiler:
 
     def raw(self, node: Node) -> Get:
         """A value as the payload has it, whatever field it is for."""
+        node = self.resolved(node)
         branches = self._branches(node, self.raw)
         if branches is not None:
             return branches
@@ -293,6 +312,7 @@ class ValueCompiler:
 
     def texts(self, node: Node) -> Get:
         """A list of texts, or one text, as the payload has it."""
+        node = self.resolved(node)
         if isinstance(node, Map) and "concat" in node.items:
             return self._concat(node, _TEXTS)
         branches = self._branches(node, self.texts)
