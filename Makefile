@@ -63,7 +63,7 @@ docs: setup ## write docs/platforms anew from the mapping files
 	@$(BIN)/onehook mapping docs
 
 test: setup ## every mapping's own tests, then the fast tests
-	$(BIN)/onehook mapping test mappings/*.yaml
+	$(BIN)/onehook mapping test --strict mappings/*.yaml
 	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 e2e: setup ## the slow tests: whole processes, killed half-way

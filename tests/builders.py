@@ -154,14 +154,14 @@ class Api:
 
 
 @cache
-def shipped() -> Sequence[MappingFile]:
-    """The mappings of this repository, compiled once."""
-    return read_all([shipped_folder()])
+def shipped() -> Mapping[str, MappingFile]:
+    """The mappings of this repository by platform, compiled once."""
+    return {file.mapping.platform: file for file in read_all([shipped_folder()])}
 
 
 def read_mappings(extra: Path | None) -> Sequence[MappingFile]:
     """As ``onehook.mappings.read_all``, the shipped part compiled once for all tests."""
-    return [*shipped(), *(() if extra is None else read_all([extra]))]
+    return [*shipped().values(), *(() if extra is None else read_all([extra]))]
 
 
 @cache

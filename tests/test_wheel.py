@@ -31,6 +31,7 @@ def test_the_wheel_runs_outside_the_checkout(tmp_path: Path) -> None:
         text=True,
     )
     assert Path(where.stdout.strip()) == inside / "onehook" / "mappings"
+    assert (inside / "onehook" / "mappings" / "mapping.schema.json").is_file()
     demo = subprocess.run(
         [sys.executable, "-m", "onehook", "demo", "--once"],
         cwd=tmp_path,

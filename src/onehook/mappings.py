@@ -5,6 +5,7 @@ in a checkout.
 """
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TypeAlias
 from onehook.core.mapping.compiler import compile_mapping
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.problems import MappingError, Problem, Source
-from onehook.errors import SettingsError
+from onehook.errors import ConflictError, SettingsError
 
 MAX_SAMPLE = 32 * 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -85,7 +86,16 @@ def read_file(path: Path) -> MappingFile:
         MappingError: with every problem in the file.
         SettingsError: the file cannot be read.
     """
-    stamp, source = _source(path)
+    return compile_source(path, *_source(path))
+
+
+def compile_source(path: Path, stamp: Stamp, source: Source) -> MappingFile:
+    """Compile *source* as if it stood in the file at *path*.
+
+    Raises:
+        MappingError: with every problem in it.
+        SettingsError: the mapping that it extends cannot be read.
+    """
     extended: list[str] = []
 
     def parent_of(name: str) -> Source | None:
@@ -128,10 +138,33 @@ def compile_text(text: str, folders: Sequence[Path], name: str) -> CompiledMappi
     return compile_mapping(Source(name, text), parent_of)
 
 
+def write_file(path: Path, before: str, after: str) -> None:
+    """Replace the text of the file at *path*, whole or not at all.
+
+    Raises:
+        ConflictError: it does not hold *before* any more.
+        SettingsError: it cannot be written.
+    """
+    path = path.resolve()  # a link stays a link
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        if path.read_bytes() != before.encode():
+            msg = f"{path} has changed meanwhile: nothing was written"
+            raise ConflictError(msg)
+        beside.write_bytes(after.encode())
+        shutil.copymode(path, beside)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        msg = f"cannot write {path}: {error.strerror}"
+        raise SettingsError(msg) from None
+
+
 def _source(path: Path) -> tuple[Stamp, Source]:
     try:
         stamp = stamp_of(path)  # first: a text that changes meanwhile is then read again
-        return stamp, Source(shown(path), path.read_text(encoding="utf-8"))
+        # The bytes as they are: --accept gives a file back with the line ends that it had.
+        return stamp, Source(shown(path), path.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         msg = f"cannot read the mapping {path}: {reason}"

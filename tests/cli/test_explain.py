@@ -59,3 +59,15 @@ def test_missing_field_names_the_line_that_states_it(
 
     line = next(n for n, text in enumerate(ACME.splitlines(), 1) if "title: $.title" in text)
     assert f"acme.yaml:{line}:" in capsys.readouterr().out
+
+
+def test_the_actor_has_its_lines_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stands beside the data in a rule, and inside it in an event."""
+    headers = tmp_path / "headers"
+    headers.write_text("X-GitHub-Event: pull_request\n")
+
+    assert explain(GITHUB, body=OPENED, headers=headers) == 0
+
+    shown = capsys.readouterr().out
+    (line,) = [x for x in shown.splitlines() if x.split()[:1] == ["/data/actor/username"]]
+    assert "$.login" in line

@@ -3,7 +3,8 @@
 import pytest
 
 from onehook.core.mapping.normalize import Emitted
-from onehook.core.mapping.testing import normalize_sample, samples
+from onehook.core.mapping.samples import samples
+from onehook.core.mapping.testing import normalize_sample
 from onehook.core.schema.events import EVENT_TYPES
 from onehook.core.schema.scm import PullRequest
 from tests.builders import shipped

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.normalize import Emitted, Outcome
 from onehook.core.mapping.problems import MappingError
-from onehook.core.mapping.testing import Sample, samples
+from onehook.core.mapping.samples import Sample, samples
 from onehook.core.schema.events import EVENT_TYPES, data_model
 from onehook.mappings import MappingFile, read_file, shipped_folder
 from tests.mappings import corpus

@@ -24,7 +24,7 @@ from onehook.cli.receiver import Receiver
 from onehook.clock import SystemClock
 from onehook.core.jsontext import decode, encode
 from onehook.core.mapping.document import CompiledMapping
-from onehook.core.mapping.testing import Sample, samples
+from onehook.core.mapping.samples import Sample, samples
 from onehook.core.model import Headers, Webhook
 from onehook.core.signatures import BodyPath, Hmac, Scheme, TimeFormat, sign
 from onehook.errors import OnehookError
@@ -178,7 +178,8 @@ async def _send_all(
 def _is_demo(mapping: CompiledMapping, sample: Sample) -> bool:
     """The samples that lie in files are the whole, realistic ones."""
     node = next(n for n in mapping.tests if n.place == sample.place)
-    return "body_file" in node.items and isinstance(sample.expect, list)
+    whole = "body_file" in node.items and sample.row is None
+    return whole and isinstance(sample.expect, list)
 
 
 def _settings(

@@ -11,8 +11,8 @@ from aiohttp import web
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.integration import Integration, Normalized
 from onehook.core.jsontext import JsonValue, encode
+from onehook.core.mapping.handshakes import Handshake
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
-from onehook.core.mapping.proofs import Handshake
 from onehook.core.model import Headers, Webhook
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
 from onehook.ingest.announcer import Announcer

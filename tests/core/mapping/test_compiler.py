@@ -22,7 +22,6 @@ from tests.core.mapping.building import (
     problems,
     rule,
     run,
-    ticket,
     ticket_text,
 )
 
@@ -43,7 +42,7 @@ def shaken(line: str) -> str:
 # What is wrong -> a file with a mark before each wrong thing, and what the message must say.
 REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
     # E001 YAML syntax, duplicate keys, what is not allowed of YAML
-    "open quote": (HEAD + "host: 'x\n⟨E001⟩", ("end of stream",)),
+    "open quote": (HEAD + "host: ⟨E001⟩'x\n", ("a quote is never closed",)),
     "tab for indentation": (HEAD + "rules:\n⟨E001⟩\t- id: x\n", ("cannot start any token",)),
     "key twice": (
         HEAD + "tables:\n  t: {a: high}\n  ⟨E001⟩t: {a: low}\n",
@@ -506,17 +505,93 @@ def test_without_a_settings_section_every_setting_in_use_is_one() -> None:
     }
 
 
-def test_a_shape_that_no_rule_uses_is_a_warning() -> None:
-    """The file works all the same, and the warning says where the shape stands."""
-    mapping = compiled(HEAD + "shapes:\n  spare: {id: $.id}\n")
-    assert [(w.code, w.is_warning) for w in mapping.warnings] == [("W205", True)]
-    assert "'spare'" in mapping.warnings[0].message
+# What a file is warned of when it is loaded -> the file, marked.
+WARNED = {
+    "shape that nothing uses": HEAD + "shapes:\n  ⟨W205⟩spare: {id: $.id}\n",
+    "table that nothing uses": HEAD + "tables: {⟨W205⟩spare: {a: high}}\n",
+    "default that guesses": ticket_text(
+        "tables: {p: {a: high}}\n", priority="{lookup: $.a, table: p, default: ⟨W204⟩low}"
+    ),
+    "default that guesses, as a constant": ticket_text(
+        "tables: {p: {a: high}}\n", priority="{lookup: $.a, table: p, default: {const: ⟨W204⟩low}}"
+    ),
+    "rule that its group rules out": ticket_text()
+    + """\
+  - id: g
+    when: {header.x-event: made}
+    rules:
+      - {id: x, when: {⟨W207⟩header.x-event: gone}, rules: []}
+      - {id: y, when: {header.x-event: [gone, made]}, rules: []}
+""",
+    "truth value both ways": ticket_text()
+    + """\
+  - id: g
+    when: {$.merged: true}
+    rules: [{id: x, when: {⟨W207⟩$.merged: false}, rules: []}]
+""",
+    "there and not there": ticket_text()
+    + """\
+  - id: g
+    when: {$.a: {exists: true}}
+    rules: [{id: x, when: {⟨W207⟩$.a: null}, rules: []}, {id: y, when: {$.a: 1}, rules: []}]
+""",
+    "not, and yet": ticket_text()
+    + """\
+  - id: g
+    when: {not: {$.a: [x, y]}}
+    rules: [{id: x, when: {⟨W207⟩$.a: x}, rules: []}, {id: y, when: {$.a: [x, z]}, rules: []}]
+""",
+    "not below": ticket_text()
+    + """\
+  - id: g
+    when: {$.a: x}
+    rules: [{id: x, when: {⟨W207⟩not: {$.a: x}}, rules: []}]
+""",
+    "test that excludes itself": ticket_text()
+    + "  - {id: g, when: {setting.a: x, ⟨W207⟩not: {setting.a: [x, y]}}, rules: []}\n",
+    "the body below a foreach": ticket_text()
+    + """\
+  - id: g
+    when: {$.a: 1, $.b: 1}
+    foreach: {in: "$.items[*]", key: $.id}
+    rules:
+      - {id: x, when: {⟨W207⟩$$.a: 2}, rules: []}
+      - {id: y, when: {$.a: 2}, rules: []}
+""",
+    "ignore behind one that takes everything": HEAD
+    + "ignore: [{when: {$.a: 1}, reason: x}, {reason: y}, ⟨W207⟩{when: {$.b: 1}, reason: z}]\n",
+}
 
 
-def test_a_default_that_guesses_is_a_warning() -> None:
-    """An enum's default other than unknown would hide what nobody mapped (W204)."""
-    mapping = ticket("tables: {p: {a: high}}\n", priority="{lookup: $.a, table: p, default: low}")
-    assert [w.code for w in mapping.warnings] == ["W204"]
+@pytest.mark.parametrize("text", WARNED.values(), ids=WARNED)
+def test_a_doubtful_file_is_warned_of_at_the_place_of_each_doubt(text: str) -> None:
+    """It works all the same; each warning has its line and column."""
+    clean, expected = marked(text)
+    warnings = list(compiled(clean).warnings)
+    assert sorted(places(warnings)) == sorted(expected)
+    assert all(w.is_warning and w.message for w in warnings)
+
+
+def test_a_list_may_hold_both_words_that_a_path_must_be() -> None:
+    """A path may lead to a list, and a word is equal to a list that holds it."""
+    mapping = compiled(
+        ticket_text()
+        + """\
+  - id: g
+    when: {$.fields: state}
+    rules: [{id: x, when: {$.fields: assignee}, rules: []}]
+"""
+    )
+    assert mapping.warnings == ()
+
+
+def test_what_a_file_leaves_unused_of_its_parent_is_no_fault_of_its_own() -> None:
+    """W205 is about this file; a parent's shape may serve other children."""
+    parent = ticket_text("shapes: {spare: {id: $.id}}\ntables: {t: {a: high}}\n")
+    child = "onehook: mapping/v1\nextends: base\nplatform: acme\ntables: {u: {a: high}}\n"
+    assert [w.message for w in compiled(child, base=parent).warnings] == [
+        "nothing uses the table 'u'"
+    ]
 
 
 def test_leaves_are_all_rules_that_emit_in_order() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from onehook.core.mapping.coverage import Coverage, coverage, table_uses
 from onehook.core.mapping.normalize import Emitted
-from onehook.core.mapping.testing import normalize_sample, samples
+from onehook.core.mapping.samples import samples
+from onehook.core.mapping.testing import normalize_sample
 from onehook.core.schema.base import fields_of
 from tests.builders import shipped
 from tests.core.mapping.building import HEAD, compiled

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.links import MAX_PAGES, Linked, Links
 from onehook.core.mapping.normalize import Emitted
-from onehook.core.mapping.testing import normalize_sample, samples
+from onehook.core.mapping.samples import samples
+from onehook.core.mapping.testing import normalize_sample
 from onehook.core.references.urls import URL
 from onehook.mappings import MappingFile
 from tests.builders import shipped

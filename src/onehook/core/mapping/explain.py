@@ -134,8 +134,7 @@ def _rules(
         if rule.foreach is None:
             yield from _rules(rule.branch.rules, item, context)
             continue
-        path = rule.foreach.path
-        for below in (path.values(context.body if path.absolute else item) or [])[:5]:
+        for below in rule.foreach.items(item, context)[:5]:
             yield from _rules(rule.branch.rules, below, context)
 
 

@@ -10,6 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from onehook.core.mapping.forms import (
+    TEXT,
+    Keys,
+    list_of,
+    map_of,
+    names_to,
+    one_or_list,
+    word_of,
+)
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
@@ -47,6 +56,14 @@ _ENCODED = {"?": r"(?:\?|%3[Ff])", "=": "(?:=|%3[Dd])"}  # in an address inside 
 _PIECE = re.compile(r"\{([^{}]*)\}|(\.\.\.)|([^{}.]+|\.|[{}])")
 _NUMBER_PREFIX = re.compile("[A-Z]{2,8}")
 _TYPES = fields_of(Reference)["type"].members
+_TYPE = one_or_list(word_of(sorted(_TYPES)))
+PAGE: Keys = {"at": TEXT, "type": _TYPE, "key": TEXT, "urn": TEXT}
+LINKS: Keys = {
+    "pages": list_of(map_of(PAGE, "at", "type", "key")),
+    "signs": map_of(dict.fromkeys(SIGNS, _TYPE)),
+    "numbers": names_to(_TYPE),
+    "prefixes": map_of({"setting": TEXT}, "setting"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,7 @@ def compile_links(node: Node | None, report: Report) -> Links:
     if not isinstance(node, Map):
         report("E002", node.place, "links: is a map of pages, signs, numbers, prefixes")
         return Links()
-    reader = Reader(node, report).only("pages", "signs", "numbers", "prefixes")
+    reader = Reader(node, report).only(*LINKS)
     nodes = reader.items("pages")
     if len(nodes) > MAX_PAGES:
         report("E002", nodes[MAX_PAGES].place, f"pages: holds at most {MAX_PAGES}")
@@ -138,7 +155,7 @@ def _page(node: Node, report: Report) -> Page | None:
     if not isinstance(node, Map):
         report("E002", node.place, "a page is a map of at, type, key, urn")
         return None
-    reader = Reader(node, report).only("at", "type", "key", "urn")
+    reader = Reader(node, report).only(*PAGE)
     at, key = reader.text("at", required=True), reader.text("key", required=True)
     types = _types(reader.node_of("type"), reader)
     if at is None or key is None:

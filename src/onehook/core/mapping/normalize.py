@@ -180,7 +180,7 @@ def complete(drafted: Drafts) -> Emitted | Quarantined:
 
 def _drafts(mapping: CompiledMapping, context: Context) -> Iterator[Draft]:
     ordinals: dict[str, int] = {}
-    for rule, item, key in _matching(mapping.branch, context.body, context, None):
+    for rule, item, key in matching(mapping.branch, context.body, context, None):
         if context.before_each is not None:
             context.before_each()
         ordinal = ordinals.get(rule.emit, 0)
@@ -188,9 +188,10 @@ def _drafts(mapping: CompiledMapping, context: Context) -> Iterator[Draft]:
         yield Draft(rule, rule.at(item, context), _data(rule, item, context), key or str(ordinal))
 
 
-def _matching(
+def matching(
     branch: Branch, item: JsonValue, context: Context, key: str | None
 ) -> Iterator[tuple[Rule, JsonValue, str | None]]:
+    """Each rule that takes *item*, in order, with what it takes and the ``foreach`` key of that."""
     for rule in branch.candidates(item, context):
         if not rule.condition(item, context):
             continue
@@ -198,19 +199,20 @@ def _matching(
             if isinstance(rule, Rule):
                 yield rule, item, key
             else:
-                yield from _matching(rule.branch, item, context, key)
+                yield from matching(rule.branch, item, context, key)
             continue
         for below, item_key in _items(rule.foreach, item, context):
             if isinstance(rule, Rule):
                 yield rule, below, item_key
             else:
-                yield from _matching(rule.branch, below, context, item_key)
+                yield from matching(rule.branch, below, context, item_key)
 
 
 def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tuple[JsonValue, str]]:
-    items = foreach.path.values(context.body if foreach.path.absolute else item) or []
+    items = foreach.items(item, context)
     if len(items) > foreach.max:
-        msg = f"{foreach.path.text} holds {len(items)} items, and foreach takes {foreach.max}"
+        paths = ", ".join(path.text for path in foreach.paths)
+        msg = f"{paths} holds {len(items)} items, and foreach takes {foreach.max}"
         raise _TooMany(msg)
     seen: dict[str, int] = {}
     for at, below in enumerate(items):

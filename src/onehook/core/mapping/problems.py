@@ -52,7 +52,9 @@ class Problem:
         """The line it stands in, around its place if that is long, and the caret to go below."""
         line, column = self.place.source.line(self.place.line), self.place.column
         start = max(0, column - _BEFORE) if len(line) > _WIDTH else 0
-        return line[start : start + _WIDTH], " " * (column - start) + "^"
+        # A tab stays one, so that the caret stands below its character.
+        margin = "".join("\t" if char == "\t" else " " for char in line[start:column])
+        return line[start : start + _WIDTH], margin.ljust(column - start) + "^"
 
     def __str__(self) -> str:
         line, caret = self.excerpt()

@@ -34,7 +34,11 @@ Evaluate = Callable[[Variables], object]
 
 
 class TemplateError(ValueError):
-    """A template holds something that is not allowed, or cannot be read."""
+    """A template holds something that is not allowed, or cannot be read; *hint*: what may."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
@@ -72,7 +76,7 @@ ALLOWED_TEXT = (
 
 
 _ENVIRONMENT = Environment(autoescape=True, keep_trailing_newline=True)  # only to parse with
-_COMMENT = re.compile(r"\{#|\{%")
+STATEMENT = re.compile(r"\{#|\{%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,13 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
     if len(text) > MAX_LENGTH:
         msg = f"longer than {MAX_LENGTH} characters"
         raise TemplateError(msg)
-    if found := _COMMENT.search(text):
-        msg = f"a statement or comment ({found[0]}) is not allowed; {ALLOWED_TEXT}"
-        raise TemplateError(msg)
+    if found := STATEMENT.search(text):
+        msg = f"a statement or comment ({found[0]}) is not allowed"
+        raise TemplateError(msg, ALLOWED_TEXT)
     try:
         tree = _ENVIRONMENT.parse(text)
     except TemplateSyntaxError as error:
-        raise TemplateError(error.message or "cannot be read") from None
+        raise TemplateError(error.message or "cannot be read", ALLOWED_TEXT) from None
     except RecursionError:
         _refuse_depth()
     _check(tree, variables)
@@ -157,17 +161,17 @@ def _check(tree: nodes.Template, variables: frozenset[str]) -> None:
 def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
     if not isinstance(node, _ALLOWED):
         word = _WORDS.get(type(node), type(node).__name__.lower())
-        msg = f"{word} is not allowed; {ALLOWED_TEXT}"
-        raise TemplateError(msg)
+        msg = f"{word} is not allowed"
+        raise TemplateError(msg, ALLOWED_TEXT)
     if isinstance(node, nodes.Name) and node.name not in variables:
-        msg = f"{node.name!r} is no variable here; there are {', '.join(sorted(variables))}"
-        raise TemplateError(msg)
+        msg = f"{node.name!r} is no variable here"
+        raise TemplateError(msg, f"there are {', '.join(sorted(variables))}")
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
         msg = f"{node.attr!r}: names that begin with an underscore are not allowed"
-        raise TemplateError(msg)
+        raise TemplateError(msg, "write body['_name'] for a key of that name")
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        msg = f"there is no filter {node.name!r}; there are {', '.join(FILTERS)}"
-        raise TemplateError(msg)
+        msg = f"there is no filter {node.name!r}"
+        raise TemplateError(msg, f"there are {', '.join(FILTERS)}")
 
 
 def _renderer(tree: nodes.Template) -> Render:
