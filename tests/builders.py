@@ -23,7 +23,7 @@ from onehook.core.model import Headers, Webhook
 from onehook.core.notices import Claim, Telling
 from onehook.core.schema.events import EVENT_TYPES
 from onehook.core.signatures import sign
-from onehook.mappings import MappingFile, read_all, shipped_folder
+from onehook.mappings import MappingFile, by_platform, read_all, shipped_folder
 from onehook.store.connection import call
 from onehook.store.keys import Keys
 from onehook.wiring import Runtime
@@ -154,14 +154,14 @@ class Api:
 
 
 @cache
-def shipped() -> Sequence[MappingFile]:
-    """The mappings of this repository, compiled once."""
-    return read_all([shipped_folder()])
+def shipped() -> Mapping[str, MappingFile]:
+    """The mappings of this repository by platform, compiled once."""
+    return by_platform(read_all([shipped_folder()]))
 
 
 def read_mappings(extra: Path | None) -> Sequence[MappingFile]:
     """As ``onehook.mappings.read_all``, the shipped part compiled once for all tests."""
-    return [*shipped(), *(() if extra is None else read_all([extra]))]
+    return [*shipped().values(), *(() if extra is None else read_all([extra]))]
 
 
 @cache
@@ -339,15 +339,6 @@ class Running:
     async def dbsize(self) -> int:
         """How many keys the whole store has."""
         return int(await call(self.store, "DBSIZE"))  # type: ignore[call-overload]
-
-    async def rests(self, sender: Sender) -> None:
-        """Wait until the gateway has written down that it heard of *sender*: the last by itself."""
-        notices = self.runtime.gateway.notices
-
-        async def noted() -> bool:
-            return sender.id in await notices.heard() and not await notices.untold()
-
-        await eventually(noted)
 
     async def own_keys(self) -> set[str]:
         """The keys of this gateway."""

@@ -25,7 +25,7 @@ SEALER = Sealer([Fernet.generate_key()])
 
 def registry_of(client: Redis, keys: Keys, sealer: Sealer = SEALER) -> Registry:
     """A registry with the shipped mappings."""
-    mappings = {file.mapping.platform: file.mapping for file in shipped()}
+    mappings = {name: file.mapping for name, file in shipped().items()}
     return Registry(client, keys, sealer, mappings)  # type: ignore[arg-type]
 
 
