@@ -13,7 +13,7 @@ from onehook.api.events import EventOut, get_event
 from onehook.api.integrations import get_record
 from onehook.api.platforms import MappingProblemOut, show_problems
 from onehook.core.integration import find_references
-from onehook.core.jsontext import JsonValue, encode
+from onehook.core.jsontext import encode
 from onehook.core.mapping.backtest import shorten
 from onehook.core.mapping.context import FindReferences
 from onehook.core.mapping.document import CompiledMapping
@@ -198,9 +198,7 @@ def _try(gateway: Gateway, body: PreviewIn, subject: _Subject, deadline: Deadlin
         return _broken(error)
     deadline.check()
     info, find = _integration(gateway, mapping, subject)
-    found = explain(
-        mapping, subject.webhook, info, gateway.settings.max_body, _in_time(find, deadline)
-    )
+    found = explain(mapping, subject.webhook, info, gateway.settings.max_body, find, deadline.check)
     return _show(mapping, found)
 
 
@@ -218,19 +216,6 @@ def _integration(
     settings = {**defaults, **subject.settings}
     id_ = IntegrationId(subject.integration_id)
     return IntegrationInfo(id_, mapping.platform, "preview", settings), None
-
-
-def _in_time(find: FindReferences | None, deadline: Deadline) -> FindReferences:
-    """*find*, which every event is handed to, as the place to look at the time."""
-
-    def references(data: Mapping[str, JsonValue], type_: str) -> Sequence[JsonValue]:
-        deadline.check()
-        if find is not None:
-            return find(data, type_)
-        stated = data["references"]
-        return stated if isinstance(stated, list) else []
-
-    return references
 
 
 def _broken(error: MappingError) -> PreviewOut:

@@ -13,14 +13,17 @@ from onehook.core.bodies import BodyError, check_media_type, parse_body
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
+    Drafts,
     Emitted,
     Identity,
+    Ignored,
     Outcome,
     Quarantined,
+    apply_rules,
+    complete,
     dedupe_parts,
     is_repeatable,
     make_context,
-    normalize,
 )
 from onehook.core.model import Event, IntegrationInfo, Webhook
 from onehook.core.references import Knowledge, KnownIntegration, Learnt, Lesson, find, prefixes_in
@@ -47,6 +50,24 @@ class ActiveSecret:
 
     value: bytes
     expires_at: datetime | None = None
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """A body as JSON, and its hex SHA-256; *problem* if it cannot be read."""
+
+    body: JsonValue
+    digest: str
+    problem: Quarantined | None = None
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What the rules made of a webhook; the other fields are those of :class:`Normalized`."""
+
+    drafted: Drafts | Ignored | Quarantined
+    parts: tuple[str, ...]
+    signed: str | None
+    body_digest: str
+    event_name: str | None
 
 
 class Normalized(msgspec.Struct, frozen=True):
@@ -124,33 +145,54 @@ class Integration:
     def normalize(
         self, webhook: Webhook, max_bytes: int, parts: tuple[str, ...] | None = None
     ) -> Normalized:
-        """Parse a verified webhook and turn it into events.
+        """Parse a verified webhook and turn it into events: the three steps below in one.
 
         *parts* are its dedupe parts if it is not the first time: its events' ids come from them.
 
         Raises:
             InvalidRequestError: its media type, encoding or size is not taken.
         """
+        return self.complete(self.apply(webhook, self.parse(webhook, max_bytes), parts))
+
+    def parse(self, webhook: Webhook, max_bytes: int) -> Parsed:
+        """Read the body of a verified webhook.
+
+        Raises:
+            InvalidRequestError: its media type, encoding or size is not taken.
+        """
         check_media_type(webhook)
         digest = identity.digest(webhook.body)  # once: three things need it
-        problem: Quarantined | None = None
         try:
-            body = parse_body(webhook, max_bytes, self.mapping.read)
+            return Parsed(parse_body(webhook, max_bytes, self.mapping.read), digest)
         except BodyError as error:
-            body, problem = None, Quarantined(error.reason, error.detail)
-        context = make_context(self.mapping, webhook, self.info, body)
-        parts = parts or dedupe_parts(self.mapping, digest, context)
+            return Parsed(None, digest, Quarantined(error.reason, error.detail))
+
+    def apply(
+        self, webhook: Webhook, parsed: Parsed, parts: tuple[str, ...] | None = None
+    ) -> Applied:
+        """Apply the rules of the mapping; *parts* as in :meth:`normalize`."""
+        mapping, digest = self.mapping, parsed.digest
+        context = make_context(mapping, webhook, self.info, parsed.body)
+        parts = parts or dedupe_parts(mapping, digest, context)
         self._learn_host(context.host, webhook)
         if self.knowledge is not None:
             context.references = partial(find_references, knowledge=self.knowledge)
-        outcome = problem or normalize(
-            self.mapping, webhook, self.info, context, Identity(parts, digest)
+        drafted = parsed.problem or apply_rules(
+            mapping, webhook, self.info, context, Identity(parts, digest)
         )
+        signed = None if is_repeatable(mapping, context) else self._signed(webhook, digest)
+        name = context.event_name
+        return Applied(drafted, parts, signed, digest, name if isinstance(name, str) else None)
+
+    def complete(self, applied: Applied) -> Normalized:
+        """Find out what the events talk about, and write them down."""
+        drafted = applied.drafted
+        outcome = complete(drafted) if isinstance(drafted, Drafts) else drafted
         if isinstance(outcome, Emitted):
             self._learn_keys(outcome.events)
-        signed = None if is_repeatable(self.mapping, context) else self._signed(webhook, digest)
-        name = context.event_name
-        return Normalized(outcome, parts, signed, digest, name if isinstance(name, str) else None)
+        return Normalized(
+            outcome, applied.parts, applied.signed, applied.body_digest, applied.event_name
+        )
 
     def _learn_host(self, host: str, webhook: Webhook) -> None:
         if host in self.learnt.hosts or host == self.info.id:  # the id: none is known

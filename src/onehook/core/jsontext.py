@@ -153,13 +153,9 @@ def position(body: bytes, at: int) -> tuple[int, int]:
 def may_be_deep(text: bytes, limit: int = MAX_DEPTH) -> bool:
     """Whether JSON *text* could nest deeper than *limit*: exact but for brackets inside strings.
 
-    Few brackets cannot nest deep, and ``{/`` is none: it stands in the URL templates that vendors
-    send by the dozen. Else what is no bracket is dropped, then innermost pairs are, a level a
-    round: a few passes of C over a text that shrinks, where looking at the parsed value would
-    visit every object.
+    What is no bracket is dropped, then innermost pairs are, a level a round: a few passes of C
+    over a text that shrinks, where looking at the parsed value would visit every object.
     """
-    if text.count(b"{") - text.count(b"{/") + text.count(b"[") <= limit:
-        return False
     brackets = text.translate(None, _NO_BRACKETS)
     for _ in range(limit):
         if not brackets:

@@ -16,7 +16,7 @@ from onehook.core.receipts import GONE, Receipt
 from onehook.errors import ConflictError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
 from onehook.ingest.committer import Committer, WebhookToCommit
-from onehook.ingest.steps import to_commit
+from onehook.ingest.steps import pack, route
 from onehook.metrics import Metrics
 from onehook.store.drift import Drift
 from onehook.store.events import MAX_SCAN, EventStore
@@ -114,7 +114,7 @@ class QuarantineRetrier:
         """
         webhook_id, info, outcome = WebhookId(entry.webhook_id), integration.info, made.outcome
         emitted = outcome.events if isinstance(outcome, Emitted) else ()
-        events = to_commit(webhook_id, emitted, info, self._registry.snapshot)
+        events = pack(webhook_id, route(emitted, info, self._registry.snapshot))
         receipt = Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events))
         commit = WebhookToCommit(receipt, info.id, entry.held.markers, None, events)
         committed = await self._committer.commit(commit, integration.mapping.answer_within)

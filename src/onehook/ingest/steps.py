@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from onehook.core.integration import Integration, Normalized
+from onehook.core.integration import Applied, Integration, Normalized, Parsed
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
-from onehook.core.model import Event, IntegrationInfo, Webhook, WebhookId
+from onehook.core.model import Event, IntegrationInfo, Subscription, Webhook, WebhookId
 from onehook.core.notices import Notice, quarantined
 from onehook.core.receipts import Receipt
-from onehook.core.references import index
+from onehook.core.references import Indexed, index
 from onehook.ids import new_id
 from onehook.ingest.committer import EventToCommit, WebhookToCommit
 from onehook.store.keys import Keys
@@ -33,6 +33,14 @@ class Taken(msgspec.Struct, frozen=True):
     commit: WebhookToCommit | None
 
 
+class Routed(msgspec.Struct, frozen=True):
+    """An event, who wants it, and what the index keeps of it."""
+
+    event: Event
+    subscriptions: Sequence[Subscription]
+    indexed: Indexed
+
+
 class _Item(msgspec.Struct, eq=False):
     """A webhook on its way through the steps."""
 
@@ -40,7 +48,10 @@ class _Item(msgspec.Struct, eq=False):
     webhook: Webhook
     verified: bool
     done: "asyncio.Future[Taken]"
+    parsed: Parsed | None = None
+    applied: Applied | None = None
     made: Normalized | None = None
+    routed: Sequence[Routed] = ()
     taken: Taken | None = None
 
 
@@ -50,6 +61,14 @@ class Steps:
     def __init__(self, registry: Registry, keys: Keys, max_body: int) -> None:
         self._registry, self._keys, self._max_body = registry, keys, max_body
         self._waiting: list[_Item] = []
+        self._steps = (
+            self._verify,
+            self._parse,
+            self._apply,
+            self._complete,
+            self._route,
+            self._pack,
+        )
 
     async def take(self, integration: Integration, webhook: Webhook, *, verified: bool) -> Taken:
         """Take *webhook* through the steps; with *verified* its proof was checked already.
@@ -72,84 +91,106 @@ class Steps:
     async def _take_large(self, item: _Item) -> Taken:
         """A large body in a thread, so that it holds up nobody else."""
         self._verify(item)
-        await asyncio.to_thread(self._normalize, item)
-        self._prepare(item)
-        assert item.taken is not None  # noqa: S101 prepare has set it
+        await asyncio.to_thread(self._all_but_routing, item)
+        self._route(item)
+        await asyncio.to_thread(self._pack, item)
+        assert item.taken is not None  # noqa: S101 pack has set it
         return item.taken
+
+    def _all_but_routing(self, item: _Item) -> None:
+        for step in (self._parse, self._apply, self._complete):
+            step(item)
 
     def _round(self) -> None:
         batch = self._waiting[:MOST]
         del self._waiting[:MOST]
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._round)
-        for step in (self._verify, self._normalize, self._prepare):
+        for step in self._steps:
             batch = [item for item in batch if _passes(step, item)]
         for item in batch:
             if item.taken is not None and not item.done.done():  # its sender may have gone
                 item.done.set_result(item.taken)
 
+    # -- the steps, in order; each finds in the item what those before it have left there -------
+
     def _verify(self, item: _Item) -> None:
         if not item.verified:
             item.integration.verify(item.webhook, item.webhook.received_at)
 
-    def _normalize(self, item: _Item) -> None:
-        item.made = item.integration.normalize(item.webhook, self._max_body)
+    def _parse(self, item: _Item) -> None:
+        item.parsed = item.integration.parse(item.webhook, self._max_body)
 
-    def _prepare(self, item: _Item) -> None:
-        made = item.made
-        assert made is not None  # noqa: S101 normalize has set it
-        ignored = isinstance(made.outcome, Ignored)
-        commit = None if ignored else self._pack(item.integration, item.webhook, made)
-        item.taken = Taken(made, commit)
+    def _apply(self, item: _Item) -> None:
+        assert item.parsed is not None  # noqa: S101
+        item.applied = item.integration.apply(item.webhook, item.parsed)
 
-    def _pack(
-        self, integration: Integration, webhook: Webhook, made: Normalized
-    ) -> WebhookToCommit:
-        """Route the events, and pack everything for the store."""
+    def _complete(self, item: _Item) -> None:
+        assert item.applied is not None  # noqa: S101
+        item.made = item.integration.complete(item.applied)
+        item.parsed = item.applied = None  # most of what a webhook takes in memory
+
+    def _route(self, item: _Item) -> None:
+        assert item.made is not None  # noqa: S101
+        outcome, info = item.made.outcome, item.integration.info
+        if isinstance(outcome, Emitted):
+            item.routed = route(outcome.events, info, self._registry.snapshot)
+
+    def _pack(self, item: _Item) -> None:
+        assert item.made is not None  # noqa: S101
+        if isinstance(item.made.outcome, Ignored):
+            item.taken = Taken(item.made, None)
+        else:
+            item.taken = Taken(item.made, self._commit_of(item, item.made))
+
+    def _commit_of(self, item: _Item, made: Normalized) -> WebhookToCommit:
+        webhook, info, keys = item.webhook, item.integration.info, self._keys
         webhook_id = WebhookId(new_id("whk", webhook.received_at))
-        outcome, info, keys = made.outcome, integration.info, self._keys
         markers = [keys.marker(info.id, "id", made.parts)]
         if made.signed is not None:
             markers.append(keys.marker(info.id, "bytes", [made.signed]))
-        events: list[EventToCommit] = []
+        events = pack(webhook_id, item.routed)
         reason, held = None, b""
         notice: Notice | None = None
-        if isinstance(outcome, Emitted):
-            events = to_commit(webhook_id, outcome.events, info, self._registry.snapshot)
-        elif isinstance(outcome, Quarantined):
-            reason, held = outcome.reason, Held.of(info, webhook, made, outcome, markers).pack()
-            detail = f"{reason}: {outcome.detail}"
+        if isinstance(made.outcome, Quarantined):
+            reason = made.outcome.reason
+            held = Held.of(info, webhook, made, made.outcome, markers).pack()
+            detail = f"{reason}: {made.outcome.detail}"
             notice = quarantined(info, webhook_id, detail, webhook.received_at)
+        ids = tuple([(event.id, event.type) for event in events])
         return WebhookToCommit(
-            Receipt(
-                webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events), reason
-            ),
+            Receipt(webhook_id, made.body_digest[:16], ids, reason),
             info.id,
             markers,
-            pack_native(info.id, webhook, integration.kept_headers(webhook)),
+            pack_native(info.id, webhook, item.integration.kept_headers(webhook)),
             events,
             held,
             notice,
         )
 
 
-def to_commit(
-    webhook_id: WebhookId,
-    events: Sequence[Event],
-    integration: IntegrationInfo,
-    snapshot: Snapshot,
-) -> list[EventToCommit]:
-    """*events* of one webhook, packed, each with who wants it and what it names."""
+def route(
+    events: Sequence[Event], integration: IntegrationInfo, snapshot: Snapshot
+) -> list[Routed]:
+    """*events* of one webhook, each with who wants it and what it names."""
+    return [
+        Routed(e, snapshot.routes.match(e, integration), index(e, snapshot.knowledge))
+        for e in events
+    ]
+
+
+def pack(webhook_id: WebhookId, routed: Sequence[Routed]) -> list[EventToCommit]:
+    """*routed* events of one webhook as the store takes them."""
     return [
         EventToCommit(
-            e.id,
-            e.type,
-            e.body,
-            pack_event(webhook_id, e.body),
-            snapshot.routes.match(e, integration),
-            index(e, snapshot.knowledge),
+            one.event.id,
+            one.event.type,
+            one.event.body,
+            pack_event(webhook_id, one.event.body),
+            one.subscriptions,
+            one.indexed,
         )
-        for e in events
+        for one in routed
     ]
 
 

@@ -12,20 +12,23 @@ from onehook.core.references.search import MAX_MATCHES
 from onehook.core.schema.base import MAX_TEXT
 from onehook.core.schema.common import Reference
 from onehook.core.schema.events import EVENT_TYPES
-from tests.builders import shipped
+from tests.core.references.things import (
+    ALL,
+    GH,
+    GITHUB,
+    GL,
+    JIRA,
+    OTHER_JIRA,
+    PAY_311,
+    PLATFORMS,
+    SERVICENOW,
+    SHA,
+    SN,
+    SYS_ID,
+    knowing,
+)
 
-GITHUB = KnownIntegration("int_gh", "github", ("github.com",), {}, "lower")
-GITLAB = KnownIntegration("int_gl", "gitlab", ("gitlab.example.com",), {}, "lower")
-JIRA = KnownIntegration("int_j", "jira", ("acme.atlassian.net",), {"PAY": None}, "keep")
-OTHER_JIRA = KnownIntegration("int_j2", "jira", ("beta.atlassian.net",), {"PAY": None}, "keep")
-PAGERDUTY = KnownIntegration("int_pd", "pagerduty", ("acme.pagerduty.com",), {}, "keep")
-SERVICENOW = KnownIntegration("int_sn", "servicenow", ("acme.service-now.com",), {}, "keep")
-ALL = (GITHUB, GITLAB, JIRA, PAGERDUTY, SERVICENOW)
-PLATFORMS = {name: file.mapping.links for name, file in shipped().items()}
-KNOWN = Knowledge(ALL, PLATFORMS)
-PAY_311 = "oh:jira:acme.atlassian.net:ticket:PAY-311"
-SHA = "0123456789abcdef0123456789abcdef01234567"
-SYS_ID = "9d385017c611228701d22104cc95c371"
+KNOWN = knowing()
 
 Found = dict[str, JsonValue]
 PULL_REQUEST = "scm.pull_request.created"
@@ -108,7 +111,6 @@ def one(found: list[Found]) -> Found:
 
 # -- the rows of the table -------------------------------------------------------------------------
 
-GH, GL = "oh:github:github.com", "oh:gitlab:gitlab.example.com"
 PAGES = [
     ("https://acme.atlassian.net/browse/PAY-311", "ticket", "PAY-311", PAY_311),
     ("https://acme.atlassian.net/jira/browse/PAY-311", "ticket", "PAY-311", PAY_311),
@@ -170,7 +172,7 @@ def test_a_link_below_a_page_is_one_to_the_page(rest: str) -> None:
 def test_the_pages_of_bitbucket(page: str, type_: str, key: str) -> None:
     """Its own words for them."""
     known = KnownIntegration("int_bb", "bitbucket", ("bitbucket.org",), {}, "lower")
-    found = one(talk(f"https://bitbucket.org/acme/shop/{page}", Knowledge([known], PLATFORMS)))
+    found = one(talk(f"https://bitbucket.org/acme/shop/{page}", knowing(known)))
     assert (found["type"], found["key"]) == (type_, key)
 
 
@@ -303,7 +305,7 @@ def test_never_keys(text: str) -> None:
     """Standards and the like are keys only if a tracker has that prefix."""
     assert talk(f"{text}, fixes {text}", threshold=0) == []
     known = KnownIntegration("i", "jira", ("h",), {text.partition("-")[0].lower(): None}, "keep")
-    assert one(talk(text, Knowledge([known], PLATFORMS)))["key"] == text
+    assert one(talk(text, knowing(known)))["key"] == text
 
 
 @pytest.mark.parametrize(
@@ -339,7 +341,6 @@ def test_lower_case_is_for_branches_and_known_prefixes() -> None:
     )
 
 
-SN = "oh:servicenow:acme.service-now.com"
 OTHER_KEYS = [
     ("INC0010023", "incident", "INC0010023", f"{SN}:incident:INC0010023", 0.9),
     ("CHG0030017", "ticket", "CHG0030017", f"{SN}:ticket:CHG0030017", 0.9),
@@ -399,7 +400,7 @@ def test_a_number_in_a_branch_s_lower_case() -> None:
     """As with keys: only if somebody has such numbers."""
     data = pull_request(source={"branch": "fix/inc0010023"})
     assert one(find(data, PULL_REQUEST, KNOWN))["key"] == "INC0010023"
-    assert find(data, PULL_REQUEST, Knowledge([GITHUB], PLATFORMS), 0) == []
+    assert find(data, PULL_REQUEST, knowing(GITHUB), 0) == []
 
 
 GITLAB_TICKET: Found = {
@@ -450,7 +451,7 @@ def test_without_integrations() -> None:
 
 def test_claimed_by_two() -> None:
     """No urn, and 0.20 off."""
-    both = Knowledge([*ALL, OTHER_JIRA], PLATFORMS)
+    both = knowing(*ALL, OTHER_JIRA)
     found = one(find(pull_request(title="PAY-311"), PULL_REQUEST, both))
     assert (found["key"], found["urn"], found["confidence"]) == ("PAY-311", None, 0.7)
     found = one(talk("fixes PAY-311", both))
@@ -462,14 +463,14 @@ def test_claimed_by_two() -> None:
 def test_numbers_and_paths_claimed_by_two() -> None:
     """ServiceNow twice; GitHub and GitLab, seen from elsewhere."""
     other = KnownIntegration("i", "servicenow", ("beta.service-now.com",), {}, "keep")
-    assert one(talk("INC0010023", Knowledge([SERVICENOW, other], PLATFORMS)))["confidence"] == 0.7
+    assert one(talk("INC0010023", knowing(SERVICENOW, other)))["confidence"] == 0.7
     data = ticket(description="a/b#7")
     found = one(find(data, "ticketing.ticket.created", KNOWN))
     assert (found["type"], found["confidence"]) == ("unknown", 0.7)
     data = ticket(description="closes a/b#7")
     found = one(find(data, "ticketing.ticket.created", KNOWN))
     assert (found["type"], found["urn"], found["confidence"]) == ("ticket", None, 0.75)
-    found = one(find(data, "ticketing.ticket.created", Knowledge([JIRA, GITHUB], PLATFORMS)))
+    found = one(find(data, "ticketing.ticket.created", knowing(JIRA, GITHUB)))
     assert found["urn"] == f"{GH}:ticket:a/b/7"
 
 
@@ -477,7 +478,7 @@ def test_a_host_of_two_platforms() -> None:
     """A link to it is to the one that has such a page, and to neither for sure if both have."""
     desk = KnownIntegration("i", "desk", ("acme.atlassian.net",))
     link = "https://acme.atlassian.net/browse/PAY-311"
-    assert one(talk(link, Knowledge([desk, JIRA], PLATFORMS)))["urn"] == PAY_311
+    assert one(talk(link, knowing(desk, JIRA)))["urn"] == PAY_311
     both = Knowledge([desk, JIRA], {**PLATFORMS, "desk": PLATFORMS["jira"]})
     found = one(talk(link, both))
     assert (found["urn"], found["confidence"]) == (None, 0.75)
@@ -486,12 +487,12 @@ def test_a_host_of_two_platforms() -> None:
 def test_two_integrations_of_one_place_are_one_claimant() -> None:
     """Both mean the same thing."""
     twin = KnownIntegration("int_twin", "jira", ("ACME.atlassian.net",), {"pay": None}, "keep")
-    assert one(talk("PAY-311", Knowledge([JIRA, twin], PLATFORMS)))["urn"] == PAY_311
+    assert one(talk("PAY-311", knowing(JIRA, twin)))["urn"] == PAY_311
 
 
 def test_a_text_means_its_own_place_first() -> None:
     """A ticket of one of two trackers that have the prefix."""
-    both = Knowledge([JIRA, OTHER_JIRA], PLATFORMS)
+    both = knowing(JIRA, OTHER_JIRA)
     found = one(find(ticket(title="PAY-311"), "ticketing.ticket.created", both))
     assert (found["urn"], found["confidence"]) == (PAY_311, 0.9)
 
@@ -499,7 +500,7 @@ def test_a_text_means_its_own_place_first() -> None:
 def test_no_urn_without_a_host() -> None:
     """The integration is known and its host is not: a made-up urn would join nothing."""
     jira = KnownIntegration("int_j", "jira", (), {"PAY": None}, "keep")
-    found = one(talk("PAY-311", Knowledge([jira], PLATFORMS)))
+    found = one(talk("PAY-311", knowing(jira)))
     assert (found["urn"], found["confidence"]) == (None, 0.75)
 
 
@@ -557,7 +558,7 @@ def test_the_best_of_two_fields(
 
 def test_a_link_says_which_of_two_is_meant() -> None:
     """The bare key is the linked one, unless both are linked."""
-    both = Knowledge([JIRA, OTHER_JIRA], PLATFORMS)
+    both = knowing(JIRA, OTHER_JIRA)
     mine, theirs = (f"https://{h}.atlassian.net/browse/PAY-311" for h in ("acme", "beta"))
     found = one(find(pull_request(title="PAY-311", description=mine), PULL_REQUEST, both))
     assert (found["urn"], found["url"], found["confidence"]) == (PAY_311, mine, 0.97)
@@ -694,7 +695,7 @@ def test_nothing_refers_to_itself(event_type: str, data: Found) -> None:
 
 def test_the_same_key_elsewhere_is_another_thing() -> None:
     """If a link says so."""
-    known = Knowledge([JIRA, OTHER_JIRA], PLATFORMS)
+    known = knowing(JIRA, OTHER_JIRA)
     data = ticket(description="PAY-1, https://beta.atlassian.net/browse/PAY-1")
     found = one(find(data, "ticketing.ticket.created", known))
     assert found["urn"] == "oh:jira:beta.atlassian.net:ticket:PAY-1"
@@ -774,14 +775,14 @@ DATA = st.fixed_dictionaries(
 @given(DATA, st.sampled_from(sorted(EVENT_TYPES)), st.sampled_from([0, THRESHOLD]))
 def test_whatever_comes_gives_references(data: Found, event_type: str, threshold: float) -> None:
     """Never an exception; each of the right form, sure enough, the only one of its target."""
-    found = find(data, event_type, Knowledge([*ALL, OTHER_JIRA], PLATFORMS), threshold)
+    found = find(data, event_type, knowing(*ALL, OTHER_JIRA), threshold)
     for reference in found:
         Reference.model_validate(reference)
         confidence = reference["confidence"]
         assert isinstance(confidence, int | float)
         assert threshold <= confidence <= (1 if reference["method"] == "native" else 0.97)
         encode(reference["confidence"])
-    names = [(str(r["key"]).lower(), r["urn"], r["type"]) for r in found]
+    names = [(str(r["key"]).lower(), r["urn"], r["type"], r["url"]) for r in found]
     assert len(set(names)) == len(names) <= 50
 
 

@@ -38,6 +38,7 @@ class Context(msgspec.Struct):
     unmapped: list[tuple[str, str]] = []  # field, value
     misfits: list[str] = []  # optional fields of a wrong type
     references: FindReferences | None = None  # who finds what the texts of an event talk about
+    before_each: Callable[[], None] | None = None  # called for each event; may raise to stop
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
 

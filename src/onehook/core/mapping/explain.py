@@ -1,6 +1,6 @@
 """Why an event is as it is: which rule made it, which line gave each field, what was missing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onehook.core import identity
@@ -75,8 +75,11 @@ def explain(
     integration: IntegrationInfo,
     max_bytes: int,
     references: FindReferences | None = None,
+    before_each: Callable[[], None] | None = None,
 ) -> Explanation:
     """Normalize *webhook* as the gateway would, and say why it came out so.
+
+    *before_each* is called for each event that is made, and may raise to stop.
 
     Raises:
         InvalidRequestError: its encoding or size is not taken.
@@ -86,7 +89,7 @@ def explain(
     except BodyError as error:
         return Explanation(Quarantined(error.reason, error.detail))
     context = make_context(mapping, webhook, integration, body)
-    context.references = references
+    context.references, context.before_each = references, before_each
     rules = tuple(trace_rules(mapping, context))
     digest = identity.digest(webhook.body)
     known = Identity(dedupe_parts(mapping, digest, context), digest)

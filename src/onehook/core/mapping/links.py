@@ -67,7 +67,7 @@ class Linked:
 class Page:
     """A kind of page."""
 
-    needle: str  # in each of its addresses: spares the pattern for the others
+    needles: tuple[str, ...]  # in each of its addresses: they spare the pattern for the others
     pattern: re.Pattern[str]
     types: tuple[str, ...]
     key: str
@@ -75,8 +75,9 @@ class Page:
 
     def match(self, address: str) -> Linked | None:
         """What *address*, path and query, leads to; None if it is no such page."""
-        if self.needle not in address:
-            return None
+        for needle in self.needles:
+            if needle not in address:
+                return None
         found = self.pattern.match(address)
         if found is None:
             return None
@@ -149,7 +150,7 @@ def _page(node: Node, report: Report) -> Page | None:
             _check_template(name, template, address.groupindex, reader)
     if address is None or not types:
         return None
-    return Page(_needle(at), address, types, key, urn)
+    return Page(_needles(at), address, types, key, urn)
 
 
 def _address(at: str, reader: Reader) -> re.Pattern[str] | None:
@@ -180,17 +181,17 @@ def _address(at: str, reader: Reader) -> re.Pattern[str] | None:
             names.append(placeholder)
             pieces.append(f"(?P<{placeholder}>{PLACEHOLDERS[placeholder]})")
         after_gap = bool(gap)
-    if not names or gaps > 2 or len(_needle(at)) < 3:
+    if not names or gaps > 2 or not _needles(at):
         message = "at: needs a placeholder, a word of its own, and at most two ..."
         reader.problem("at", message, "such as /{path}/pull/{number}")
         return None
     return re.compile("".join(pieces) + END)
 
 
-def _needle(at: str) -> str:
-    """The longest text that stands in every address of the template, whatever is encoded."""
+def _needles(at: str) -> tuple[str, ...]:
+    """The texts that stand in every address of the template, whatever is encoded."""
     literals = re.split(r"\{[^{}]*\}|\.\.\.|[?=]", at)
-    return max(literals, key=len)
+    return tuple(text for text in literals if len(text) > 2)
 
 
 def _check_template(name: str, template: str, known: Mapping[str, int], reader: Reader) -> None:

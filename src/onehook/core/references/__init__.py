@@ -16,7 +16,6 @@ from onehook.core.references.asked import Asked, Proof, proof_of, read_asked
 from onehook.core.references.finding import THRESHOLD, find
 from onehook.core.references.knowledge import Knowledge, KnownIntegration
 from onehook.core.references.lessons import Learnt, Lesson
-from onehook.core.references.naming import Named, named_in
 from onehook.core.references.sightings import Sightings
 from onehook.core.references.ticket_keys import prefixes_in
 from onehook.core.references.timeline import POSITION, Entry, Indexed, index, ranges, read_entry
@@ -31,12 +30,10 @@ __all__ = [
     "KnownIntegration",
     "Learnt",
     "Lesson",
-    "Named",
     "Proof",
     "Sightings",
     "find",
     "index",
-    "named_in",
     "prefixes_in",
     "proof_of",
     "ranges",

@@ -23,6 +23,7 @@ SHORT_SHA = 7  # digits: the fewest that people type
 COMMIT = "commit"
 Role = Literal["itself", "part", "reference"]
 _SHAS = ("sha", "commit_sha", "merge_commit_sha")
+_HELD_SHAS = (("source", "sha"), ("location", "commit_sha"))
 _OWN_PAGE_IS_ANOTHER_S = frozenset({"comment", "review", "branch"})
 
 
@@ -53,8 +54,8 @@ class _Outline:
     """Which fields of a model hold something that has a name."""
 
     parts: tuple[str, ...]  # what a comment or review is on
-    holders: tuple[str, ...]  # of the shas below the model itself
     shas: tuple[str, ...]
+    held_shas: tuple[tuple[str, str], ...]  # below another field
     commits: bool
     requests: bool
     catalogued: bool
@@ -64,8 +65,8 @@ def _outline(model: type[Model]) -> _Outline:
     fields = fields_of(model)
     return _Outline(
         tuple(name for name in PARTS if name in fields),
-        tuple(name for name in ("source", "location") if name in fields),
         tuple(name for name in _SHAS if name in fields),
+        tuple((holder, name) for holder, name in _HELD_SHAS if holder in fields),
         "commits" in fields,
         "pull_requests" in fields,
         "identifiers" in fields,
@@ -91,7 +92,7 @@ def named_in(data: Mapping[str, JsonValue], event_type: str) -> list[Named]:
             found += [Named("itself", "vulnerability", None, key) for key in catalogued(data)]
         if outline.commits or outline.requests:
             found += _listed(data)
-        if outline.shas or outline.holders:
+        if outline.shas or outline.held_shas:
             found += _at_commits(data, outline)
     references = data.get("references")
     if isinstance(references, list) and references:
@@ -122,11 +123,10 @@ def _at_commits(data: Mapping[str, JsonValue], outline: _Outline) -> Iterator[Na
     for name in outline.shas:
         if sha := _text(data, name):
             yield Named("part", COMMIT, None, sha)
-    for holder in outline.holders:
+    for holder, name in outline.held_shas:
         below = data.get(holder)
-        for name in _SHAS if isinstance(below, dict) else ():
-            if isinstance(below, dict) and (sha := _text(below, name)):
-                yield Named("part", COMMIT, None, sha)
+        if isinstance(below, dict) and (sha := _text(below, name)):
+            yield Named("part", COMMIT, None, sha)
 
 
 def _referred(references: list[JsonValue]) -> Iterator[Named]:
@@ -165,7 +165,8 @@ def names_of(named: Named, knowledge: Knowledge) -> list[str]:
 
 def _own_names(named: Named, knowledge: Knowledge) -> list[str]:
     """What a page of the thing leads to where that is neither its urn nor its key."""
-    links = knowledge.links_of(named.urn.split(":", 2)[1] if named.urn else "")
+    platform = (named.urn or "").partition(":")[2].partition(":")[0]
+    links = knowledge.links_of(platform)
     names: list[str] = []
     if named.id is not None and named.type in links.by_id:
         names.append(named.id.lower())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.limits import MAX_REFERENCES
 from onehook.core.references.knowledge import Claim, Knowledge, Site, Sites
-from onehook.core.references.subject import Subject, subject_of
+from onehook.core.references.subject import Subject
 from onehook.core.references.targets import TWO_CLAIMANTS, UNKNOWN_PREFIX, Target
 
 MAX_MATCHES = 1000  # of one pattern in an event
@@ -34,7 +34,7 @@ class Search:
     def subject(self) -> Subject:
         """Worked out when there is something to compare it with: most texts name nothing."""
         if self._subject is None:
-            self._subject = subject_of(self._data, self.knowledge)
+            self._subject = Subject(self._data, self.knowledge)
         return self._subject
 
     def add(self, target: Target, site: str = "") -> None:
@@ -63,7 +63,8 @@ class Search:
         for target in self._faint:
             if (known := self.targets.get((target.key.lower(), ""))) is not None:
                 known.merge(target)
-        self._join()
+        if len(self.targets) > 1:
+            self._join()
         self._verify()
         kept = [t for t in self.targets.values() if t.certainty() / 100 >= self._threshold]
         kept.sort(key=lambda target: -target.certainty())

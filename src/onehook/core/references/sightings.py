@@ -26,15 +26,8 @@ class Sightings:
         self._younger: set[bytes] = set()
         self._older: set[bytes] = set()
 
-    def __len__(self) -> int:
-        return len(self._younger | self._older)
-
-    def add(self, urn: str) -> None:
-        """A webhook was about the thing called *urn*."""
-        self.take((fingerprint(urn),))
-
     def take(self, fingerprints: Iterable[bytes]) -> None:
-        """Remember what another gateway saw."""
+        """Webhooks were about things of these *fingerprints*, here or at another gateway."""
         for one in fingerprints:
             if one not in self._younger:
                 if len(self._younger) * 2 >= self.limit:

@@ -46,31 +46,30 @@ def take_stated(search: Search, references: Sequence[JsonValue]) -> None:
 def _complete(search: Search, target: Target) -> str:
     """Give *target* its key's usual spelling, and its urn; the site's name, "" if unknown."""
     link = URL.match(target.url[:MAX_TEXT]) if target.url else None
-    path = target.key = _usual(target.key)
-    if link is not None:
-        site, told = _linked(search, target, link)
-        path = told or path
-    elif prefix := prefix_of(target.key):
-        claims = search.knowledge.with_prefix(prefix)
-        if claims is not None:
-            claim, _ = search.choose_claim(claims)
-            target.urn = claim.urn(path) if claim and target.type == "ticket" else None
-            return "" if claim is None else claim.site.name
-        site = _home(search, target)
-    elif numbered := search.knowledge.with_number(number_prefix(target.key)):
-        site = search.choose(numbered[1])[0]
-    elif signed := WHOLE_SIGNED.fullmatch(target.key):
-        site = search.owner(signed[2])[0]
-    else:
-        site = _home(search, target)
+    target.key = _usual(target.key)
+    if link is None and (claims := search.knowledge.with_prefix(prefix_of(target.key) or "")):
+        claim, _ = search.choose_claim(claims)
+        target.urn = claim.urn(target.key) if claim and target.type == "ticket" else None
+        return "" if claim is None else claim.site.name
+    site, told = (_by_key(search, target), None) if link is None else _linked(search, target, link)
     if site is None:
         return ""
+    path = target.key
     if signed := WHOLE_SIGNED.fullmatch(target.key):
-        target.key = site.fold(target.key)
-        path = f"{signed[1]}/{signed[3]}" if path == signed[0] else path
-    if target.type in _NAMED:
-        target.urn = site.urn(target.type, path)
+        target.key, path = site.fold(target.key), f"{signed[1]}/{signed[3]}"
+    if target.type in _NAMED or told is not None:
+        target.urn = site.urn(target.type, told or path)
     return site.name
+
+
+def _by_key(search: Search, target: Target) -> Site | None:
+    """Whose a key of that form is; the event's own site if it cannot but be of there."""
+    if numbered := search.knowledge.with_number(number_prefix(target.key)):
+        return search.choose(numbered[1])[0]
+    if signed := WHOLE_SIGNED.fullmatch(target.key):
+        return search.owner(signed[2])[0]
+    home = _HOMES.get(target.type)
+    return search.subject.site if home and search.event_type.startswith(home) else None
 
 
 def _usual(key: str) -> str:
@@ -89,9 +88,3 @@ def _linked(search: Search, target: Target, link: re.Match[str]) -> tuple[Site |
     if not sites and own is not None and own.name == f"{own.platform}:{host}":
         return own, None
     return search.choose(sites)[0], None
-
-
-def _home(search: Search, target: Target) -> Site | None:
-    """The event's own site, if its key cannot but be of there."""
-    home = _HOMES.get(target.type)
-    return search.subject.site if home and search.event_type.startswith(home) else None

@@ -1,7 +1,7 @@
 """What an event is itself about, and what that belongs to: not what it talks about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.references.knowledge import Knowledge, Site
@@ -11,17 +11,36 @@ from onehook.core.references.urls import plain_url
 PARTS = ("pull_request", "ticket", "incident")  # what a review or comment belongs to
 
 
-@dataclass(frozen=True, slots=True)
 class Subject:
-    """The thing of an event, and the things it belongs to, by all their names."""
+    """The thing of an event, and the things it belongs to, by all their names.
 
-    id: str | None  # it may be in a link
-    urn: str | None
-    keys: frozenset[str]  # in lower case
-    urns: frozenset[str]
-    pages: tuple[str, ...]
-    site: Site | None
-    repository: str | None
+    Only the keys and urns are always needed; the rest is worked out when it is asked for.
+    """
+
+    def __init__(self, data: Mapping[str, JsonValue], knowledge: Knowledge) -> None:
+        self._data, self._knowledge = data, knowledge
+        urn = data.get("urn")
+        self.urn = urn if isinstance(urn, str) else None
+        self._things: list[Mapping[str, JsonValue]] = [data]
+        self._things += [thing for name in PARTS if isinstance(thing := data.get(name), dict)]
+        self._keys = {key.lower() for key in self._texts("key")}
+        if "identifiers" in data:
+            self._keys.update(key.lower() for key in catalogued(data))
+        self._urns = set(self._texts("urn"))
+
+    def _texts(self, name: str) -> list[str]:
+        """What the event's thing, and each thing it belongs to, has there."""
+        return [text for thing in self._things if isinstance(text := thing.get(name), str) and text]
+
+    @cached_property
+    def site(self) -> Site | None:
+        """Where the event's thing lives; None if nobody can tell."""
+        return self._knowledge.home(self.urn)
+
+    @cached_property
+    def repository(self) -> str | None:
+        """The path of the repository that the event is in."""
+        return _repository(self._data)
 
     def is_it(self, target: Target) -> bool:
         """Whether *target* is the event's own thing.
@@ -29,38 +48,17 @@ class Subject:
         The same key under another urn is something else only if the source or a link says so: a
         key in a text means the one at hand.
         """
-        if target.urn is not None and target.urn in self.urns:
+        if target.urn is not None and target.urn in self._urns:
             return True
         if target.urn is not None and target.method in ("native", "url"):
             return False
-        if target.key.lower() in self.keys or (target.method == "url" and target.key == self.id):
+        if target.key.lower() in self._keys:
+            return True
+        if target.method == "url" and target.key == self._data.get("id"):  # a sys_id
             return True
         if target.url is None:
             return False
-        return plain_url(target.url) in [plain_url(page) for page in self.pages]
-
-
-def subject_of(data: Mapping[str, JsonValue], knowledge: Knowledge) -> Subject:
-    """The subject of the event that has *data*."""
-    keys: list[str] = []
-    urns: list[str] = []
-    pages: list[str] = []
-    for thing in (data, *[data.get(name) for name in PARTS]):
-        if isinstance(thing, Mapping):
-            for name, names in (("key", keys), ("urn", urns), ("url", pages)):
-                if isinstance(value := thing.get(name), str) and value:
-                    names.append(value)
-    keys += catalogued(data)
-    id_, urn = data.get("id"), data.get("urn")
-    return Subject(
-        id_ if isinstance(id_, str) else None,
-        urn if isinstance(urn, str) else None,
-        frozenset([key.lower() for key in keys]),
-        frozenset(urns),
-        tuple(pages),
-        knowledge.home(urn),
-        _repository(data),
-    )
+        return plain_url(target.url) in [plain_url(page) for page in self._texts("url")]
 
 
 def catalogued(data: Mapping[str, JsonValue]) -> list[str]:

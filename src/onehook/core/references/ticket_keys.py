@@ -44,8 +44,9 @@ def prefixes_in(text: str) -> list[str]:
 
 
 def number_prefix(key: str) -> str:
-    """``INC`` of ``INC0010023``, the whole *key* if it does not end with digits."""
-    return key.rstrip(_DIGITS)
+    """``INC`` of ``INC0010023``; "" if *key* does not end with digits."""
+    prefix = key.rstrip(_DIGITS)
+    return prefix if prefix != key else ""
 
 
 def find_keys(search: Search, joined: Joined, text: str, folded: str) -> None:
