@@ -23,7 +23,7 @@ from onehook.core.model import Headers, Webhook
 from onehook.core.notices import Claim, Telling
 from onehook.core.schema.events import EVENT_TYPES
 from onehook.core.signatures import sign
-from onehook.mappings import MappingFile, read_all, shipped_folder
+from onehook.mappings import MappingFile, by_platform, read_all, shipped_folder
 from onehook.store.connection import call
 from onehook.store.keys import Keys
 from onehook.wiring import Runtime
@@ -156,7 +156,7 @@ class Api:
 @cache
 def shipped() -> Mapping[str, MappingFile]:
     """The mappings of this repository by platform, compiled once."""
-    return {file.mapping.platform: file for file in read_all([shipped_folder()])}
+    return by_platform(read_all([shipped_folder()]))
 
 
 def read_mappings(extra: Path | None) -> Sequence[MappingFile]:
@@ -339,15 +339,6 @@ class Running:
     async def dbsize(self) -> int:
         """How many keys the whole store has."""
         return int(await call(self.store, "DBSIZE"))  # type: ignore[call-overload]
-
-    async def rests(self, sender: Sender) -> None:
-        """Wait until the gateway has written down that it heard of *sender*: the last by itself."""
-        notices = self.runtime.gateway.notices
-
-        async def noted() -> bool:
-            return sender.id in await notices.heard() and not await notices.untold()
-
-        await eventually(noted)
 
     async def own_keys(self) -> set[str]:
         """The keys of this gateway."""

@@ -270,7 +270,7 @@ def test_folder_that_is_away_changes_nothing(shelf: Shelf) -> None:
 
     assert set(shelf.library) == {"acme"}
     (fault,) = shelf.library.faults
-    assert "does not exist" in fault.detail
+    assert "cannot be read" in fault.detail
     hidden.rename(shelf.over)
     shelf.look()
     assert shelf.library.faults == ()

@@ -311,3 +311,24 @@ async def test_sighup_is_taken_and_the_gateway_runs_on(tmp_path: Path) -> None:
             process.send_signal(signal.SIGHUP)
             await eventually(partial(is_at, "two"))
             assert process.returncode is None
+
+
+async def test_look_that_crashes_is_not_the_last_one(
+    running: Running, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug of ours in one look is logged; the next one takes the file up."""
+    library, crashed = running.runtime.gateway.mappings, asyncio.Event()
+    take = library.take
+
+    def crash_once(*arguments: Any) -> set[str]:
+        if not crashed.is_set():
+            crashed.set()
+            raise ZeroDivisionError
+        return take(*arguments)
+
+    monkeypatch.setattr(library, "take", crash_once)
+    with capture_logs() as logs:
+        write_acme(folder, worded("two"))
+        await becomes(running, version="two")
+
+    assert [line["event"] for line in logs][:2] == ["mappings.crashed", "mapping.loaded"]

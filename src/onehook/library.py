@@ -103,7 +103,7 @@ class Library(Mapping[str, MappingFile]):
         settled = {p for p, stamp in seen.items() if at_once or before.get(p) == stamp}
         gone = {p for p in self._tried if p not in seen and (at_once or p not in before)}
         changed = {p for p in settled if self._tried.get(p) != seen[p]}
-        absent = {folder for folder in self.folders if not folder.is_dir()}
+        absent = {folder for folder in self.folders if _listed(folder) is None}
         if not changed and not gone and absent == self._faults.keys() & {*self.folders}:
             return None
         tried = {p: stamp for p, stamp in self._tried.items() if p not in gone}
@@ -114,7 +114,7 @@ class Library(Mapping[str, MappingFile]):
         for path in sorted(changed | dependent):
             self._read(path, seen[path], now, files, faults, tried)
         for folder in absent:
-            detail = f"the mappings folder {folder} does not exist"
+            detail = f"the mappings folder {folder} cannot be read"
             faults[folder] = self._faults.get(folder) or Fault(folder, None, detail, (), now)
         return Look(files, faults, tried)
 
@@ -122,10 +122,11 @@ class Library(Mapping[str, MappingFile]):
         """The files there are; of a folder that is away, those that there were."""
         found: dict[Path, Stamp] = {}
         for folder in self.folders:
-            if not folder.is_dir():
+            listed = _listed(folder)
+            if listed is None:
                 found |= {p: stamp for p, stamp in self._seen.items() if p.parent == folder}
                 continue
-            for path in folder.glob("*.yaml"):
+            for path in listed:
                 try:
                     found[path] = stamp_of(path)
                 except OSError:  # removed a moment ago, or a link to nowhere
@@ -188,6 +189,14 @@ class Library(Mapping[str, MappingFile]):
         if unused:
             self._removed -= unused
             self._in_use = {n: f for n, f in self._in_use.items() if n not in unused}
+
+
+def _listed(folder: Path) -> list[Path] | None:
+    """The mapping files of *folder*; None if it cannot be read now."""
+    try:
+        return [path for path in folder.iterdir() if path.suffix == ".yaml"]
+    except OSError:
+        return None
 
 
 def _sentence(problems: Sequence[Problem]) -> str:

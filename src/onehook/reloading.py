@@ -34,7 +34,14 @@ class Reloader:
         self._at_once = True
 
     async def look(self) -> None:
-        """One look at the files. Reading and compiling is done in a thread."""
+        """One look at the files; whatever happens, there will be a next one."""
+        try:
+            await self._look()
+        except Exception:
+            log.exception("mappings.crashed")
+
+    async def _look(self) -> None:
+        """Reading and compiling is done in a thread."""
         library, at_once, self._at_once = self._library, self._at_once, False
         found = await asyncio.to_thread(library.look, self._clock.now(), at_once=at_once)
         used = {record.type for record in self._registry.snapshot.integrations.values()}

@@ -240,7 +240,6 @@ async def test_bounds(history: History, body: dict[str, Any], status: int) -> No
 async def test_backtest_writes_nothing_and_holds_nobody_up(history: History) -> None:
     """While a backtest runs webhooks are taken; neither the store nor what is in use changes."""
     await history.send(*(tickets(str(n)) for n in range(100)))
-    await history.gateway.rests(history.sender)
     before = await history.gateway.own_keys()
     snapshot = history.gateway.runtime.gateway.registry.snapshot
 

@@ -113,7 +113,6 @@ async def test_preview_writes_nothing(start_gateway: StartGateway, tmp_path: Pat
     sender = await gateway.integrate("acme")
     (id_,) = await gateway.accept(sender, tickets("1"))
     snapshot = gateway.runtime.gateway.registry.snapshot
-    await gateway.rests(sender)
     before = await gateway.own_keys()
 
     await preview(gateway, mapping=text, event_id=id_)

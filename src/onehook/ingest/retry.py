@@ -140,11 +140,7 @@ class QuarantineRetrier:
         result = RetriedMany(next=after)
         loop = asyncio.get_running_loop()
         deadline, seen, tried = loop.time() + PATIENCE, 0, 0
-        while tried < limit and seen < MAX_SCAN and loop.time() < deadline:
-            places = await self._quarantine.oldest(after=result.next, count=AT_ONCE)
-            if not places:
-                result.next = None
-                break
+        while places := await self._quarantine.oldest(after=result.next, count=AT_ONCE):
             wanted = [
                 entry
                 for entry in await self._quarantine.entries(places)
@@ -156,6 +152,10 @@ class QuarantineRetrier:
                 _count(outcome, result)
             tried, seen = tried + len(now), seen + len(places)
             result.next = places[-1] if len(now) == len(wanted) else now[-1].position
+            if tried >= limit or seen >= MAX_SCAN or loop.time() > deadline:
+                break
+        else:
+            result.next = None
         if tried:
             await self._completed(result)
         return result
