@@ -59,8 +59,9 @@ check: setup ## ruff, mypy, pyright, import contracts, yamllint; luacheck where 
 	    echo "luacheck is not installed: skipped (a test loads every script)"; \
 	fi
 
-test: setup ## every mapping's own tests, then the fast tests
+test: setup ## every mapping's and destination's own tests, then the fast tests
 	$(BIN)/onehook mapping test mappings/*.yaml
+	$(BIN)/onehook destination test destinations/*.yaml
 	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 e2e: setup ## the slow tests: whole processes, killed half-way

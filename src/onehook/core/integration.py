@@ -21,6 +21,7 @@ from onehook.core.mapping.normalize import (
     make_context,
     normalize,
 )
+from onehook.core.mapping.redactions import REDACTED
 from onehook.core.model import IntegrationInfo, Webhook
 from onehook.core.references import Knowledge, KnownIntegration, find
 from onehook.core.signatures import (
@@ -36,7 +37,6 @@ from onehook.core.signatures import (
 )
 from onehook.errors import ConfigurationError, FieldError, InvalidRequestError
 
-REDACTED = "[redacted]"
 _ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 

@@ -18,8 +18,10 @@ from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.proofs import compile_handshakes, compile_verify
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.reads import reads_of
+from onehook.core.mapping.redactions import compile_redactions
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.rules import RuleCompiler
+from onehook.core.mapping.settings import compile_settings
 from onehook.core.mapping.source import Map, Scalar, parse
 from onehook.core.mapping.tables import Table
 from onehook.core.mapping.values import ValueCompiler
@@ -29,8 +31,8 @@ FORMAT = "mapping/v1"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _TOP = (
     "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
+    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "redact", "tables",
+    "shapes", "rules", "ignore", "tests",
 )  # fmt: skip
 _TEXT = FieldSpec("text", Kind.TEXT, required=False)
 
@@ -59,7 +61,7 @@ class _Document:
     def __init__(self, top: Map, source: Source, report: Report) -> None:
         self.top, self.source, self.report = top, source, report
         self.reader = Reader(top, report).only(*_TOP)
-        self.settings = self._settings()
+        self.settings = compile_settings(self.reader.map("settings"), report)
         if "settings" in top.items:
             report.settings = tuple(self.settings)
         self.values = ValueCompiler(report, self._tables(), self._shapes())
@@ -96,6 +98,7 @@ class _Document:
             self.values.tables,
             self.values.plans,
             decoder(reads_of(top, self.values.shapes).type()),
+            compile_redactions(self.reader.items("redact"), self.report),
             (),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
@@ -107,27 +110,6 @@ class _Document:
                 self.report("W205", shape.place, f"no rule uses the shape {name!r}")
         warnings = tuple(p for p in self.report.problems if p.is_warning)
         return replace(compiled, warnings=warnings)
-
-    def _settings(self) -> dict[str, SettingSpec]:
-        node = self.reader.map("settings")
-        found: dict[str, SettingSpec] = {}
-        for name, below in (node.items if node else {}).items():
-            if not isinstance(below, Map):
-                self.report(
-                    "E002", below.place, "a setting is a map of secret, required, default, help"
-                )
-                continue
-            reader = Reader(below, self.report)
-            reader.only("secret", "required", "default", "help", "choices")
-            found[name] = SettingSpec(
-                name,
-                reader.flag("secret", default=False),
-                reader.flag("required", default=False),
-                reader.text("default"),
-                reader.text("help") or "",
-                tuple(str(n.value) for n in reader.items("choices") if isinstance(n, Scalar)),
-            )
-        return found
 
     def _tables(self) -> dict[str, Table]:
         tables: dict[str, Table] = {}

@@ -13,6 +13,7 @@ from onehook.core.mapping.paths import Path
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
 from onehook.core.mapping.proofs import Handshake, VerifySection
+from onehook.core.mapping.redactions import Redact
 from onehook.core.mapping.source import Map
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import Model
@@ -128,6 +129,7 @@ class CompiledMapping:
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
     read: Callable[[bytes], JsonValue]  # decodes of a body what the mapping looks at
+    redact: Redact  # blanks in a body what nobody downstream may see
     warnings: tuple[Problem, ...]
 
     def leaves(self) -> Iterator[Rule]:
