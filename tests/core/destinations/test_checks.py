@@ -14,7 +14,9 @@ from tests.core.profiles.outgoing import SECRET
 URL = "https://receiver.example/hook"
 USUAL = Choices(URL, SECRET)
 TOKEN = """\
-settings: {token: {secret: true, required: true, help: the token}, region: {choices: [eu, us], default: eu}}
+settings:
+  token: {secret: true, required: true, help: the token}
+  region: {choices: [eu, us], default: eu}
 headers: {X-Token: "{{ settings.token }}", "x-{{ prefix }}-delivery": "{{ delivery_uuid }}"}
 events: [security.scan.*, scan.started]
 """
@@ -25,7 +27,6 @@ def wrong(text: str = "", **changes: Any) -> dict[str, str]:
     try:
         check_choices(replace(USUAL, **changes), compiled(text))
     except InvalidRequestError as error:
-        assert error.detail.startswith(f"the subscription is wrong: {error.errors[0].pointer} ")
         return {found.pointer: found.detail for found in error.errors}
     return {}
 

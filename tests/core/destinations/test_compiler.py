@@ -64,7 +64,7 @@ BODIES: list[tuple[str, JsonValue]] = [
     ('{a: "{{ link }}", b: 1}', {"b": 1}),
     ('{a: ["{{ link }}", x, "{{ title }}"]}', {"a": ["x", "T"]}),
     ('{"{{ entity }}": {x: y}}', {"vulnerability": {"x": "y"}}),
-    ("{a: null, b: true, c: 1, d: 1.5, e: text}", {"a": None, "b": True, "c": 1, "d": 1.5, "e": "text"}),
+    ("{a: null, b: true, c: 1, d: 1.5, e: x}", {"a": None, "b": True, "c": 1, "d": 1.5, "e": "x"}),
     ('{a: "{{ payload.data.labels | tojson }}"}', {"a": ["a", "b"]}),
     ('{a: "{{ settings.x }}"}', {"a": "set"}),
     ('{a: "{{ settings.x }}-{{ prefix }}-{{ delivery_id }}"}', {"a": "set-p-dlv_1"}),

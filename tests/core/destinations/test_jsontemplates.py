@@ -47,7 +47,8 @@ ROWS: list[tuple[str, JsonValue]] = [
     ('{"t": {{ payload.data.title | upper }}}', {"t": 'A "QUOTED" TITLE\n'}),
     ('{"n": {{ payload.data.n }}, "s": "{{ payload.data.n }}"}', {"n": 1.5, "s": "1.5"}),
     ('{"b": {{ payload.data.yes }}, "s": "{{ payload.data.yes }}"}', {"b": True, "s": "true"}),
-    ('{"l": {{ payload.data.list }}, "s": "{{ payload.data.list }}"}', {"l": ["a", 1], "s": '["a",1]'}),
+    ('{"l": {{ payload.data.list }}}', {"l": ["a", 1]}),
+    ('{"l": "{{ payload.data.list }}"}', {"l": '["a",1]'}),
     ('{"gone": {{ payload.no.where }}, "s": "[{{ payload.no }}]"}', {"gone": None, "s": "[]"}),
     ('{"null": {{ payload.data.none }}, "s": "{{ payload.data.none }}"}', {"null": None, "s": ""}),
     ('{"list": {{ [payload.no, event_id] }}}', {"list": [None, "evt_1"]}),
@@ -57,7 +58,8 @@ ROWS: list[tuple[str, JsonValue]] = [
     ('{"a": "\\"{{ event_id }}\\\\"}', {"a": '"evt_1\\'}),
     ('{"é": "ü {{ event_id }} \\u00e4"}', {"é": "ü evt_1 ä"}),
     ('{"j": "{{ payload.data.list | tojson }}"}', {"j": '["a", 1]'}),
-    ('{"a": 1.00, "b": 1e2, "big": 12345678901234567890}', {"a": 1, "b": 100, "big": 12345678901234567890}),
+    ('{"a": 1.00, "b": 1e2}', {"a": 1, "b": 100}),
+    ('{"big": 12345678901234567890}', {"big": 12345678901234567890}),
     ('{"a": {{- event_id -}} , "b": "{{ "}}" }}"}', {"a": "evt_1", "b": "}}"}),
     ('{\r\n"a": 1\r}', {"a": 1}),
 ]  # fmt: skip
@@ -171,18 +173,22 @@ def test_m4_the_worst_template_takes_little_time() -> None:
     assert time.process_time() - started < 2  # bounded; the figure is `make bench`'s business
 
 
+WORDS = "{{ | }} | { | } | \" | a | : | payload | \\ | . | tojson | [ | ] | , | 1 | {% | ' | \n | é"
+PARTS = [*WORDS.split(" | "), " | ", " "]
+
+
 @settings(max_examples=300)
-@given(st.lists(st.sampled_from(["{{ ", " }}", "{", "}", '"', "a", ":", "payload", "\\", ".", " | ",
-                                 "tojson", "[", "]", ",", "1", "{%", "'", "\n", "é"]), max_size=14))  # fmt: skip
+@given(st.lists(st.sampled_from(PARTS), max_size=14))
 def test_m4_any_text_is_refused_or_renders(parts: list[str]) -> None:
     """Never anything else: no text can crash the save, or the attempt."""
+    text = "".join(parts)
     try:
-        render = compile_json_template("".join(parts))
+        found: Any = compile_json_template(text)(VARIABLES)
     except TemplateError as refused:
-        assert 0 <= refused.at <= len("".join(parts))
-        return
-    try:
-        found: Any = render(VARIABLES)
+        place = refused.at
     except RenderError:
         return
-    assert json.loads(encode(found)) is not None
+    else:
+        assert isinstance(json.loads(encode(found)), dict)
+        return
+    assert 0 <= place <= len(text)

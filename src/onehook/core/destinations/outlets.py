@@ -135,7 +135,9 @@ def _hidden(choices: Choices, destination: Destination) -> Iterator[str]:
     """The texts that no history may show, as they stand in a header, a URL or JSON."""
     values = [*choices.headers.values()]
     if choices.auth is not None:
-        values += [choices.auth.value, choices.auth.header[1]]
+        values.append(choices.auth.value)
+        if choices.auth.type == "basic":
+            values.append(choices.auth.header[1].removeprefix("Basic "))
     values += [
         choices.settings[name]
         for name, spec in destination.settings.items()
