@@ -69,7 +69,7 @@ def changed_outlet(
     if destination is None:
         destination = _destination(gateway, {"destination": record.destination})
     elif destination.name != record.destination:
-        choices = replace(choices, settings={})  # they were the other one's
+        choices = _redirected(choices, destination)
     if "secret" in given:
         if given["secret"] is None:
             _refuse("/secret", "cannot be null; rotate-secret makes a new one")
@@ -180,6 +180,18 @@ def _changed(
     return changed, destination
 
 
+def _redirected(choices: Choices, destination: Destination) -> Choices:
+    """*choices* on their way to another *destination*: what its file says counts anew."""
+    says = destination.defaults
+    return replace(
+        choices,
+        settings={},  # they were the other one's
+        profile=None if says.profile else choices.profile,
+        prefix=None if says.prefix else choices.prefix,
+        type_names=None if says.type_names else choices.type_names,
+    )
+
+
 def _settled(gateway: Gateway, choices: Choices, destination: Destination) -> Choices:
     """*choices* with the gateway's defaults where neither they nor the destination say.
 
@@ -237,7 +249,7 @@ def _url(given: str | None, choices: Choices, destination: Destination) -> str:
     Raises:
         InvalidRequestError: none is given and the destination has none, or it is a hidden one.
     """
-    url = given or destination.url.default
+    url = destination.url.default if given is None else given
     if url is None:
         _refuse("/url", f"is missing: {destination.name} has no URL of its own")
     if choices.url and url == shown_url(choices.url):

@@ -23,11 +23,13 @@ from onehook.api.subscription_outlets import (
     sealed_fields,
     warnings_of,
 )
-from onehook.core.durations import parse_duration, render_duration
+from onehook.core.destinations.document import Destination
+from onehook.core.durations import parse_duration
 from onehook.core.filters import compile_filter
 from onehook.core.schedule import DEFAULT_RETRY
 from onehook.errors import FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
+from onehook.store.events import milliseconds
 from onehook.store.registry import Snapshot, SubscriptionRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoBody, NoQuery, Operation
@@ -49,7 +51,13 @@ def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
 
 
 def _ms(text: str) -> int:
-    return round((parse_duration(text) or timedelta(0)).total_seconds() * 1000)
+    return milliseconds(parse_duration(text) or timedelta(0))
+
+
+def _retry_ms(destination: Destination) -> list[int]:
+    """The retries of *destination*'s file, or the usual ones."""
+    found = destination.defaults.retry
+    return [milliseconds(delay) for delay in (DEFAULT_RETRY if found is None else found)]
 
 
 def _sources(gateway: Gateway, names: list[str]) -> list[str]:
@@ -85,10 +93,7 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     now = gateway.clock.now()
     id_ = new_id("sub", now)
     check_key(registry, body.key, id_)
-    retry = body.retry
-    if retry is None:
-        usual = destination.defaults.retry
-        retry = [render_duration(d) for d in (DEFAULT_RETRY if usual is None else usual)]
+    retry = _retry_ms(destination) if body.retry is None else list(map(_ms, body.retry))
     record = SubscriptionRecord(
         id=id_,
         key=body.key,
@@ -97,7 +102,7 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
         filter=_filter(body.filter),
         active=body.active,
         timeout_ms=_ms(body.timeout),
-        retry_ms=[_ms(delay) for delay in retry],
+        retry_ms=retry,
         created_at=now,
         updated_at=now,
         **sealed_fields(gateway, id_, choices, destination),
@@ -138,7 +143,6 @@ _DEFAULTS: dict[str, Any] = {
     "filter": None,
     "active": True,
     "timeout": "10s",
-    "retry": [render_duration(delay) for delay in DEFAULT_RETRY],
 }
 
 
@@ -163,8 +167,11 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         changes["filter"] = _filter(given["filter"])
     if "timeout" in given:
         changes["timeout_ms"] = _ms(given["timeout"])
-    if "retry" in given:
-        changes["retry_ms"] = [_ms(delay) for delay in given["retry"]]
+    moved = destination.name != record.destination and destination.defaults.retry is not None
+    if sent.get("retry") is not None:
+        changes["retry_ms"] = [_ms(delay) for delay in sent["retry"]]
+    elif "retry" in sent or moved:
+        changes["retry_ms"] = _retry_ms(destination)
     changes |= sealed_fields(gateway, record.id, choices, destination)
     updated = await save(gateway, record, **changes)
     return _shown(gateway, updated).model_copy(update=warnings_of(sent))

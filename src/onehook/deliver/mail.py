@@ -4,6 +4,7 @@ The standard library speaks SMTP, in threads of its own: a server that hangs hol
 """
 
 import asyncio
+import re
 import smtplib
 import socket
 import ssl
@@ -14,7 +15,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, getaddresses
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,6 +27,7 @@ from onehook.deliver.client import CONNECT_TIMEOUT, MAX_READ, BlockedAddressErro
 SCHEMES = ("smtps", "smtp")
 PORTS = {"smtps": 465, "smtp": 587}  # RFC 8314 §3, RFC 6409 §3.1
 _THREADS = 64
+_ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\x7f]+@[^\s@<>\x00-\x1f\x7f]+")
 _LEFT_OUT = ("content-type", "user-agent", "authorization")
 
 
@@ -167,14 +169,17 @@ class _Session:
             smtplib.SMTPException: it says no.
         """
         context = ssl.create_default_context()
-        with self._open(context) as smtp:
-            self.smtp = smtp
+        smtp = self.smtp = self._open(context)
+        try:
             smtp.ehlo_or_helo_if_needed()
             if not self.tls:
                 self._encrypt(smtp, context)
             if self.settings.get("username"):
                 smtp.login(self.settings["username"], self.settings.get("password", ""))
             refused = smtp.send_message(message)
+            smtp.putcmd("quit")  # its answer is not waited for: the mail is taken already
+        finally:
+            smtp.close()
         text = "".join(f"refused: {address}\n" for address in refused)
         return Answer(250, None), text  # RFC 5321 §4.2.3; all but those were taken
 
@@ -201,8 +206,8 @@ def _message(mail: Mail, headers: Mapping[str, str], now: datetime) -> EmailMess
         ValueError: an address or header cannot be written.
     """
     message = EmailMessage(policy=SMTP)
-    message["From"] = _line(mail.from_)
-    message["To"] = _line(mail.to)
+    message["From"] = _addresses("from", mail.from_)
+    message["To"] = _addresses("to", mail.to)
     message["Subject"] = _line(mail.subject)
     message["Date"] = format_datetime(now)
     message["Message-ID"] = f"<{headers['x-onehook-delivery']}@onehook.invalid>"
@@ -216,6 +221,19 @@ def _message(mail: Mail, headers: Mapping[str, str], now: datetime) -> EmailMess
 
 def _line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _addresses(field: str, text: str) -> str:
+    """The addresses in *text*, each one of which can be sent to.
+
+    Raises:
+        ValueError: one cannot, or there is none.
+    """
+    found = [address for _, address in getaddresses([text])]
+    if not found or not all(_ADDRESS.fullmatch(address) for address in found):
+        msg = f"{field} holds something that is no address"
+        raise ValueError(msg)
+    return _line(text)
 
 
 def _since(started: float) -> int:
@@ -232,6 +250,8 @@ def _refused(error: Exception, started: float) -> Reply:
         code, text = next(iter(error.recipients.values()))
         return Reply(Answer(code, "status"), _since(started), None, {}, text[:MAX_READ])
     if isinstance(error, smtplib.SMTPResponseException):
+        if not 200 <= error.smtp_code <= 599:
+            return _failed("bad_answer", "the answer is not SMTP", started)
         said = error.smtp_error
         content = said if isinstance(said, bytes) else said.encode()
         return Reply(
