@@ -23,6 +23,7 @@ class MailServer:
         self.commands: list[str] = []
         self.port = 0
         self._server: asyncio.Server | None = None
+        self._over = asyncio.Event()
 
     async def __aenter__(self) -> "MailServer":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
@@ -31,6 +32,7 @@ class MailServer:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
+        self._over.set()
         self._server.close()
 
     @property
@@ -53,7 +55,8 @@ class MailServer:
             command = word.upper()
             self.commands.append(command)
             if command == self.hanging:
-                await asyncio.sleep(30)
+                await self._over.wait()
+                return
             match command:
                 case "EHLO":
                     names = ["mail.example", *self.extensions]

@@ -27,6 +27,7 @@ from onehook.deliver.client import CONNECT_TIMEOUT, MAX_READ, BlockedAddressErro
 SCHEMES = ("smtps", "smtp")
 PORTS = {"smtps": 465, "smtp": 587}  # RFC 8314 §3, RFC 6409 §3.1
 _THREADS = 64
+_NEARLY = 0.05  # seconds: timers of sockets and of the loop end at about the same moment
 _ADDRESS = re.compile(r"[^\s@<>\x00-\x1f\x7f]+@[^\s@<>\x00-\x1f\x7f]+")
 _LEFT_OUT = ("content-type", "user-agent", "authorization")
 
@@ -71,10 +72,11 @@ class MailClient:
         try:
             async with asyncio.timeout(within.total_seconds()):
                 answer, text = await loop.run_in_executor(self._threads, session.send, message)
-        except TimeoutError:
-            session.abandon()
-            return _failed("timeout", f"no answer in time ({within.total_seconds():g} s)", started)
         except (OSError, smtplib.SMTPException) as error:
+            session.abandon()
+            if session.is_late:  # smtplib calls a timeout a lost connection
+                detail = f"no answer in time ({within.total_seconds():g} s)"
+                return _failed("timeout", detail, started)
             return _refused(error, started)
         return Reply(answer, _since(started), None, {}, text.encode()[:MAX_READ])
 
@@ -127,6 +129,11 @@ class _Session:
         if left <= 0:
             raise TimeoutError
         return left
+
+    @property
+    def is_late(self) -> bool:
+        """Whether no time is left, or next to none."""
+        return time.monotonic() > self.deadline - _NEARLY
 
     def abandon(self) -> None:
         """Break the conversation off, so that its thread is free again."""
