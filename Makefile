@@ -62,8 +62,9 @@ check: setup ## ruff, mypy, pyright, import contracts, yamllint; luacheck where 
 docs: setup ## write docs/platforms anew from the mapping files
 	@$(BIN)/onehook mapping docs
 
-test: setup ## every mapping's own tests, then the fast tests
+test: setup ## every mapping's and destination's own tests, then the fast tests
 	$(BIN)/onehook mapping test --strict mappings/*.yaml
+	$(BIN)/onehook destination test destinations/*.yaml
 	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 e2e: setup ## the slow tests: whole processes, killed half-way

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +15,14 @@ from redis.exceptions import RedisError
 
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
+from onehook.core.destinations.document import Destination, find_destination
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
+from onehook.deliver.courier import Courier
+from onehook.deliver.mail import MailClient
+from onehook.deliver.raw import RawBodies
 from onehook.deliver.worker import Worker
+from onehook.destinations import read_all as read_destinations
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
@@ -100,15 +105,22 @@ class Runtime:
         retention = Retention(history=timedelta(days=settings.history_days))
         metrics, readiness = Metrics(), Readiness()
         sealer = load_sealer(settings.data / "secret.key")
-        registry = await self._open(lambda: Registry(self.client, keys, sealer, library.compiled))
+        destinations = _destinations(settings)
+        registry = await self._open(
+            lambda: Registry(
+                self.client, keys, sealer, library.compiled, destinations, settings.public_url
+            )
+        )
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
         notices = NoticeStore(self.client, keys)
         self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
+        self.mail = MailClient(settings.delivery_allow)
+        raws = RawBodies(events, registry.mapping)
         self.worker = Worker(
             deliveries,
             events,
-            self.http,
+            Courier(self.http, self.mail, raws),
             self.clock,
             metrics,
             concurrency=settings.concurrency,
@@ -149,6 +161,9 @@ class Runtime:
         self.announcer = Announcer(
             notices, self.committer, lambda: registry.snapshot, self.clock, metrics
         )
+        # What was held for want of its destination's file, or by a stop half-way, is due again.
+        running = [id_ for id_, one in registry.snapshot.targets.items() if not one.paused]
+        await deliveries.release(*running)
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
@@ -263,6 +278,7 @@ class Runtime:
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
+            self.mail.close()
         client = getattr(self, "client", None)
         if client is not None:
             await client.aclose()
@@ -317,6 +333,19 @@ class Runtime:
             notice = pause_changed(record.id, record.name, None, reason, now)
             await registry.save("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
+
+
+def _destinations(settings: Settings) -> Mapping[str, Destination]:
+    """Every destination there is.
+
+    Raises:
+        SettingsError: the one that is the default is not among them.
+    """
+    found = read_destinations(settings.destinations)
+    if find_destination(found, settings.default_destination) is None:
+        msg = f"ONEHOOK_DEFAULT_DESTINATION: there is no {settings.default_destination!r}"
+        raise SettingsError(msg)
+    return found
 
 
 def _prepare_folder(data: Path) -> None:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from onehook.core.references import Lesson
+from onehook.destinations import read_all
 from onehook.errors import SettingsError
 from onehook.store.connection import connect
 from onehook.store.keys import Keys
@@ -18,10 +19,9 @@ from onehook.store.registry import (
     IntegrationRecord,
     KeyRecord,
     Registry,
-    SealedSecret,
     SubscriptionRecord,
 )
-from onehook.store.sealing import Sealer
+from onehook.store.sealing import SealedSecret, Sealer
 from tests.builders import API_KEY, NOW, SECRET, shipped
 
 SEALER = Sealer([Fernet.generate_key()])
@@ -30,7 +30,7 @@ SEALER = Sealer([Fernet.generate_key()])
 def registry_of(client: Redis, keys: Keys, sealer: Sealer = SEALER) -> Registry:
     """A registry with the shipped mappings."""
     mappings = {name: file.mapping for name, file in shipped().items()}
-    return Registry(client, keys, sealer, mappings)  # type: ignore[arg-type]
+    return Registry(client, keys, sealer, mappings, read_all(None))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -75,7 +75,8 @@ async def test_records_come_back(registry: Registry, client: Redis, keys: Keys) 
     assert other.snapshot.subscriptions == {"sub_1": two}
     assert other.snapshot.by_key == {"gh": "int_1", "hook": "sub_1"}
     target = other.snapshot.targets["sub_1"]
-    assert (target.paused, target.active, target.secret) == (True, False, SECRET.encode())
+    assert (target.paused, target.active) == (True, False)
+    assert target.outlet.keys.current == SECRET.encode()
     assert target.lease == timedelta(seconds=30)
 
 

@@ -13,7 +13,7 @@ from onehook.api.pagination import POSITION, Pattern, TimedPage, decode_cursor, 
 from onehook.api.subscriptions import get_record
 from onehook.core.model import delivery_id, split_delivery_id
 from onehook.errors import NotFoundError
-from onehook.store.attempts import AttemptRow
+from onehook.store.attempts import AttemptRow, sent_body
 from onehook.store.deliveries import DeliveryState
 from onehook.store.events import MAX_SCAN, SCAN
 from onehook.web.gateway import Gateway
@@ -243,7 +243,25 @@ async def read(call: Call[NoBody, NoQuery]) -> DeliveryOut:
 
 
 def _attempt(delivery: DeliveryOut, row: AttemptRow, body: str | None) -> AttemptOut:
-    headers = {
+    if row.sent is None:
+        request = RequestOut(url=row.url, headers=_usual_headers(delivery, row), body=body)
+    else:
+        request = RequestOut(url=row.url, headers=row.sent.headers, body=sent_body(row.sent))
+    return AttemptOut(
+        number=row.number,
+        at=row.at,
+        duration_ms=row.duration_ms,
+        status=row.status,
+        error=row.error,
+        detail=row.detail,
+        request=request,
+        response=ResponseOut(headers=row.response_headers, body=row.response_body),
+    )
+
+
+def _usual_headers(delivery: DeliveryOut, row: AttemptRow) -> dict[str, str]:
+    """What the default profile sent: all of it follows from the ids and the signature."""
+    return {
         "content-type": "application/json",
         "webhook-id": delivery.event_id,
         "webhook-timestamp": str(int(row.at.timestamp())),
@@ -252,16 +270,6 @@ def _attempt(delivery: DeliveryOut, row: AttemptRow, body: str | None) -> Attemp
         "x-onehook-delivery": delivery.id,
         "x-onehook-attempt": str(row.number),
     }
-    return AttemptOut(
-        number=row.number,
-        at=row.at,
-        duration_ms=row.duration_ms,
-        status=row.status,
-        error=row.error,
-        detail=row.detail,
-        request=RequestOut(url=row.url, headers=headers, body=body),
-        response=ResponseOut(headers=row.response_headers, body=row.response_body),
-    )
 
 
 OPERATIONS = (

@@ -15,7 +15,8 @@ from onehook.core.notices import GATEWAY
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
-from onehook.store.registry import IntegrationRecord, Registry, SealedSecret, Snapshot
+from onehook.store.registry import IntegrationRecord, Registry, Snapshot
+from onehook.store.sealing import SealedSecret
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
 

@@ -17,6 +17,7 @@ app = App(
 app.command("onehook.cli.serve:serve")
 app.command("onehook.cli.demo:demo")
 app.command("onehook.cli.mapping:app", name="mapping")
+app.command("onehook.cli.destination:app", name="destination")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from onehook.core.mapping.normalize import (
     is_repeatable,
     make_context,
 )
+from onehook.core.mapping.redactions import REDACTED
 from onehook.core.model import Event, IntegrationInfo, Webhook
 from onehook.core.references import Knowledge, KnownIntegration, Learnt, Lesson, find, prefixes_in
 from onehook.core.signatures import (
@@ -40,7 +41,6 @@ from onehook.core.signatures import (
 )
 from onehook.errors import ConfigurationError, FieldError, InvalidRequestError
 
-REDACTED = "[redacted]"
 _ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 

@@ -8,6 +8,7 @@ from typing import NewType
 import msgspec
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.profiles.outlet import Outlet
 
 IntegrationId = NewType("IntegrationId", str)
 SubscriptionId = NewType("SubscriptionId", str)
@@ -135,7 +136,7 @@ class Subscription:
     active: bool
     paused: bool
     filter: Callable[[Mapping[str, JsonValue]], bool] | None  # on the event as delivered
-    secret: bytes  # the key's bytes
+    outlet: Outlet  # what its receiver gets
     timeout: timedelta
     retry: tuple[timedelta, ...]
     name: str | None = None

@@ -17,6 +17,14 @@ def pattern_problem(pattern: str) -> str | None:
     return f"{pattern!r} matches no event type; /v1/event-types lists them"
 
 
+def types_of(pattern: str) -> frozenset[str]:
+    """The event types that *pattern* or alias means."""
+    alias = ALIASES.get(pattern)
+    if alias is not None:
+        return frozenset(alias.types)
+    return frozenset(type_ for type_ in EVENT_TYPES if pattern in _patterns(type_))
+
+
 def _patterns(type_: str) -> list[str]:
     """Every pattern that matches *type_*: ``*``, ``a.*``, ``a.b.*``, ``a.b.c``."""
     parts = type_.split(".")

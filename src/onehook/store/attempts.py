@@ -1,12 +1,26 @@
 """An attempt as it lies in the history."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
+from onehook.store.packing import compress, decompress
+
+
+class Sent(msgspec.Struct, array_like=True):
+    """A request that does not follow from its event: headers, secrets blanked; the body packed."""
+
+    headers: dict[str, str]
+    body: bytes
+
 
 class AttemptRow(msgspec.Struct, array_like=True):
-    """One attempt. The request's body is the event's; its other headers follow from the ids."""
+    """One attempt.
+
+    Without *sent* the request's body is the event's, and its headers follow from the ids and
+    *signature*.
+    """
 
     number: int
     at: datetime
@@ -18,7 +32,18 @@ class AttemptRow(msgspec.Struct, array_like=True):
     signature: str
     response_headers: dict[str, str]
     response_body: str
+    sent: Sent | None = None
 
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(AttemptRow).decode
+
+
+def pack_sent(headers: Mapping[str, str], body: str) -> Sent:
+    """A request for the history."""
+    return Sent(dict(headers), compress(body.encode()))
+
+
+def sent_body(sent: Sent) -> str:
+    """The body that :func:`pack_sent` packed."""
+    return decompress(sent.body).decode("utf-8", "replace")

@@ -15,29 +15,26 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from onehook.core.destinations.document import Destination
+from onehook.core.destinations.outlets import Choices, make_outlet
 from onehook.core.filters import compile_filter
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
 from onehook.core.notices import Notice
-from onehook.core.profiles import secret_key
+from onehook.core.profiles.outlet import Outlet
+from onehook.core.profiles.secrets import Keys as SigningKeys
 from onehook.core.references import Knowledge, Lesson, Sightings
 from onehook.core.routing import Routes
 from onehook.errors import SettingsError
 from onehook.store.client import Client
 from onehook.store.keys import Keys
-from onehook.store.sealing import Sealer
+from onehook.store.outlets import OutletRecord, open_choices
+from onehook.store.sealing import SealedSecret, Sealer
 from onehook.store.untold import write_down
 
 SCHEMA = "1"
 log = structlog.get_logger()
-
-
-class SealedSecret(msgspec.Struct):
-    """A secret of an integration as it lies in the store."""
-
-    sealed: str
-    expires_at: datetime | None = None
 
 
 class IntegrationRecord(msgspec.Struct, kw_only=True):
@@ -56,19 +53,16 @@ class IntegrationRecord(msgspec.Struct, kw_only=True):
     updated_at: datetime
 
 
-class SubscriptionRecord(msgspec.Struct, kw_only=True):
+class SubscriptionRecord(OutletRecord, kw_only=True):
     """A subscription as it lies in the store. Durations are in ms."""
 
     id: str
     key: str | None = None
     name: str | None = None
-    url: str
-    events: list[str]
     integrations: list[str]
     filter: dict[str, Any] | None = None  # conditions, as they were given
     active: bool = True
     paused_reason: str | None = None  # None: not paused
-    secret: str  # sealed
     timeout_ms: int
     retry_ms: list[int]
     created_at: datetime
@@ -105,7 +99,10 @@ class Snapshot:
 
 
 class Registry:
-    """Reads and writes the configuration; ``snapshot`` is replaced whole when it changes."""
+    """Reads and writes the configuration; ``snapshot`` is replaced whole when it changes.
+
+    *origin* is the gateway's public URL, None if it has none.
+    """
 
     def __init__(
         self,
@@ -113,8 +110,11 @@ class Registry:
         keys: Keys,
         sealer: Sealer,
         mappings: Mapping[str, CompiledMapping],
+        destinations: Mapping[str, Destination],
+        origin: str | None = None,
     ) -> None:
         self.client, self.keys, self.sealer, self.mappings = client, keys, sealer, mappings
+        self.destinations, self.origin = destinations, origin
         self.snapshot = Snapshot()
         self.sightings = Sightings()
         self._links = {name: mapping.links for name, mapping in mappings.items()}
@@ -249,6 +249,10 @@ class Registry:
             self._lessons |= lessons  # the next call tries again
             raise
 
+    def mapping(self, platform: str) -> CompiledMapping | None:
+        """The mapping of *platform* as it is now; None if there is none."""
+        return self.mappings.get(platform)
+
     def running(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
         """The integration that *record* describes, its secrets opened."""
         defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
@@ -273,20 +277,38 @@ class Registry:
         return made
 
     def target(self, record: SubscriptionRecord) -> Subscription:
-        """The subscription that *record* describes, its secret opened."""
+        """The subscription that *record* describes, its secrets opened.
+
+        One that cannot be sent to is held as if it were paused: its deliveries wait until its
+        destination's file is back.
+        """
+        choices = open_choices(record.id, record, self.sealer)
+        outlet = self._outlet(record, choices)
         return Subscription(
             SubscriptionId(record.id),
-            record.url,
+            choices.url,
             tuple(record.events),
             tuple(record.integrations),
             record.active,
-            record.paused_reason is not None,
+            record.paused_reason is not None or outlet is None,
             None if record.filter is None else compile_filter(record.filter),
-            secret_key(self.sealer.open(record.id, record.secret)),
+            outlet or Outlet(SigningKeys(b"")),
             timedelta(milliseconds=record.timeout_ms),
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
             record.name,
         )
+
+    def _outlet(self, record: SubscriptionRecord, choices: Choices) -> Outlet | None:
+        """Its way out; None, and said in the log, where there is none any more."""
+        destination = self.destinations.get(record.destination)
+        try:
+            if destination is not None:
+                return make_outlet(choices, destination, self.origin)
+            reason = f"there is no destination {record.destination}"
+        except ValueError as error:  # its destination's file has another profile now
+            reason = str(error)
+        log.error("subscription.unusable", subscription_id=record.id, reason=reason)
+        return None
 
     async def save(
         self,

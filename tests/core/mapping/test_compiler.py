@@ -920,8 +920,3 @@ def test_foreach_without_in_is_refused() -> None:
 def test_a_test_that_is_no_map_is_refused() -> None:
     """It would quietly not run."""
     assert "E002" in [p.code for p in problems(HEAD + "tests: [5]\n")]
-
-
-def test_redact_is_refused_until_raw_bodies_are_delivered() -> None:
-    """Taken and then without effect it would promise what nobody keeps."""
-    assert [problem.code for problem in problems(HEAD + "redact: [$.token]\n")] == ["E002"]

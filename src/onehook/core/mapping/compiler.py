@@ -17,7 +17,7 @@ from onehook.core.mapping.extending import extended
 from onehook.core.mapping.forms import (
     CONDITION,
     FIELDS,
-    FLAG,
+    PATH,
     SCALAR,
     TEXT,
     VALUE,
@@ -36,9 +36,11 @@ from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.proofs import VERIFY, compile_verify
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.reads import reads_of
+from onehook.core.mapping.redactions import compile_redactions
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.rules import RuleCompiler
 from onehook.core.mapping.samples import TEST
+from onehook.core.mapping.settings import SETTING, compile_settings
 from onehook.core.mapping.source import Map, Scalar, parse
 from onehook.core.mapping.tables import Table
 from onehook.core.mapping.values import ValueCompiler
@@ -46,13 +48,6 @@ from onehook.core.schema.base import FieldSpec, Kind
 
 FORMAT = "mapping/v1"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
-SETTING: Keys = {
-    "secret": FLAG,
-    "required": FLAG,
-    "default": TEXT,
-    "help": TEXT,
-    "choices": list_of(SCALAR),
-}
 REPLY: Keys = {"accepted": {"enum": [200, 201, 202, 204]}, "error_field": TEXT}
 DEDUPE: Keys = {"key": one_or_list(VALUE), "repeatable": one_or_list(CONDITION)}
 IGNORE: Keys = {"when": CONDITION, "reason": TEXT}
@@ -73,6 +68,7 @@ TOP: Keys = {
     "host": VALUE,
     "urn_case": word_of(("keep", "lower", "upper")),
     "links": map_of(LINKS),
+    "redact": list_of(PATH),
     "tables": names_to(names_to(SCALAR)),
     "let": names_to(defined("part")),
     "shapes": names_to(FIELDS),
@@ -107,7 +103,7 @@ class _Document:
     def __init__(self, top: Map, source: Source, report: Report) -> None:
         self.top, self.source, self.report = top, source, report
         self.reader = Reader(top, report).only(*TOP)
-        self.settings = self._settings()
+        self.settings = compile_settings(self.reader.map("settings"), report)
         if "settings" in top.items:
             report.settings = tuple(self.settings)
         self.lets = Lets(self.reader.map("let"), report)
@@ -146,6 +142,7 @@ class _Document:
             self.values.tables,
             self.values.plans,
             decoder(reads_of(top, self.values.shapes, self.values.lets.nodes).type()),
+            compile_redactions(self.reader.items("redact"), self.report),
             (),
             top,
             self._setup(),
@@ -170,27 +167,6 @@ class _Document:
             if place.source == self.source:
                 message = f"nothing uses the {what} {name!r}"
                 self.report("W205", place, message, "remove it")
-
-    def _settings(self) -> dict[str, SettingSpec]:
-        node = self.reader.map("settings")
-        found: dict[str, SettingSpec] = {}
-        for name, below in (node.items if node else {}).items():
-            if not isinstance(below, Map):
-                self.report(
-                    "E002", below.place, "a setting is a map of secret, required, default, help"
-                )
-                continue
-            reader = Reader(below, self.report)
-            reader.only(*SETTING)
-            found[name] = SettingSpec(
-                name,
-                reader.flag("secret", default=False),
-                reader.flag("required", default=False),
-                reader.text("default"),
-                reader.text("help") or "",
-                tuple(str(n.value) for n in reader.items("choices") if isinstance(n, Scalar)),
-            )
-        return found
 
     def _setup(self) -> tuple[str, ...]:
         steps: list[str] = []

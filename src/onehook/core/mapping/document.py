@@ -15,6 +15,7 @@ from onehook.core.mapping.paths import Path
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
 from onehook.core.mapping.proofs import VerifySection
+from onehook.core.mapping.redactions import Redact
 from onehook.core.mapping.source import Map, Node
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import Model
@@ -140,6 +141,7 @@ class CompiledMapping:
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
     read: Callable[[bytes], JsonValue]  # decodes of a body what the mapping looks at
+    redact: Redact  # blanks in a body what nobody downstream may see
     warnings: tuple[Problem, ...]
     document: Map  # the file as it was read, laid over the one that it extends
     setup: tuple[str, ...] = ()  # what to do at the vendor's side, a step each

@@ -134,7 +134,7 @@ def compare(sample: Sample, outcome: Outcome) -> list[str]:
                 return [f"expected {len(sample.expect)} events, got {len(events)}: {types}"]
             found: list[str] = []
             for at, (wanted, event) in enumerate(zip(sample.expect, events, strict=True)):
-                found += _differences(wanted, dict(event.envelope), f"/{at}", exact=sample.exact)
+                found += differences(wanted, dict(event.envelope), f"/{at}", exact=sample.exact)
             return found
 
 
@@ -150,14 +150,18 @@ def _shown(expect: JsonValue) -> str:
     return encode(expect).decode()
 
 
-def _differences(wanted: JsonValue, found: JsonValue, at: str, *, exact: bool) -> list[str]:
+def differences(wanted: JsonValue, found: JsonValue, at: str, *, exact: bool) -> list[str]:
+    """Where *found* is not as *wanted*; without *exact*, members that are not named may be there.
+
+    *at* is the pointer to both, and begins each sentence.
+    """
     if isinstance(wanted, dict) and isinstance(found, dict):
         problems: list[str] = []
         for key, value in wanted.items():
             if key not in found:
                 problems.append(f"{at}/{key}: there is no such field")
             else:
-                problems += _differences(value, found[key], f"{at}/{key}", exact=exact)
+                problems += differences(value, found[key], f"{at}/{key}", exact=exact)
         if exact:
             problems += [f"{at}/{key}: not expected" for key in found if key not in wanted]
         return problems
@@ -165,7 +169,7 @@ def _differences(wanted: JsonValue, found: JsonValue, at: str, *, exact: bool) -
         if len(wanted) != len(found):
             return [f"{at}: expected {len(wanted)} items, got {encode(found).decode()}"]
         pairs = enumerate(zip(wanted, found, strict=True))
-        return [p for i, (w, f) in pairs for p in _differences(w, f, f"{at}/{i}", exact=exact)]
+        return [p for i, (w, f) in pairs for p in differences(w, f, f"{at}/{i}", exact=exact)]
     if wanted == found and isinstance(wanted, bool) == isinstance(found, bool):
         return []
     return [f"{at}: expected {encode(wanted).decode()}, got {encode(found).decode()}"]
