@@ -1,18 +1,23 @@
 """Fields of ``/v1/subscriptions`` that say what a receiver gets: taken, shown, kept, effective."""
 
+import contextlib
 import hmac
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
+from onehook.api.subscription_forms import OutletIn
 from onehook.core.profiles.secrets import make_secret
 from onehook.errors import SettingsError
 from tests.api.test_integrations import pointers
 from tests.builders import (
     Answer,
     FixedClock,
+    Native,
     Received,
     Reply,
     Running,
@@ -542,3 +547,65 @@ async def test_tickets_of_a_batch_have_ids_that_stay(
     assert first.json["event_id"] == second.json["event_id"]
     assert first.headers["x-onehook-delivery"] == second.headers["x-onehook-delivery"]
     assert first.body == second.body
+
+
+# -- every field has an effect --------------------------------------------------------------------
+
+TOKEN = {"token": "tok-tok"}
+EFFECTS: dict[str, tuple[dict[str, Any], Callable[[Received], bool]]] = {
+    "nothing": ({}, lambda got: got.json["type"] == "security.scan.completed"),
+    "destination": ({"destination": "compat-event-key"}, lambda got: "event" in got.json),
+    "type": ({"type": "compat-event-key"}, lambda got: "event" in got.json),
+    "settings": (
+        {"destination": "splunk-hec", "settings": {**TOKEN, "index": "i"}},
+        lambda got: got.json["index"] == "i" and got.headers["authorization"] == "Splunk tok-tok",
+    ),
+    "profile": ({"profile": "hex"}, lambda got: "x-onehook-signature" in got.headers),
+    "prefix": ({"prefix": "acme"}, lambda got: "x-acme-event" in got.headers),
+    "secret": (
+        {"profile": "hex", "secret": LONG},
+        lambda got: got.headers["x-onehook-signature"] == digest(LONG, got.body),
+    ),
+    "type_names": (
+        {"type_names": "alias", "events": ["scan.completed"]},
+        lambda got: got.json["type"] == got.headers["x-onehook-event"] == "scan.completed",
+    ),
+    "headers": ({"headers": {"X-A": "1"}}, lambda got: got.headers["x-a"] == "1"),
+    "auth": (
+        {"auth": {"type": "header", "name": "X-Key", "value": "k"}},
+        lambda got: got.headers["x-key"] == "k",
+    ),
+    "body_template": ({"body_template": '{"a": 1}'}, lambda got: got.json == {"a": 1}),
+    "include_raw": (
+        {"include_raw": True}, lambda got: bool(got.json["data"]["raw"]["body"]),
+    ),
+    "max_body_bytes": (
+        {"include_raw": True, "max_body_bytes": 16_384},
+        lambda got: got.json["data"]["truncated"] == ["/raw/body"] and len(got.body) <= 16_384,
+    ),
+}  # fmt: skip
+
+
+async def test_every_field_changes_what_arrives(gateway: Running, subscriber: Subscriber) -> None:
+    """One event, a subscription for each field: none is taken and then ignored."""
+    base = subscriber.url.removesuffix("/events")
+    for name, (fields, _) in EFFECTS.items():
+        await made(gateway, url=f"{base}/{name}", **fields)
+    sender = await gateway.integrate("scan-results")
+    scan = {"scanId": "s1", "status": "completed", "timestamp": "2026-11-22T10:15:00Z"}
+    padded = json.dumps({**scan, "padding": "x" * 20_000}).encode()
+    answer = await gateway.send(sender, Native({"Content-Type": "application/json"}, padded))
+    assert answer.status == 200, answer.body
+    found = {got.path[1:]: got for got in await subscriber.wait(len(EFFECTS))}
+    assert set(found) == set(EFFECTS)
+    usual = found["nothing"]
+    for name, (_, holds) in EFFECTS.items():
+        assert holds(found[name]), name
+        if name != "nothing":
+            with contextlib.suppress(KeyError):
+                assert not holds(usual), name
+
+
+def test_the_table_above_walks_every_field() -> None:
+    """A field that says what a receiver gets needs a row."""
+    assert set(OutletIn.model_fields) | {"secret", "nothing"} == set(EFFECTS)

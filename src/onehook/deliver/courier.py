@@ -9,7 +9,6 @@ from onehook.core.model import Delivery
 from onehook.core.profiles.headers import HIDDEN
 from onehook.core.profiles.outlet import Outlet, RenderError
 from onehook.core.profiles.request import Request, make_request
-from onehook.core.profiles.table import DEFAULT_PREFIX, DEFAULT_PROFILE
 from onehook.core.schedule import Answer
 from onehook.deliver.client import DeliveryClient, Reply
 from onehook.deliver.mail import SCHEMES, MailClient
@@ -76,7 +75,7 @@ def _row(delivery: Delivery, now: datetime, reply: Reply, request: Request) -> A
     subscription = delivery.subscription
     outlet, headers, body = subscription.outlet, dict(reply.headers), reply.body
     sent, signature = None, request.headers.get("webhook-signature", "")
-    if not _follows(outlet) or request.body is not delivery.body:
+    if not outlet.plain or request.body is not delivery.body:
         shown = _shown(outlet, request.headers)
         sent = pack_sent(shown, outlet.blank(request.body.decode()))
         headers = {name: outlet.blank(value) for name, value in headers.items()}
@@ -93,16 +92,6 @@ def _row(delivery: Delivery, now: datetime, reply: Reply, request: Request) -> A
         headers,
         body,
         sent,
-    )
-
-
-def _follows(outlet: Outlet) -> bool:
-    """Whether the headers that are sent can be told from the ids and the signature alone."""
-    return (
-        outlet.profile.name == DEFAULT_PROFILE
-        and outlet.prefix == DEFAULT_PREFIX
-        and not outlet.headers
-        and not outlet.hidden
     )
 
 

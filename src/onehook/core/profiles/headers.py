@@ -61,8 +61,6 @@ def prefix_headers(
 
 def overlay(under: dict[str, str], over: Mapping[str, str]) -> None:
     """Put *over* over *under*: names without case, and each one once."""
-    if not over:
-        return
     present = {name.lower(): name for name in under}
     for name, value in over.items():
         under[present.get(name.lower(), name)] = value

@@ -7,7 +7,13 @@ from typing import Literal
 from onehook.core.jsontext import JsonValue
 from onehook.core.profiles.headers import HIDDEN
 from onehook.core.profiles.secrets import Keys
-from onehook.core.profiles.table import DEFAULT_PREFIX, DEFAULT_PROFILE, PROFILES, Profile
+from onehook.core.profiles.table import (
+    CLOUDEVENTS,
+    DEFAULT_PREFIX,
+    DEFAULT_PROFILE,
+    PROFILES,
+    Profile,
+)
 from onehook.core.schema.aliases import ALIASES, Alias
 
 MAX_BODY = 100_000  # bytes: common receivers refuse over 100 KiB
@@ -51,17 +57,17 @@ class Outlet:
     hidden: Sequence[str] = ()
     shown_url: str | None = None
     origin: str | None = None  # the gateway's public URL, for CloudEvents
+    # Worked out once, since every attempt asks: whether the event is sent just as it is stored,
+    # and whether the headers follow from its ids and the signature alone.
+    as_stored: bool = field(init=False)
+    plain: bool = field(init=False)
 
-    @property
-    def as_stored(self) -> bool:
-        """Whether its receiver gets the event just as it is stored."""
-        return not (
-            self.aliases
-            or self.include_raw
-            or self.body is not None
-            or self.own_headers
-            or self.profile.name == "cloudevents"
-        )
+    def __post_init__(self) -> None:
+        shaped = self.aliases or self.include_raw or self.body is not None or self.own_headers
+        as_stored = not shaped and self.profile.content_type != CLOUDEVENTS
+        usual = self.profile.name == DEFAULT_PROFILE and self.prefix == DEFAULT_PREFIX
+        object.__setattr__(self, "as_stored", as_stored)
+        object.__setattr__(self, "plain", usual and not self.headers and not self.hidden)
 
     def blank(self, text: str) -> str:
         """*text* with every secret of this subscription in it made unreadable."""

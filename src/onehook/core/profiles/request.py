@@ -29,7 +29,7 @@ def make_request(
         RenderError: the subscription's own body or headers cannot be made of this event.
     """
     outlet, event_type, body = delivery.subscription.outlet, delivery.event_type, delivery.body
-    own: dict[str, str] = {}
+    own: dict[str, str] | None = None
     if len(body) > outlet.max_body_bytes or not outlet.as_stored:
         shaped = shape(delivery, raw)
         event_type, body = shaped.event_type, shaped.body
@@ -46,9 +46,11 @@ def make_request(
     }
     if profile.prefixed or prefix != DEFAULT_PREFIX:
         headers |= prefix_headers(prefix, event_type, id_, timestamp)
-    overlay(headers, own)
+    if own:
+        overlay(headers, own)
     headers |= profile.sign(Signing(outlet.keys, prefix, delivery.event_id, timestamp, now, body))
-    overlay(headers, outlet.headers)
+    if outlet.headers:
+        overlay(headers, outlet.headers)
     return Request(headers, body)
 
 

@@ -56,9 +56,13 @@ def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def _standard(of: Signing) -> dict[str, str]:
-    some = of.keys.active(of.now)
-    signatures = [sign(key, of.event_id, of.timestamp, of.body) for key in some]
-    return {"webhook-timestamp": str(of.timestamp), "webhook-signature": " ".join(signatures)}
+    keys, id_, timestamp, body = of.keys, of.event_id, of.timestamp, of.body
+    if keys.previous is None:
+        signatures = sign(keys.current, id_, timestamp, body)
+    else:
+        some = keys.active(of.now)
+        signatures = " ".join([sign(key, id_, timestamp, body) for key in some])
+    return {"webhook-timestamp": str(timestamp), "webhook-signature": signatures}
 
 
 def _hex(of: Signing, content: bytes) -> str:
