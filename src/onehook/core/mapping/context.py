@@ -35,6 +35,9 @@ class Context:
     references: FindReferences | None = None  # who finds what the texts of an event talk about
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
+    named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = field(
+        default_factory=dict[tuple[str, int], tuple[JsonValue, JsonValue]]
+    )  # by name and id() of an object: that object, and what ``let`` calls so of it
     _variables: dict[str, object] | None = None
 
     def variables(self, item: JsonValue) -> Mapping[str, object]:

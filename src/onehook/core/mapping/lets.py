@@ -6,6 +6,9 @@ field it is for decides how it is read there, as if it were written out.
 
 from collections.abc import Iterator, Mapping
 
+from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.coerce import Get
+from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import TEXT, Keys
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
@@ -52,6 +55,21 @@ class Lets:
                 return Scalar(node.place, None, plain=True)
             node = found
         return node
+
+
+def remembered(name: str, get: Get) -> Get:
+    """*get*, asked once of each object of a webhook: siblings ask for one name again and again."""
+
+    def once(item: JsonValue, context: Context) -> JsonValue:
+        if type(item) is not dict:
+            return get(item, context)
+        key = name, id(item)
+        found = context.named.get(key)
+        if found is None:  # the object is kept beside its value: its id() is its own as long
+            found = context.named[key] = item, get(item, context)
+        return found[1]
+
+    return once
 
 
 def _cycle(name: str, nodes: Mapping[str, Node], way: tuple[str, ...]) -> tuple[str, ...]:
