@@ -235,7 +235,7 @@ class ValueCompiler:
 
     def object(self, node: Node, model: type[Model]) -> Get:
         """Compile a value for an object field: a shape, a map of fields, or branches of them."""
-        node = self.resolved(node)
+        written, node = node, self.resolved(node)
         branches = self._branches(node, lambda below: self.object(below, model))
         if branches is not None:
             return branches
@@ -252,7 +252,7 @@ class ValueCompiler:
             plan, path = found
         else:
             plan, path = self.objects.plan(node, model), None
-        self.plans[id(node)] = plan
+        self.plans[id(written)] = plan
         return _object(plan, path)
 
     def use(
