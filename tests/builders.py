@@ -20,8 +20,10 @@ from redis.asyncio import Redis
 
 from onehook.core.jsontext import encode
 from onehook.core.model import Headers, Webhook
+from onehook.core.notices import Claim, Telling
+from onehook.core.schema.events import EVENT_TYPES
 from onehook.core.signatures import sign
-from onehook.mappings import MappingFile, read_folder, shipped_folder
+from onehook.mappings import MappingFile, read_all, shipped_folder
 from onehook.store.connection import call
 from onehook.store.keys import Keys
 from onehook.wiring import Runtime
@@ -30,6 +32,9 @@ API_KEY = "an-admin-key-for-tests"
 SECRET = "it-is-a-secret-to-everybody"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _serial = itertools.count(1)
+# All that vendors can send; what the gateway tells of itself is for the tests that ask for it.
+FOREIGN = sorted({type_.partition(".")[0] + ".*" for type_ in EVENT_TYPES} - {"integration.*"})
+FOREIGN.append("integration.webhook.received")
 
 # A platform with everything that the shipped ones do not have: handshakes, batches, impatience.
 ACME = """\
@@ -150,17 +155,18 @@ class Api:
 
 @cache
 def shipped() -> Mapping[str, MappingFile]:
-    """The mappings of this repository, compiled once."""
-    return read_folder(shipped_folder())
+    """The mappings of this repository by platform, compiled once."""
+    return {file.mapping.platform: file for file in read_all([shipped_folder()])}
 
 
-def read_mappings(extra: Path | None) -> Mapping[str, MappingFile]:
+def read_mappings(extra: Path | None) -> Sequence[MappingFile]:
     """As ``onehook.mappings.read_all``, the shipped part compiled once for all tests."""
-    return shipped() if extra is None else {**shipped(), **read_folder(extra)}
+    return [*shipped().values(), *(() if extra is None else read_all([extra]))]
 
 
 @cache
-def _sample(name: str) -> Any:
+def sample(name: str) -> Any:
+    """A body of ``mappings/samples``, without its ``.json``; not to be changed."""
     return json.loads((shipped_folder() / "samples" / f"{name}.json").read_bytes())
 
 
@@ -179,7 +185,7 @@ class Native:
 
 def issue(number: int = 1, delivery: str | None = None) -> Native:
     """GitHub's ``issues.opened``: one ``ticketing.ticket.created``."""
-    body = _sample("github/issues.opened")
+    body = sample("github/issues.opened")
     changed = {**body, "issue": {**body["issue"], "number": number, "id": 4_000_000 + number}}
     return github("issues", changed, delivery)
 
@@ -196,7 +202,7 @@ def github(event: str, body: object, delivery: str | None = None) -> Native:
 
 def membership(delivery: str | None = None) -> Native:
     """GitHub's ``membership.added``: a webhook without a time, which may come again as news."""
-    return github("membership", _sample("github/membership.added"), delivery)
+    return github("membership", sample("github/membership.added"), delivery)
 
 
 def acme(kind: str, id_: str | None = None, **more: object) -> Native:
@@ -256,14 +262,19 @@ class Running:
         await self.vendor.session.close()
         await self.runtime.stop()
 
-    async def integrate(self, type_: str = "github", **fields: Any) -> Sender:
-        """Make an integration; it has `SECRET` unless *fields* say otherwise."""
+    async def integrate(self, type_: str = "github", *, told: bool = True, **fields: Any) -> Sender:
+        """Make an integration; it has `SECRET` unless *fields* say otherwise.
+
+        Nothing is told of its connection, as if it had been long ago, unless *told* is False.
+        """
         unsigned = fields.get("verify") == "none"
         if not unsigned and "secret" not in fields and "settings" not in fields:
             fields["secret"] = SECRET
         answer = await self.api.post("/v1/integrations", {"type": type_, **fields})
         assert answer.status == 201, answer.body
         made = answer.json
+        if told:
+            await self._tell(made["id"])
         mapping = self.runtime.gateway.mappings[type_].mapping
         given = dict(fields.get("settings", {}))
         if "secret" in fields:
@@ -275,9 +286,16 @@ class Running:
         path = "/" + made["ingest_url"].split("/", 3)[3]
         return Sender(made["id"], path, type_, secrets, plain)
 
+    async def _tell(self, integration_id: str) -> None:
+        """Take the right to tell of an integration's connection, and note it as heard of."""
+        notices, now = self.runtime.gateway.notices, self.runtime.clock.now()
+        for telling in (Telling.ESTABLISHED, Telling.REFUSED):
+            await notices.claim(Claim(telling, integration_id, now, None))
+        await notices.hear({integration_id: now})
+
     async def subscribe(self, subscriber: "Subscriber", **fields: Any) -> dict[str, Any]:
-        """Subscribe *subscriber* to everything, or to what *fields* say."""
-        body = {"url": subscriber.url, **fields}
+        """Subscribe *subscriber* to what vendors send, or to what *fields* say."""
+        body = {"url": subscriber.url, "events": FOREIGN, **fields}
         answer = await self.api.post("/v1/subscriptions", body)
         assert answer.status == 201, answer.body
         subscriber.secret = answer.json["secret"]
@@ -321,6 +339,15 @@ class Running:
     async def dbsize(self) -> int:
         """How many keys the whole store has."""
         return int(await call(self.store, "DBSIZE"))  # type: ignore[call-overload]
+
+    async def rests(self, sender: Sender) -> None:
+        """Wait until the gateway has written down that it heard of *sender*: the last by itself."""
+        notices = self.runtime.gateway.notices
+
+        async def noted() -> bool:
+            return sender.id in await notices.heard() and not await notices.untold()
+
+        await eventually(noted)
 
     async def own_keys(self) -> set[str]:
         """The keys of this gateway."""

@@ -1,5 +1,7 @@
 """Counters for Prometheus. Labels come from the configuration, never from a request."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
@@ -14,6 +16,8 @@ class Metrics:
             ["integration", "outcome"],
             registry=self.registry,
         )
+        # Finding a counter by its labels costs more than counting; there are few of these.
+        self.webhook = cache(self.webhooks.labels)
         self.rejected = Counter(
             "onehook_ingest_rejected_total",
             "Requests to the ingest URL that were refused",
@@ -23,6 +27,7 @@ class Metrics:
         self.events = Counter(
             "onehook_events_total", "Events committed", ["platform"], registry=self.registry
         )
+        self.event = cache(self.events.labels)
         self.unmapped = Counter(
             "onehook_unmapped_values_total",
             "Enum values that no table names",
@@ -45,6 +50,11 @@ class Metrics:
             "onehook_commit_batch_size",
             "Webhooks made durable by one fsync",
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=self.registry,
+        )
+        self.broken_mappings = Gauge(
+            "onehook_mappings_broken",
+            "Mapping files that cannot be used as they are now",
             registry=self.registry,
         )
         self.in_flight = Gauge(

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -14,30 +15,44 @@ from redis.exceptions import RedisError
 
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
+from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.worker import Worker
 from onehook.errors import SettingsError, StoreUnavailableError
+from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.mappings import MappingFile, read_all
+from onehook.ingest.retry import QuarantineRetrier
+from onehook.library import Library
+from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
+from onehook.reloading import Reloader
 from onehook.settings import Settings
 from onehook.store.client import Client
 from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
+from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.keys import Keys
+from onehook.store.notices import NoticeStore
+from onehook.store.quarantine import QuarantineStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.web.gateway import Gateway, Readiness
+from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
 
 REFRESH = 1.0  # seconds between looks for another gateway's changes
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
 STORE_PAUSE = 0.2
+DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
+LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
+TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
+SILENCE = 60.0  # seconds between looks for integrations that fell silent
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
 API_KEY_PREFIX = "ohk_"
 
@@ -45,14 +60,15 @@ API_KEY_PREFIX = "ohk_"
 class Runtime:
     """One gateway process: from :meth:`start` to :meth:`stop`.
 
-    *mappings* are compiled already; without them they are read as *settings* say.
+    *mappings* are the compiled files of the folders that *settings* name; without them they are
+    read.
     """
 
     def __init__(
         self,
         settings: Settings,
         clock: Clock | None = None,
-        mappings: Mapping[str, MappingFile] | None = None,
+        mappings: Sequence[MappingFile] | None = None,
     ) -> None:
         self.settings = settings
         self._mappings = mappings
@@ -62,6 +78,8 @@ class Runtime:
         self.key_file = settings.data / "api-key"
         self._stop = asyncio.Event()
         self._stop_store = asyncio.Event()
+        self._pausing = asyncio.Lock()
+        self.workbench = Workbench()
         self._tasks: list[asyncio.Task[object]] = []
         self._server: EmbeddedServer | None = None
         self._store_watch: asyncio.Task[None] | None = None
@@ -75,19 +93,17 @@ class Runtime:
             StoreUnavailableError: the store cannot be reached.
         """
         settings = self.settings
-        files = read_all(settings.mappings) if self._mappings is None else self._mappings
+        folders = folders_of(settings.mappings)
+        library = Library(read_all(folders) if self._mappings is None else self._mappings, folders)
         _prepare_folder(settings.data)
         keys = Keys(settings.key_prefix)
         retention = Retention(history=timedelta(days=settings.history_days))
         metrics, readiness = Metrics(), Readiness()
         sealer = load_sealer(settings.data / "secret.key")
-        mappings = {name: file.mapping for name, file in files.items()}
-        registry = await self._open(lambda: Registry(self.client, keys, sealer, mappings))
+        registry = await self._open(lambda: Registry(self.client, keys, sealer, library.compiled))
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
-        self.gateway = Gateway(
-            settings, self.clock, metrics, files, registry, events, deliveries, readiness, [""]
-        )
+        notices = NoticeStore(self.client, keys)
         self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
         self.worker = Worker(
             deliveries,
@@ -101,12 +117,48 @@ class Runtime:
             pause=self._pause,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
+        quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
+        self.gateway = Gateway(
+            settings=settings,
+            clock=self.clock,
+            metrics=metrics,
+            mappings=library,
+            registry=registry,
+            events=events,
+            deliveries=deliveries,
+            quarantine=quarantine,
+            retrier=QuarantineRetrier(
+                registry=registry,
+                events=events,
+                quarantine=quarantine,
+                committer=self.committer,
+                notices=notices,
+                drift=self.drift,
+                metrics=metrics,
+                clock=self.clock,
+                max_body=settings.max_body,
+            ),
+            drift=self.drift,
+            workbench=self.workbench,
+            notices=notices,
+            references=self.references,
+            readiness=readiness,
+            origin=[""],
+        )
+        self.reloader = Reloader(library, registry, readiness, metrics, self.clock)
+        self.announcer = Announcer(
+            notices, self.committer, lambda: registry.snapshot, self.clock, metrics
+        )
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),
+            asyncio.create_task(self._every(LOOK, self.reloader.look)),
+            asyncio.create_task(self._every(DRIFT, self.drift.flush)),
+            asyncio.create_task(self._every(TELL, self.announcer.tell)),
+            asyncio.create_task(self._every(SILENCE, self.announcer.check)),
         ]
         readiness.set("starting", holds=False)
 
@@ -124,6 +176,8 @@ class Runtime:
                     registry = make()
                     await registry.open()
                     await self._first_key(registry)
+                    self.references = ReferenceIndex(self.client, registry.keys)
+                    await self.references.recall(registry.sightings)
                     return registry
             except StoreUnavailableError as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -168,7 +222,7 @@ class Runtime:
 
     async def _listen(self) -> None:
         settings = self.settings
-        app = make_app(self.gateway, self.committer)
+        app = make_app(self.gateway, self.committer, self.announcer)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -192,6 +246,7 @@ class Runtime:
     async def stop(self) -> None:
         """Stop accepting, commit what is in hand, finish attempts in flight, close the store."""
         self._stop.set()
+        self.workbench.close()
         readiness = getattr(self, "gateway", None)
         if readiness is not None:
             self.gateway.readiness.set("stopping", holds=True)
@@ -199,8 +254,12 @@ class Runtime:
         if runner is not None:
             await runner.cleanup()  # waits for requests in hand, and so for their commits
         if self._tasks:
+            await self.announcer.close()
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.drift.flush()
+            with suppress(RedisError, OSError):  # else the next start learns it again
+                await self.gateway.registry.keep_lessons()
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
@@ -222,9 +281,12 @@ class Runtime:
                 await act()
 
     async def _refresh(self) -> None:
-        """Take up other gateways' changes, and tell whether the store answers."""
+        """Take up what other gateways changed, learnt and saw; tell whether the store answers."""
+        registry = self.gateway.registry
         try:
-            await self.gateway.registry.refresh()
+            await registry.keep_lessons()
+            await registry.refresh()
+            await self.references.catch_up(registry.sightings)
         except (RedisError, OSError, SettingsError) as error:
             self.gateway.readiness.set("store_unavailable", holds=True)
             log.warning("store.unreachable", error=type(error).__name__)
@@ -244,13 +306,16 @@ class Runtime:
             log.warning("retention.postponed", error=type(error).__name__)
 
     async def _pause(self, subscription_id: str, reason: str) -> None:
-        """Pause a subscription whose receiver said that it is gone."""
-        registry = self.gateway.registry
-        record = registry.snapshot.subscriptions.get(subscription_id)
-        if record is None or record.paused_reason is not None:
-            return
-        paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=self.clock.now())
-        await registry.save("subscriptions", paused)
+        """Pause a subscription whose receiver said that it is gone; told of once."""
+        registry, now = self.gateway.registry, self.clock.now()
+        async with self._pausing:  # its attempts in flight all hear the same
+            await registry.refresh()
+            record = registry.snapshot.subscriptions.get(subscription_id)
+            if record is None or record.paused_reason is not None:
+                return
+            paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=now)
+            notice = pause_changed(record.id, record.name, None, reason, now)
+            await registry.save("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
 
 

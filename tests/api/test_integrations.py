@@ -46,6 +46,7 @@ async def test_create_gives_the_object_and_where_it_is(gateway: Running) -> None
         "settings": {},
         "verify": "signature",
         "active": True,
+        "silent_after": None,
         "ingest_url": f"{gateway.url}/ingest/{made['id']}",
         "created_at": made["created_at"],
         "updated_at": made["created_at"],
@@ -53,6 +54,22 @@ async def test_create_gives_the_object_and_where_it_is(gateway: Running) -> None
     assert made["id"].startswith("int_")
     assert (await gateway.api.get(answer.headers["Location"])).json == made
     assert (await gateway.api.get("/v1/integrations/github-prod")).json == made
+
+
+async def test_silent_after_is_a_duration_or_nothing(gateway: Running) -> None:
+    """It is shown in its largest unit; null takes it away, and other changes leave it alone."""
+    body = {"type": "github", "secret": SECRET, "silent_after": "24h"}
+    made = (await gateway.api.post("/v1/integrations", body)).json
+    path = f"/v1/integrations/{made['id']}"
+
+    shown = [
+        (await gateway.api.patch(path, change)).json["silent_after"]
+        for change in ({"name": "n"}, {"silent_after": "90m"}, {"silent_after": None})
+    ]
+
+    assert (made["silent_after"], shown) == ("1d", ["1d", "90m", None])
+    refused = await gateway.api.patch(path, {"silent_after": "soon"})
+    assert (refused.status, pointers(refused)) == (422, ["/silent_after"])
 
 
 async def test_public_url_makes_the_ingest_url(start_gateway: StartGateway) -> None:
@@ -108,6 +125,21 @@ BAD = {
     "bad key": ({"type": "github", "secret": SECRET, "key": "a b"}, 422, "/key"),
     "bad name": ({"type": "github", "secret": SECRET, "name": "a\nb"}, 422, "/name"),
     "wrong type": ({"type": "github", "secret": SECRET, "active": []}, 422, "/active"),
+    "silent_after without unit": (
+        {"type": "github", "secret": SECRET, "silent_after": "86400"},
+        422,
+        "/silent_after",
+    ),
+    "silent_after too short": (
+        {"type": "github", "secret": SECRET, "silent_after": "59s"},
+        422,
+        "/silent_after",
+    ),
+    "silent_after too long": (
+        {"type": "github", "secret": SECRET, "silent_after": "366d"},
+        422,
+        "/silent_after",
+    ),
     "bad verify": ({"type": "github", "verify": "maybe"}, 422, "/verify"),
 }
 

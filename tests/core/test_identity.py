@@ -1,12 +1,13 @@
 """Deterministic ids (`schema.md` §2 rule 6)."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onehook.core.identity import digest, event_id
+from onehook.core.identity import digest, event_id, ulid
 from onehook.core.jsontext import encode
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -60,3 +61,17 @@ def test_a_digest_is_lower_case_hex_of_sha_256() -> None:
     """FIPS 180-2's first vector."""
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert digest(b"abc") == expected
+
+
+def test_a_ulid_is_that_of_the_specification() -> None:
+    """The time of the specification's own example, and the greatest of all."""
+    at = datetime.fromtimestamp(1469922850.259, UTC)
+    assert ulid(at, bytes(10)) == "01arz3ndek" + "0" * 16 == "01arz3ndek0000000000000000"
+    assert ulid(at, b"\xff" * 10).endswith("z" * 16)
+
+
+@given(st.integers(0, 250_000_000_000_000))
+def test_ulids_sort_by_time(ms: int) -> None:
+    """A later millisecond gives a greater ULID, whatever chance adds."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    assert ulid(at, b"\xff" * 10) < ulid(at + timedelta(milliseconds=1), bytes(10))

@@ -1,9 +1,9 @@
 """An integration at work: what it verifies, normalizes, keeps, and how it may be set up."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from onehook.core.identity import digest
 from onehook.core.integration import (

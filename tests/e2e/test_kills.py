@@ -5,6 +5,7 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from benchmarks.subscriber import Behaviour, Subscriber
 from tests.e2e.gateways import Gateway, gateway, kill_often
 
 SECRET = "a-secret-for-the-kill-test"
+WANTED = {"events": ["scm.*"], "retry": ["1s"] * 20}  # nothing that no webhook was answered with
 PER_SUBSCRIPTION = 16  # attempts that one subscription may have in flight
 
 
@@ -27,11 +29,22 @@ async def _arrive(subscriber: Subscriber, wanted: set[str], seconds: float) -> s
     return set()
 
 
+async def _established(made: Gateway) -> list[str]:
+    """The integrations whose first webhook was told of, once for each telling."""
+    path = "/v1/events?type=integration.connection.established"
+    found: list[str] = []
+    page: dict[str, Any] = {"next": ""}
+    while page["next"] is not None:
+        page = await made.call(f"{path}&cursor={page['next']}" if page["next"] else path)
+        found += [event["data"]["id"] for event in page["data"]]
+    return found
+
+
 async def _survive(made: Gateway, count: int, connections: int) -> None:
     subscriber = Subscriber(Behaviour(keep_ids=True))
     await subscriber.start()
     integration = await made.call("/v1/integrations", {"type": "github", "secret": SECRET})
-    await made.call("/v1/subscriptions", {"url": subscriber.url, "retry": ["1s"] * 20})
+    await made.call("/v1/subscriptions", WANTED | {"url": subscriber.url})
     statuses: Counter[int] = Counter()
     answered: set[str] = set()
 
@@ -53,6 +66,7 @@ async def _survive(made: Gateway, count: int, connections: int) -> None:
         await made.restart()
     missing = await _arrive(subscriber, answered, 120)
     times = Counter(id_ for id_, _ in subscriber.received.ids)
+    established = await _established(made)
     repeats = sum(n - 1 for n in times.values())
     killed = Counter(what for what, _ in made.kills)
     print(
@@ -63,6 +77,7 @@ async def _survive(made: Gateway, count: int, connections: int) -> None:
     assert not missing, f"{len(missing)} acknowledged events never arrived"
     assert set(times) == answered, "an event arrived that nobody was told of"
     assert len(answered) == count, "a webhook got no answer, or two got one id"
+    assert established == [integration["id"]], "its first webhook is told of, and once"
     assert killed["gateway"] >= 2
     assert repeats <= PER_SUBSCRIPTION * len(made.kills)
 

@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel
 
 from onehook.api.events import matches
-from onehook.api.integrations import get_record as get_integration
+from onehook.api.integrations import find_id
 from onehook.api.pagination import POSITION, Pattern, TimedPage, decode_cursor, encode_cursor
 from onehook.api.subscriptions import get_record
 from onehook.core.model import delivery_id, split_delivery_id
@@ -111,7 +111,7 @@ async def listing(call: Call[NoBody, DeliveryQuery]) -> DeliveryList:
     query, gateway = call.query, call.gateway
     snapshot = gateway.registry.snapshot
     subscription = get_record(snapshot, query.subscription).id if query.subscription else None
-    integration = get_integration(snapshot, query.integration).id if query.integration else None
+    integration = find_id(snapshot, query.integration) if query.integration else None
     position = decode_cursor(query.cursor, POSITION)
     found: list[DeliveryOut] = []
     seen, more = 0, True

@@ -5,15 +5,16 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import BaseModel, Field
-from ulid import ULID
+from pydantic import AfterValidator, BaseModel, Field
 
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
-from onehook.core.durations import parse_duration
+from onehook.core.durations import parse_duration, render_duration
 from onehook.core.integration import check_settings
 from onehook.core.mapping.document import CompiledMapping
+from onehook.core.notices import GATEWAY
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
+from onehook.ids import new_id
 from onehook.store.registry import IntegrationRecord, Registry, SealedSecret, Snapshot
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
@@ -23,10 +24,26 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Secret = Annotated[str, Field(min_length=1, max_length=4096)]
 Value = Annotated[str, Field(max_length=2048, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_SHORTEST_SILENCE, _LONGEST_SILENCE = timedelta(minutes=1), timedelta(days=365)
+
+
+def _silence(text: str) -> str:
+    found = parse_duration(text)
+    if found is None or not _SHORTEST_SILENCE <= found <= _LONGEST_SILENCE:
+        msg = "is a duration from 1m to 365d, such as 1d"
+        raise ValueError(msg)
+    return text
+
+
+Silence = Annotated[str, AfterValidator(_silence)]
 
 
 class IntegrationIn(Form):
-    """A new integration. ``verify: none`` takes anything that arrives: only by explicit choice."""
+    """A new integration. ``verify: none`` takes anything that arrives: only by explicit choice.
+
+    ``silent_after``: how long no webhook may come until that is told as
+    ``integration.connection.failed``; null: for ever.
+    """
 
     type: str
     name: Name | None = None
@@ -35,6 +52,7 @@ class IntegrationIn(Form):
     settings: dict[str, Value] = {}
     verify: Literal["signature", "none"] = "signature"
     active: bool = True
+    silent_after: Silence | None = None
 
 
 class IntegrationPatch(Form):
@@ -46,6 +64,7 @@ class IntegrationPatch(Form):
     settings: dict[str, Value | None] | None = None
     verify: Literal["signature", "none"] | None = None
     active: bool | None = None
+    silent_after: Silence | None = None
 
 
 class IntegrationOut(BaseModel):
@@ -58,6 +77,7 @@ class IntegrationOut(BaseModel):
     settings: dict[str, str]
     verify: Literal["signature", "none"]
     active: bool
+    silent_after: str | None
     ingest_url: str
     created_at: datetime
     updated_at: datetime
@@ -80,6 +100,7 @@ class Rotation(Form):
 
 def show(gateway: Gateway, record: IntegrationRecord) -> IntegrationOut:
     """*record* as the API shows it."""
+    silence = record.silent_after_ms
     return IntegrationOut(
         id=record.id,
         key=record.key,
@@ -88,6 +109,7 @@ def show(gateway: Gateway, record: IntegrationRecord) -> IntegrationOut:
         settings=record.settings,
         verify="none" if record.verify == "none" else "signature",
         active=record.active,
+        silent_after=None if silence is None else render_duration(timedelta(milliseconds=silence)),
         ingest_url=gateway.ingest_url(record.id),
         created_at=record.created_at,
         updated_at=record.updated_at,
@@ -109,6 +131,15 @@ def get_record(snapshot: Snapshot, id_or_key: str) -> IntegrationRecord:
     return found
 
 
+def find_id(snapshot: Snapshot, id_or_key: str) -> str:
+    """The id of an integration, by id or key; the gateway itself has one too, for its own facts.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    return id_or_key if id_or_key == GATEWAY.id else get_record(snapshot, id_or_key).id
+
+
 def check_key(registry: Registry, key: str | None, own_id: str) -> None:
     """Refuse a key that another object has, or that is a platform's name.
 
@@ -118,14 +149,22 @@ def check_key(registry: Registry, key: str | None, own_id: str) -> None:
     snapshot = registry.snapshot
     holder = snapshot.by_key.get(key or "")
     taken = any(key in some for some in (snapshot.integrations, snapshot.subscriptions))
-    taken = taken or key in registry.mappings
+    taken = taken or key in registry.mappings or key in (GATEWAY.id, GATEWAY.type)
     if (holder is not None and holder != own_id) or taken:
         msg = f"the key {key!r} is taken by {holder or key}"
         raise ConflictError(msg)
 
 
-def _mapping(gateway: Gateway, platform: str) -> CompiledMapping:
+def _mapping(gateway: Gateway, platform: str, *, new: bool = False) -> CompiledMapping:
+    """The mapping of *platform*; *new*: for an integration that is yet to be made.
+
+    Raises:
+        InvalidRequestError: 422, there is none, or its file is gone.
+    """
     file = gateway.mappings.get(platform)
+    if file is not None and new and gateway.mappings.status(platform) == "removed":
+        detail = f"the mapping file of {platform} is gone: {file.name} is kept for others only"
+        raise InvalidRequestError(detail, errors=[FieldError("/type", detail)])
     if file is None:
         detail = f"there is no platform {platform[:40]!r}; there are {', '.join(gateway.mappings)}"
         raise InvalidRequestError(detail, errors=[FieldError("/type", detail)])
@@ -144,6 +183,11 @@ def _split(
     return plain, secrets
 
 
+def _silence_ms(text: str | None) -> int | None:
+    found = None if text is None else parse_duration(text)
+    return None if found is None else round(found.total_seconds() * 1000)
+
+
 def _seal(
     registry: Registry, id_: str, secrets: Mapping[str, str]
 ) -> dict[str, list[SealedSecret]]:
@@ -156,15 +200,15 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     """Make an integration."""
     gateway, body = call.gateway, call.body
     registry = gateway.registry
-    mapping = _mapping(gateway, body.type)
+    mapping = _mapping(gateway, body.type, new=True)
     plain, secrets = _split(mapping, body.settings, body.secret)
     unsigned = body.verify == "none"
     raw = {name: value.encode() for name, value in secrets.items()}
     defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
     check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
-    id_ = f"int_{str(ULID()).lower()}"
-    check_key(registry, body.key, id_)
     now = gateway.clock.now()
+    id_ = new_id("int", now)
+    check_key(registry, body.key, id_)
     record = IntegrationRecord(
         id=id_,
         key=body.key,
@@ -174,6 +218,7 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
         secrets=_seal(registry, id_, secrets),
         verify=body.verify,
         active=body.active,
+        silent_after_ms=_silence_ms(body.silent_after),
         created_at=now,
         updated_at=now,
     )
@@ -236,6 +281,8 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
     if "key" in given:
         check_key(registry, body.key, record.id)
         changes["key"] = body.key
+    if "silent_after" in given:
+        changes["silent_after_ms"] = _silence_ms(body.silent_after)
     kept = {name: some for name, some in record.secrets.items() if name in opened}
     changes["secrets"] = {**kept, **_seal(registry, record.id, secrets)}
     changes["settings"] = plain
@@ -247,7 +294,9 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
 async def delete(call: Call[NoBody, NoQuery]) -> None:
     """Remove an integration; its events stay until their retention ends."""
     registry = call.gateway.registry
-    await registry.delete("integrations", get_record(registry.snapshot, call.path["id"]).id)
+    id_ = get_record(registry.snapshot, call.path["id"]).id
+    await registry.delete("integrations", id_)
+    await call.gateway.notices.forget(id_)
 
 
 async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:

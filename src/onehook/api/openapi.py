@@ -9,17 +9,34 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
-from onehook.api import deliveries, events, integrations, platforms, schemas, subscriptions
+from onehook.api import (
+    backtest,
+    deliveries,
+    drift,
+    events,
+    integrations,
+    platforms,
+    preview,
+    quarantine,
+    references,
+    schemas,
+    subscriptions,
+)
 from onehook.core.jsontext import encode
 from onehook.web.operations import NoBody, NoQuery, Operation
 
 OPERATIONS: Sequence[Operation] = (
     *platforms.OPERATIONS,
+    *drift.OPERATIONS,
+    *preview.OPERATIONS,
+    *backtest.OPERATIONS,
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
     *events.OPERATIONS,
     *deliveries.OPERATIONS,
+    *quarantine.OPERATIONS,
+    *references.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
 _PARAMETER = re.compile(r"\{(\w+)\}")

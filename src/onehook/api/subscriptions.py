@@ -6,16 +6,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, Field
-from ulid import ULID
 
 from onehook.api.integrations import Key, Name, check_key
 from onehook.api.pagination import IDENTIFIER, Page, Pattern, decode_cursor, encode_cursor
 from onehook.core.addresses import check_url
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.filters import compile_filter
+from onehook.core.notices import GATEWAY, pause_changed
 from onehook.core.profiles import make_secret, secret_key
 from onehook.core.schedule import DEFAULT_RETRY
 from onehook.errors import AddressError, FieldError, InvalidRequestError, NotFoundError
+from onehook.ids import new_id
 from onehook.store.registry import Snapshot, SubscriptionRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
@@ -181,7 +182,8 @@ def _sources(gateway: Gateway, names: list[str]) -> list[str]:
     found: list[str] = []
     for at, name in enumerate(names):
         id_ = snapshot.by_key.get(name, name)
-        if id_ not in snapshot.integrations and id_ not in gateway.mappings:
+        ours = id_ in (GATEWAY.id, GATEWAY.type)
+        if not ours and id_ not in snapshot.integrations and id_ not in gateway.mappings:
             detail = f"there is no integration or platform {name[:80]!r}"
             raise InvalidRequestError(detail, errors=[FieldError(f"/integrations/{at}", detail)])
         found.append(id_)
@@ -200,10 +202,10 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     _check_url(gateway, body.url)
-    id_ = f"sub_{str(ULID()).lower()}"
+    now = gateway.clock.now()
+    id_ = new_id("sub", now)
     check_key(registry, body.key, id_)
     secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
-    now = gateway.clock.now()
     record = SubscriptionRecord(
         id=id_,
         key=body.key,
@@ -284,8 +286,12 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
 
 async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:
     """Write *record* with *changes*; what it holds back becomes due where it runs again."""
-    updated = msgspec.structs.replace(record, updated_at=gateway.clock.now(), **changes)
-    await gateway.registry.save("subscriptions", updated)
+    now = gateway.clock.now()
+    updated = msgspec.structs.replace(record, updated_at=now, **changes)
+    notice = pause_changed(
+        record.id, updated.name, record.paused_reason, updated.paused_reason, now
+    )
+    await gateway.registry.save("subscriptions", updated, notice)
     if updated.active and updated.paused_reason is None:
         await gateway.deliveries.release(updated.id)
     else:
@@ -298,6 +304,7 @@ async def delete(call: Call[NoBody, NoQuery]) -> None:
     gateway = call.gateway
     record = get_record(gateway.registry.snapshot, call.path["id"])
     await gateway.registry.delete("subscriptions", record.id)
+    await gateway.notices.forget(record.id)
     await gateway.deliveries.expedite(record.id)  # the worker finds it due, and cancels
 
 

@@ -8,21 +8,16 @@ from pathlib import Path
 from cyclopts import App
 
 from onehook.cli.output import fail, out
-from onehook.core import identity
-from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import encode
 from onehook.core.mapping.accepting import accepted
-from onehook.core.mapping.explain import EventTrace, RuleTrace, trace_events, trace_rules
+from onehook.core.mapping.explain import EventTrace, RuleTrace
+from onehook.core.mapping.explain import explain as explain_webhook
 from onehook.core.mapping.jsonschema import mapping_schema
 from onehook.core.mapping.lint import strict_problems
 from onehook.core.mapping.normalize import (
     Emitted,
-    Identity,
     Ignored,
     Outcome,
-    dedupe_parts,
-    make_context,
-    normalize,
 )
 from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.samples import SampleError, samples
@@ -32,13 +27,15 @@ from onehook.errors import ConflictError, SettingsError
 from onehook.mappings import (
     MAX_SAMPLE,
     MappingFile,
-    compile_text,
+    compile_source,
     read_file,
     shipped_folder,
     write_file,
 )
 
-app = App(name="mapping", help="Test mapping files, and ask why an event is as it is.")
+app = App(name="mapping", help="Test mapping files, and ask what they make of webhooks.")
+app.command("onehook.cli.backtest:backtest")
+app.command("onehook.cli.mapping_docs:docs")
 
 
 @app.command(name="test")
@@ -92,7 +89,7 @@ def _accept(file: MappingFile) -> MappingFile:
     text = accepted(source, results)
     if text == source.text:
         return file
-    after = compile_text(file.path, Source(source.name, text))
+    after = compile_source(file.path, file.stamp, Source(source.name, text))
     wrong = [r for r in _results(after) if r.problems and r.sample.row is None]
     if wrong:
         msg = (
@@ -160,20 +157,14 @@ def explain(
         raise SettingsError(msg) from None
     webhook = Webhook(Headers([("content-type", "application/json"), *given]), raw, RECEIVED_AT)
     info = IntegrationInfo(IntegrationId("int_explain"), mapping.platform, "explain", settings)
-    try:
-        parsed = parse_body(webhook, MAX_SAMPLE)
-    except BodyError as error:
-        fail(f"{body}: {error.reason}: {error.detail}")
-        return 1
-    context = make_context(mapping, webhook, info, parsed)
-    _show_rules(trace_rules(mapping, context))
-    digest = identity.digest(raw)
-    known = Identity(dedupe_parts(mapping, digest, context), digest)
-    outcome = normalize(mapping, webhook, info, context, known)
-    _show(outcome)
-    for trace in trace_events(mapping, outcome):
+    found = explain_webhook(mapping, webhook, info, MAX_SAMPLE)
+    _show_rules(found.rules)
+    _show(found.outcome)
+    if found.missing is not None:
+        out.print(f"{found.missing}: states the field", markup=False)
+    for trace in found.events:
         _show_event(trace)
-    return 0 if isinstance(outcome, Emitted | Ignored) else 1
+    return 0 if isinstance(found.outcome, Emitted | Ignored) else 1
 
 
 def _headers(text: str) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ field ``payload`` holds the JSON.
 """
 
 import zlib
+from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from onehook.core.jsontext import (
@@ -92,8 +93,10 @@ def plain_body(webhook: Webhook, max_bytes: int) -> bytes:
     return inflate(webhook.body, max_bytes)
 
 
-def parse_body(webhook: Webhook, max_bytes: int) -> JsonValue:
-    """The JSON value in the body.
+def parse_body(
+    webhook: Webhook, max_bytes: int, read: Callable[[bytes], JsonValue] = decode
+) -> JsonValue:
+    """The JSON value in the body; *read* may leave out of it what nobody looks at.
 
     Raises:
         BodyError: it is empty, or no JSON, with line and column.
@@ -105,12 +108,13 @@ def parse_body(webhook: Webhook, max_bytes: int) -> JsonValue:
     if not body.strip():
         detail = "the body is empty: at the sender, untick the option that leaves it out"
         raise BodyError("empty_body", detail)
+    may_be_too_deep = len(body) > _SHORT and may_be_deep(body)
     try:
-        value = decode(body)
+        value = decode(body) if may_be_too_deep else read(body)
     except JsonSyntaxError as error:
         detail = f"line {error.line}, column {error.column}: {error.reason}"
         raise BodyError("unparsable", detail) from None
-    if len(body) > _SHORT and may_be_deep(body) and too_deep(value):
+    if may_be_too_deep and too_deep(value):
         raise BodyError("unparsable", f"nested deeper than {MAX_DEPTH} levels")
     return value
 

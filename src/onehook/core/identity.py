@@ -2,12 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from onehook.core.jsontext import encode
 from onehook.core.model import EventId
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, lower case
 _LENGTH = 26
+_BITS = 5 * _LENGTH
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_SHIFTS = range(_BITS - 10, -1, -10)
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+RANDOMNESS = 10  # bytes, of a ULID
 
 
 def digest(body: bytes) -> str:
@@ -23,6 +29,19 @@ def event_id(integration_id: str, parts: Sequence[str], type_: str, discriminato
     several receivers of one event, with different bodies.
     """
     text = encode(["1", integration_id, list(parts), type_, discriminator])
-    number = int.from_bytes(hashlib.sha256(text).digest()) >> (256 - 5 * _LENGTH)
-    shifts = range(5 * (_LENGTH - 1), -1, -5)
-    return EventId("evt_" + "".join([_ALPHABET[number >> shift & 31] for shift in shifts]))
+    number = int.from_bytes(hashlib.sha256(text).digest()) >> (256 - _BITS)
+    return EventId(f"evt_{_base32(number)}")
+
+
+def ulid(now: datetime, randomness: bytes) -> str:
+    """A ULID, lower case: 48 bits of Unix time in ms, then 10 bytes of *randomness*.
+
+    Source: https://github.com/ulid/spec
+    """
+    ms = (now - _EPOCH) // _MS
+    return _base32(ms << 8 * RANDOMNESS | int.from_bytes(randomness))
+
+
+def _base32(number: int) -> str:
+    """The 26 digits of *number*, two at a time."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

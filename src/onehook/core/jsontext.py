@@ -16,6 +16,7 @@ JsonValue: TypeAlias = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 
 MAX_SAFE_INTEGER = 2**53 - 1
 _EXPONENT = 9  # digits of an exponent that are looked at: beyond that no double goes
+_LARGE = 4096  # bytes: of less than that, nearly all is looked at
 MAX_DEPTH = 64  # no vendor sends deeper bodies, and no path of ours looks deeper
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -65,6 +66,28 @@ def decode(body: bytes) -> JsonValue:
         if _SURROGATE_ESCAPE.search(body):
             return _decode_surrogates(body)
         _refuse(body, error)
+
+
+def decoder(type_: Any, least: int = _LARGE) -> Callable[[bytes], JsonValue]:
+    """A :func:`decode` that leaves out the members which *type_* does not name.
+
+    Where a body does not fit *type_*, is no JSON, or has fewer than *least* bytes, it does as
+    :func:`decode` does.
+    """
+    decode_some = msgspec.json.Decoder(type_, float_hook=Num).decode
+
+    def read(body: bytes) -> JsonValue:
+        if len(body) < least:
+            return decode(body)
+        try:
+            if not body.isascii():
+                body.decode()  # bytes that are passed over are not looked at otherwise
+            found: JsonValue = decode_some(body)
+        except (msgspec.DecodeError, RecursionError, ValueError):
+            return decode(body)
+        return found
+
+    return read
 
 
 def _refuse(body: bytes, error: Exception) -> NoReturn:

@@ -1,9 +1,11 @@
 """The values that walk the line: a webhook as it came, its identity, who gets its events."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NewType
+
+import msgspec
 
 from onehook.core.jsontext import JsonValue
 
@@ -44,8 +46,10 @@ class Headers:
     def of_bytes(cls, pairs: Iterable[tuple[bytes, bytes]]) -> "Headers":
         """Read what an HTTP parser gives."""
         return cls(
-            (name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
-            for name, value in pairs
+            [
+                (name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
+                for name, value in pairs
+            ]
         )
 
     def get(self, name: str) -> str | None:
@@ -63,11 +67,28 @@ class Headers:
 
     def first_values(self) -> Mapping[str, str]:
         """Name to first value, for templates."""
-        return {name: clean_text(values[0]) for name, values in self._values.items()}
+        return _FirstValues(self._values)
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class _FirstValues(Mapping[str, str]):
+    """The first value of each header, made fit to be shown when it is asked for."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return clean_text(self._values[name][0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Webhook(msgspec.Struct, frozen=True):
     """One native HTTP request from a vendor. *body* is what came, before any decoding."""
 
     headers: Headers
@@ -92,8 +113,7 @@ class IntegrationInfo:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])  # secrets left out
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """A unified event: the columns we route by, and the JSON that is delivered."""
 
     id: EventId
@@ -118,6 +138,7 @@ class Subscription:
     secret: bytes  # the key's bytes
     timeout: timedelta
     retry: tuple[timedelta, ...]
+    name: str | None = None
 
     @property
     def lease(self) -> timedelta:
@@ -125,8 +146,7 @@ class Subscription:
         return self.timeout + timedelta(seconds=20)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """One event on its way to one subscription, leased to this process.
 
     *token* proves the lease; *attempt* is the number of the attempt to make, from 1.

@@ -1,13 +1,15 @@
 """What a commit answers, and the marker that lets a duplicate be answered alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from onehook.core.model import EventId, WebhookId
 
+GONE = "gone"  # where a reason stands: it was deleted before it could come out of the quarantine
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+
+class Receipt(msgspec.Struct, frozen=True):
     """One committed webhook: its events, or why it is in quarantine."""
 
     webhook_id: WebhookId

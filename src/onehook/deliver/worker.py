@@ -4,16 +4,18 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from onehook import __version__
 from onehook.clock import Clock
 from onehook.core.model import Delivery, EventId, Subscription, WebhookId
+from onehook.core.notices import Notice, delivery_failed
 from onehook.core.profiles import headers as make_headers
 from onehook.core.schedule import MAX_LEASES, Again, Dead, Delivered, Step, next_step
 from onehook.deliver.client import DeliveryClient, Reply
@@ -335,7 +337,10 @@ class Worker:
 
     async def _end(self, delivery: Delivery, outcome: str, reason: str) -> None:
         log.error("delivery.ended", delivery_id=delivery.id, outcome=outcome, reason=reason)
-        await self._deliveries.record([_record(delivery, outcome, error=reason)])
+        notice = None
+        if outcome == "dead":
+            notice = delivery_failed(delivery, reason, None, self._clock.now())
+        await self._deliveries.record([_record(delivery, outcome, error=reason, notice=notice)])
 
     async def _cancel(self, id_: str) -> None:
         """End what a deleted subscription has queued; each is recorded as cancelled."""
@@ -398,13 +403,17 @@ class Worker:
     async def _record(self, delivery: Delivery, reply: Reply, step: Step, row: bytes) -> None:
         outcome = _outcome(step)
         delay = step.delay if isinstance(step, Again) else timedelta(0)
+        status, error, notice = reply.answer.status, reply.answer.error, None
+        if isinstance(step, Dead):
+            notice = delivery_failed(delivery, error, status, self._clock.now())
         record = _record(
             delivery,
             outcome,
             delay=delay,
             attempt=row,
-            status=reply.answer.status,
-            error=reply.answer.error,
+            status=status,
+            error=error,
+            notice=notice,
         )
         patience = delivery.subscription.lease.total_seconds()
         recorded = await self._recorder.submit(record, len(row) + 500, patience)
@@ -413,8 +422,8 @@ class Worker:
             "delivery.attempted" if recorded else "delivery.lost",
             delivery_id=delivery.id,
             attempt=delivery.attempt,
-            status=reply.answer.status,
-            error=reply.answer.error,
+            status=status,
+            error=error,
             duration_ms=reply.duration_ms,
             outcome=outcome,
             delay_s=round(delay.total_seconds(), 1),
@@ -439,6 +448,7 @@ def _record(
     attempt: bytes = b"",
     status: int | None = None,
     error: str | None = None,
+    notice: Notice | None = None,
 ) -> Record:
     return Record(
         delivery.subscription.id,
@@ -450,4 +460,5 @@ def _record(
         attempt,
         status,
         error,
+        notice,
     )

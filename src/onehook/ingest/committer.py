@@ -1,12 +1,15 @@
 """Commits webhooks in groups, and hands what it leased to the deliverer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+import msgspec
+
 from onehook.core.model import Delivery, EventId, Subscription
+from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.metrics import Metrics
 from onehook.store.batches import Batcher
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Route
@@ -36,8 +39,7 @@ class Deliverer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EventToCommit:
+class EventToCommit(msgspec.Struct, frozen=True):
     """An event on its way into the store."""
 
     id: EventId
@@ -45,26 +47,29 @@ class EventToCommit:
     body: bytes
     packed: bytes
     subscriptions: Sequence[Subscription]
+    indexed: Indexed
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookToCommit:
+class WebhookToCommit(msgspec.Struct, frozen=True):
     """A webhook on its way into the store."""
 
     receipt: Receipt
     integration_id: str
     markers: Sequence[str]
-    native: bytes
+    native: bytes | None  # None: it lies in the quarantine, and comes out
     events: Sequence[EventToCommit]
+    held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
+    notice: Notice | None = None  # of its quarantine
 
     @property
     def size(self) -> int:
         """Roughly the bytes it takes while it waits."""
-        return len(self.native) + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        return (
+            len(self.native or b"") + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """What the store says: *duplicate* if an earlier webhook's receipt holds."""
 
     receipt: Receipt
@@ -131,11 +136,19 @@ class Committer:
             routes: list[Route] = []
             for subscription in event.subscriptions:
                 lease = _NOT_LEASED
-                if not subscription.paused and self._deliverer.reserve(subscription):
+                # What comes out of the quarantine may have come by another way: ask the queue.
+                fresh = webhook.native is not None and not subscription.paused
+                if fresh and self._deliverer.reserve(subscription):
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
                 routes.append(Route(subscription.id, lease, subscription.paused))
-            events.append(CommitEvent(event.id, event.type, event.packed, routes))
+            events.append(CommitEvent(event.id, event.type, event.packed, routes, event.indexed))
         return CommitWebhook(
-            webhook.receipt, webhook.integration_id, webhook.markers, webhook.native, events
+            webhook.receipt,
+            webhook.integration_id,
+            webhook.markers,
+            webhook.native,
+            events,
+            webhook.held,
+            webhook.notice,
         )

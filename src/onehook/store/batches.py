@@ -16,10 +16,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 log = structlog.get_logger()
 
+_SWEEP = 0.1  # seconds between looks at who has waited for too long
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between tries of one batch
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting(Generic[Item, Result]):
     item: Item
     size: int
@@ -47,6 +48,8 @@ class Batcher(Generic[Item, Result]):
         self._max_items, self._max_bytes, self._max_waiting = max_items, max_bytes, max_waiting
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._waiting = 0  # bytes, in flight included
+        self._unsettled: set[_Waiting[Item, Result]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._closing = False
 
@@ -67,13 +70,25 @@ class Batcher(Generic[Item, Result]):
         self._waiting += size
         self._queue.append(waiting)
         self._wake.set()
-        # A write may hang for longer than anyone is willing to wait.
-        timer = loop.call_at(waiting.deadline, _fail, waiting.done, translate(TimeoutError()))
+        self._unsettled.add(waiting)
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(_SWEEP, self._sweep)
         try:
             return await waiting.done
         finally:
-            timer.cancel()
+            self._unsettled.discard(waiting)
             self._waiting -= size
+
+    def _sweep(self) -> None:
+        """Fail those whose patience has ended: a write may hang for longer than anyone waits.
+
+        One timer for all, because one for each would cost more than the rest of the waiting.
+        """
+        loop = asyncio.get_running_loop()
+        for waiting in list(self._unsettled):
+            if waiting.deadline <= loop.time():
+                _fail(waiting.done, translate(TimeoutError()))
+        self._sweeper = loop.call_later(_SWEEP, self._sweep) if self._unsettled else None
 
     async def run(self) -> None:
         """Write batches until :meth:`close` was called and nothing is left."""

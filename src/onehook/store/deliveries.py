@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from onehook.core.notices import Notice
 from onehook.store.attempts import AttemptRow, decode
 from onehook.store.client import Client
 from onehook.store.events import Retention, milliseconds
 from onehook.store.keys import Keys
 from onehook.store.scripts import DUE, LEASE, RECORD, Argument
+from onehook.store.untold import notice_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Record:
     attempt: bytes = b""  # JSON; empty: no attempt was made
     status: int | None = None
     error: str | None = None
+    notice: Notice | None = None  # to tell, if it is dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class DeliveryStore:
         May be repeated after an unknown outcome: what was recorded is then "lost", once.
         """
         names, keep = self.keys, self.retention
-        keys = [names.due]
+        keys = [names.due, names.untold]
         arguments: list[Argument] = [
             len(batch),
             milliseconds(keep.event),
@@ -116,6 +119,8 @@ class DeliveryStore:
                 "" if record.status is None else record.status,
                 record.error or "",
             ]
+            if record.outcome == "dead":
+                arguments += notice_arguments(record.notice)
         return [row == b"recorded" for row in await RECORD.run(self.client, keys, arguments)]
 
     async def hold(self, subscription_id: str) -> None:

@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from onehook.core.model import EventId, WebhookId
+from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.packing import Native, unpack_event, unpack_native
 from onehook.store.scripts import COMMIT, Argument
+from onehook.store.untold import notice_arguments
 
 SCAN = 500  # index entries read at once
 MAX_SCAN = 10_000  # index entries read for one page, however few match
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """A delivery to make at commit. *lease* zero: due at once, for whoever comes."""
 
     subscription_id: str
@@ -24,25 +28,26 @@ class Route:
     paused: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CommitEvent:
+class CommitEvent(msgspec.Struct, frozen=True):
     """One event of a webhook, packed, with its deliveries."""
 
     id: EventId
     type: str
     packed: bytes
     routes: Sequence[Route]
+    indexed: Indexed  # which other things it names
 
 
-@dataclass(frozen=True, slots=True)
-class CommitWebhook:
+class CommitWebhook(msgspec.Struct, frozen=True):
     """One webhook for :meth:`EventStore.commit`."""
 
     receipt: Receipt
     integration_id: str
     markers: Sequence[str]  # keys
-    native: bytes  # packed
+    native: bytes | None  # packed; None: it lies in the quarantine, and comes out
     events: Sequence[CommitEvent]
+    held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
+    notice: Notice | None = None  # to tell, if it is quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,14 @@ class EventStore:
 
         Returns the store's time in ms, and for each webhook the receipt that holds and whether
         it is an earlier webhook's: then nothing was written. A batch may be sent again after an
-        unknown outcome: what was written is found again under its own receipt.
+        unknown outcome: what was written is found again under its own receipt. What was deleted
+        before it could come out of the quarantine has a receipt that says `GONE`.
 
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
-        keys = [self.keys.due, self.keys.index, self.keys.quarantine]
+        names = self.keys
+        keys = [names.due, names.index, names.quarantine, names.untold, *names.references]
         keep = self.retention
         arguments: list[Argument] = [
             len(batch),
@@ -122,13 +129,17 @@ class EventStore:
             webhook.integration_id,
             len(webhook.markers),
             receipt.marker(),
-            webhook.native,
-            "0" if receipt.quarantined is None else "1",
+            webhook.native or b"",
+            webhook.held,
             len(webhook.events),
         ]
+        if webhook.held:
+            arguments += notice_arguments(webhook.notice)
         for event in webhook.events:
             keys += [names.event(event.id), names.deliveries(event.id)]
-            arguments += [event.id, event.type, event.packed, len(event.routes)]
+            entries, things = event.indexed
+            arguments += [event.id, event.type, event.packed, b"".join(things)]
+            arguments += [len(entries), len(event.routes), *entries]
             for route in event.routes:
                 keys += [names.queue(route.subscription_id), names.log(route.subscription_id)]
                 lease = milliseconds(route.lease)

@@ -10,15 +10,19 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from onehook.core.model import Headers, Webhook
+from onehook.core.model import Headers, Webhook, clean_text
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-_LEVEL = 1
-_WEBHOOK_ID = 30  # "whk_" and 26 characters, before each packed event
+# A match table of 16 kB stays in the fastest cache: a third less time, and 1 % more bytes.
+_OPTIONS: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 1,
+    zstd.CompressionParameter.hash_log: 12,
+}
+WEBHOOK_ID = 30  # "whk_" and 26 characters, before each packed event
 
 
 _local = threading.local()  # making a compressor costs more than using it, and it is no one else's
@@ -28,7 +32,7 @@ def compress(raw: bytes) -> bytes:
     """*raw*, packed."""
     compressor: zstd.ZstdCompressor | None = getattr(_local, "compressor", None)
     if compressor is None:
-        compressor = _local.compressor = zstd.ZstdCompressor(level=_LEVEL)
+        compressor = _local.compressor = zstd.ZstdCompressor(options=_OPTIONS)
     return compressor.compress(raw, mode=zstd.ZstdCompressor.FLUSH_FRAME)
 
 
@@ -44,8 +48,6 @@ class _Head(msgspec.Struct, array_like=True):
     received_at: str
     method: str
     headers: list[tuple[str, str]]
-    reason: str | None = None  # of the quarantine
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +56,12 @@ class Native:
 
     integration_id: str
     webhook: Webhook
-    reason: str | None
-    detail: str | None
 
 
-def pack_native(
-    integration_id: str,
-    webhook: Webhook,
-    headers: list[tuple[str, str]],
-    reason: str | None = None,
-    detail: str | None = None,
-) -> bytes:
+def pack_native(integration_id: str, webhook: Webhook, headers: list[tuple[str, str]]) -> bytes:
     """*webhook* for the store; *headers* are those kept, proofs left out."""
-    clean = [(name, value.encode("utf-8", "replace").decode()) for name, value in headers]
-    head = _Head(
-        integration_id, webhook.received_at.isoformat(), webhook.method, clean, reason, detail
-    )
+    clean = [(name, value if value.isascii() else clean_text(value)) for name, value in headers]
+    head = _Head(integration_id, webhook.received_at.isoformat(), webhook.method, clean)
     return compress(msgspec.json.encode(head) + b"\n" + webhook.body)
 
 
@@ -79,14 +71,14 @@ def unpack_native(packed: bytes) -> Native:
     head = msgspec.json.decode(line, type=_Head)
     received_at = datetime.fromisoformat(head.received_at).astimezone(UTC)
     webhook = Webhook(Headers(head.headers), body, received_at, head.method)
-    return Native(head.integration_id, webhook, head.reason, head.detail)
+    return Native(head.integration_id, webhook)
 
 
 def pack_event(webhook_id: str, body: bytes) -> bytes:
     """An event's JSON for the store."""
-    return webhook_id.encode().ljust(_WEBHOOK_ID) + compress(body)
+    return webhook_id.encode().ljust(WEBHOOK_ID) + compress(body)
 
 
 def unpack_event(packed: bytes) -> tuple[str, bytes]:
     """Webhook id and JSON of an event."""
-    return packed[:_WEBHOOK_ID].decode().rstrip(), decompress(packed[_WEBHOOK_ID:])
+    return packed[:WEBHOOK_ID].decode().rstrip(), decompress(packed[WEBHOOK_ID:])

@@ -1,24 +1,31 @@
 """What every HTTP handler works with: the running parts, in one frozen value."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from onehook.clock import Clock
-from onehook.mappings import MappingFile
+from onehook.library import Library
 from onehook.metrics import Metrics
 from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
+from onehook.store.drift import Drift
 from onehook.store.events import EventStore
+from onehook.store.notices import NoticeStore
+from onehook.store.quarantine import QuarantineStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
+from onehook.web.retries import Retrier
+from onehook.web.workbench import Workbench
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Why the gateway is not ready; empty: it is."""
+    """Why the gateway is not ready (no reason: it is), and what it is ready in spite of."""
 
     reasons: set[str] = field(default_factory=lambda: {"starting"})
+    warnings: dict[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     def set(self, reason: str, *, holds: bool) -> None:
         """Add or remove *reason*."""
@@ -26,6 +33,13 @@ class Readiness:
             self.reasons.add(reason)
         else:
             self.reasons.discard(reason)
+
+    def warn(self, code: str, details: Sequence[str]) -> None:
+        """Warn of *code*, a sentence for each case; none: it is over."""
+        if details:
+            self.warnings[code] = details
+        else:
+            self.warnings.pop(code, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +49,16 @@ class Gateway:
     settings: Settings
     clock: Clock
     metrics: Metrics
-    mappings: Mapping[str, MappingFile]
+    mappings: Library
     registry: Registry
     events: EventStore
     deliveries: DeliveryStore
+    quarantine: QuarantineStore
+    retrier: Retrier
+    drift: Drift
+    workbench: Workbench
+    notices: NoticeStore
+    references: ReferenceIndex
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

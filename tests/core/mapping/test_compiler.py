@@ -10,6 +10,7 @@ from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.mapping.problems import MappingError
 from onehook.core.mapping.rules import MAX_ITEMS
+from onehook.core.mapping.source import plain
 from onehook.core.schema.events import EVENT_TYPES
 from tests.core.mapping.building import (
     HEAD,
@@ -110,6 +111,10 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
     "urn that is no list": (ticket_text(urn="⟨E002⟩$.id"), ("urn: is a list",)),
     "native that is no map": (ticket_text(native="⟨E002⟩$.id"), ("native: is a map",)),
     "same that is no list": (ticket_text(same="⟨E002⟩number"), ("same: takes a list",)),
+    "setup that is no list of texts": (
+        HEAD + 'setup: [Open Settings, ⟨E002⟩7, ⟨E002⟩" ", ⟨E002⟩{step: Save}]\n',
+        ("setup: is a list of steps",),
+    ),
     # E003: another format
     "wrong version of the format": (
         HEAD.replace("onehook: mapping/v1", "⟨E003⟩onehook: mapping/v2"),
@@ -729,6 +734,20 @@ def test_extends_replaces_lists() -> None:
     assert [reason for _, reason in mapping.ignores] == ["pong"]
 
 
+def test_setup_of_a_parent_holds_unless_the_child_has_its_own() -> None:
+    """The vendor is the same; steps are a list, and replace."""
+    parent = PARENT + "setup: [Settings, Save]\n"
+    assert compiled(CHILD, parent=parent).setup == ("Settings", "Save")
+    assert compiled(CHILD + "setup: [Ask Ada]\n", parent=parent).setup == ("Ask Ada",)
+
+
+def test_the_document_is_the_file_laid_over_its_parent() -> None:
+    """What pages are made from: the rules of both."""
+    rules = plain(compiled(CHILD, parent=PARENT).document.items["rules"])
+    assert isinstance(rules, list)
+    assert [rule["id"] for rule in rules if isinstance(rule, dict)] == ["made", "g"]
+
+
 def test_tests_of_a_parent_hold_for_the_parent() -> None:
     """They do not run for what is laid over it."""
     assert compiled(CHILD, parent=PARENT).tests == ()
@@ -806,7 +825,7 @@ def test_many_rules_match_as_each_would_alone(
 
 SECTIONS = st.sampled_from(
     ["settings", "tables", "shapes", "rules", "ignore", "dedupe", "host", "verify", "handshake",
-     "tests", "event_name", "answer_within", "urn_case", "extends", "disable", "onehook"]
+     "tests", "setup", "event_name", "answer_within", "urn_case", "extends", "disable", "onehook"]
 )  # fmt: skip
 WORDS = st.sampled_from(
     ["id", "when", "emit", "data", "foreach", "in", "key", "use", "with", "each", "if", "then",

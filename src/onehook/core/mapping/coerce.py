@@ -72,24 +72,6 @@ def coerced(get: Get, spec: FieldSpec | None) -> Get:
     return typed
 
 
-def named(name: str, spec: FieldSpec) -> Get:
-    """The member *name* of the item, for the field *spec*: the commonest value, so in one step."""
-    slow = coerced(lambda item, _context: item.get(name) if isinstance(item, dict) else None, spec)
-    exact = str if spec.kind in (Kind.TEXT, Kind.LONG) else _EXACT.get(spec.kind)
-
-    def get(item: JsonValue, context: Context) -> JsonValue:
-        if type(item) is not dict:
-            return None
-        value = item.get(name)
-        if value is None:
-            return None
-        if type(value) is exact and (exact is bool or len(value) <= MAX_TEXT):  # type: ignore[arg-type]
-            return value
-        return slow(item, context)
-
-    return get
-
-
 def _loose(value: JsonValue, context: Context) -> JsonValue:
     if isinstance(value, str) and len(value) > MAX_TEXT:
         context.oversize = True

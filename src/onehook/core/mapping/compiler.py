@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from onehook.core.durations import parse_duration
+from onehook.core.jsontext import decoder
 from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.document import CompiledMapping, Dedupe, Reply, SettingSpec
@@ -30,9 +31,11 @@ from onehook.core.mapping.forms import (
 )
 from onehook.core.mapping.handshakes import HANDSHAKE_FORM, compile_handshakes
 from onehook.core.mapping.lets import Lets
+from onehook.core.mapping.links import LINKS, compile_links
 from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.proofs import VERIFY, compile_verify
 from onehook.core.mapping.reader import Reader
+from onehook.core.mapping.reads import reads_of
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.rules import RuleCompiler
 from onehook.core.mapping.samples import TEST
@@ -57,6 +60,7 @@ TOP: Keys = {
     "onehook": {"const": FORMAT},
     "platform": {"type": "string", "pattern": f"^{_SLUG.pattern}$"},
     "version": TEXT,
+    "setup": list_of(TEXT),
     "settings": names_to(map_of(SETTING)),
     "extends": TEXT,
     "disable": list_of(SCALAR),
@@ -68,6 +72,7 @@ TOP: Keys = {
     "event_name": VALUE,
     "host": VALUE,
     "urn_case": word_of(("keep", "lower", "upper")),
+    "links": map_of(LINKS),
     "tables": names_to(names_to(SCALAR)),
     "let": names_to(defined("part")),
     "shapes": names_to(FIELDS),
@@ -134,12 +139,16 @@ class _Document:
             self._value("event_name"),
             self._value("host"),
             reader.one_of("urn_case", ("keep", "lower", "upper"), "keep"),
+            compile_links(top.get("links"), self.report),
             branch,
             self._ignores(),
             tests,
             self.values.tables,
             self.values.plans,
+            decoder(reads_of(top, self.values.shapes, self.values.lets.nodes).type()),
             (),
+            top,
+            self._setup(),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
             for name in dict.fromkeys(self.report.used_settings):
@@ -182,6 +191,15 @@ class _Document:
                 tuple(str(n.value) for n in reader.items("choices") if isinstance(n, Scalar)),
             )
         return found
+
+    def _setup(self) -> tuple[str, ...]:
+        steps: list[str] = []
+        for node in self.reader.items("setup"):
+            if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
+                steps.append(node.value)
+            else:
+                self.report("E002", node.place, "setup: is a list of steps, each a text")
+        return tuple(steps)
 
     def _tables(self) -> dict[str, Table]:
         tables: dict[str, Table] = {}

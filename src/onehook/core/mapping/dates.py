@@ -15,6 +15,7 @@ Parse = Callable[[JsonValue], datetime | None]
 
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _EPOCH = timedelta(milliseconds=1)
 # Formats that count from 1970 -> how many make how many milliseconds.
 EPOCHS: Mapping[str, tuple[int, int]] = {
@@ -47,6 +48,26 @@ def parser(formats: Sequence[str], tz: tzinfo | None) -> Parse:
     return first
 
 
+def renderer(formats: Sequence[str], tz: tzinfo | None) -> Callable[[JsonValue], str | None]:
+    """A function that reads a time as :func:`parser` does, and gives it as :func:`render` does."""
+    parse = parser(formats, tz)
+    begins_with_iso = tuple(formats[:1]) == ("iso8601",)
+
+    def rendered(value: JsonValue) -> str | None:
+        # Nearly all are written so, and need no more than to be looked at: 2026-11-22T10:15:00Z
+        if begins_with_iso and type(value) is str and _PLAIN.fullmatch(value):
+            try:
+                datetime.fromisoformat(value)
+            except ValueError:  # a thirteenth month: another format may know it
+                pass
+            else:
+                return f"{value[:19]}.000Z"
+        moment = parse(value)
+        return None if moment is None else render(moment)
+
+    return rendered
+
+
 def _parser(format_: str, tz: tzinfo | None) -> Parse:
     if format_ == "iso8601":
         return lambda value: _iso(value, tz)
@@ -61,11 +82,6 @@ def _iso(value: JsonValue, tz: tzinfo | None) -> datetime | None:
     if not isinstance(value, str) or not 16 <= len(value) <= 40:
         return None
     text = value
-    if len(text) == 20 and text[19] == "Z":  # nearly all: 2026-11-22T10:15:00Z
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            return None
     if text.endswith(" UTC"):
         text = text[:-4] + "Z"
     if "." in text or "," in text:

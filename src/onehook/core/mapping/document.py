@@ -1,6 +1,6 @@
 """What a mapping file is once it is compiled: its sections, and its rules as a tree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,8 +10,9 @@ from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.conditions import Condition, Subject
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.handshakes import Handshake
-from onehook.core.mapping.objects import Plan
+from onehook.core.mapping.links import Links
 from onehook.core.mapping.paths import Path
+from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
 from onehook.core.mapping.proofs import VerifySection
 from onehook.core.mapping.source import Map, Node
@@ -132,12 +133,16 @@ class CompiledMapping:
     event_name: Get
     host: Get
     fold: str
+    links: Links
     branch: Branch
     ignores: tuple[tuple[Condition, str], ...]
     tests: tuple[Map, ...]
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
+    read: Callable[[bytes], JsonValue]  # decodes of a body what the mapping looks at
     warnings: tuple[Problem, ...]
+    document: Map  # the file as it was read, laid over the one that it extends
+    setup: tuple[str, ...] = ()  # what to do at the vendor's side, a step each
 
     def leaves(self) -> Iterator[Rule]:
         """Every rule that emits, in order."""

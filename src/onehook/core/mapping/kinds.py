@@ -33,7 +33,7 @@ from onehook.core.mapping.forms import (
 from onehook.core.mapping.paths import Missing
 from onehook.core.mapping.source import Map, Scalar, Seq, plain
 from onehook.core.mapping.tables import find_table, finder
-from onehook.core.mapping.templates import TemplateError, compile_template
+from onehook.core.mapping.templates import TemplateError, compile_template, template_reads
 from onehook.core.model import clean_text
 from onehook.core.schema.base import FieldSpec, Kind
 
@@ -78,10 +78,11 @@ def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         return nothing
     try:
         render = compile_template(text.value, VARIABLES).render
+        headers = any(variable == "headers" for variable, _ in template_reads(text.value))
     except TemplateError as problem:
         values.report("E103", text.place, str(problem), problem.hint)
         return nothing
-    return coerced(lambda item, context: render(context.variables(item)), spec)
+    return coerced(lambda item, context: render(context.variables(item, headers=headers)), spec)
 
 
 def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
@@ -129,16 +130,14 @@ def compile_date(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         values.report("E107", node.place, "the format states no offset and there is no tz", hint)
     if spec is not None and spec.kind is not Kind.TIMESTAMP and spec.kind is not Kind.TEXT:
         values.report("E106", node.place, f"{spec.name} is no time")
-    parse, name = dates.parser(formats, tz), spec.name if spec else "time"
+    rendered, name = dates.renderer(formats, tz), spec.name if spec else "time"
 
     def read_time(item: JsonValue, context: Context) -> JsonValue:
         value = get(item, context)
-        moment = parse(value)
-        if moment is not None:
-            return dates.render(moment)
-        if value not in (None, ""):
+        time = rendered(value)
+        if time is None and value is not None and value != "":
             context.misfits.append(name)
-        return None
+        return time
 
     return read_time
 

@@ -78,15 +78,15 @@ def _cycle(name: str, nodes: Mapping[str, Node], way: tuple[str, ...]) -> tuple[
         return (*way, name)
     if name not in nodes:
         return ()
-    below = (_cycle(other, nodes, (*way, name)) for other in _names(nodes[name]))
+    below = (_cycle(other, nodes, (*way, name)) for other in names_in(nodes[name]))
     return next((found for found in below if found), ())
 
 
-def _names(node: Node) -> Iterator[str]:
+def names_in(node: Node) -> Iterator[str]:
     """The names that *node* uses: ``{let: name}``, ``let.name`` in a condition."""
     if isinstance(node, Seq):
         for item in node.items:
-            yield from _names(item)
+            yield from names_in(item)
     elif isinstance(node, Map):
         for key, below in node.items.items():
             if key.startswith(PREFIX):
@@ -98,4 +98,4 @@ def _names(node: Node) -> Iterator[str]:
                 elif key == "equals" and text.startswith(PREFIX):
                     yield text.removeprefix(PREFIX)
             else:
-                yield from _names(below)
+                yield from names_in(below)

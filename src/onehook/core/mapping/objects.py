@@ -3,99 +3,20 @@
 An object none of whose paths found anything is null; constants alone make no object.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import EnumGet, Get, key_text, scalar, single
+from onehook.core.mapping.coerce import Get, key_text, single
 from onehook.core.mapping.compiling import Values
-from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.context import Context
+from onehook.core.mapping.paths import Path, PathError, compile_path
+from onehook.core.mapping.plans import EnumPlan, FieldPlan, Parts, Plan, UrnOf, make_build
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
 from onehook.core.schema.base import Kind, Model, fields_of
 from onehook.core.schema.events import entity_of
 
-UrnOf = Callable[[JsonValue, Context, Mapping[str, JsonValue]], str | None]
 _NEVER_MISSING = (Kind.LIST, Kind.SCALARS, Kind.ENUM)  # [], {} and unknown stand for null
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """An object ready to build: its blank form and what fills each field."""
-
-    model: type[Model]
-    blank: Mapping[str, JsonValue]
-    plain: tuple[tuple[str, Get, bool], ...]  # name, value, whether finding it makes the object
-    enums: tuple[tuple[str, EnumGet, bool], ...]  # name, value, required
-    native: tuple[tuple[str, Get], ...]
-    custom: tuple[tuple[str, Get], ...]
-    urn: UrnOf | None
-    origins: Mapping[str, Node]  # where each field's value stands in the file
-    required: tuple[str, ...]
-    lists: tuple[str, ...]  # required lists: [] rather than null
-
-    def build(self, item: JsonValue, context: Context, *, always: bool) -> JsonValue:
-        """The object; None if nothing in it was found, unless *always*.
-
-        Raises:
-            MissingField: a required field is null.
-        """
-        out = dict(self.blank)
-        found = self._fill(out, item, context)
-        native = {name: v for name, get in self.native if (v := get(item, context)) is not None}
-        sources = self._fill_enums(out, item, context)
-        if not (always or found or sources):
-            return None
-        if "native" in out:
-            out["native"] = {**sources, **native}
-        self._finish(out, item, context)
-        return out
-
-    def _fill(self, out: dict[str, JsonValue], item: JsonValue, context: Context) -> bool:
-        """Set the fields that have a value; whether any of them makes the object.
-
-        Raises:
-            MissingField: something below lacks what it needs.
-        """
-        found = False
-        for name, get, counts in self.plain:
-            try:
-                value = get(item, context)
-            except MissingField as missing:
-                missing.pointer = f"/{name}{missing.pointer}"
-                raise
-            if value is not None:
-                out[name] = value
-                found = found or (counts and value != [])
-        return found
-
-    def _fill_enums(
-        self, out: dict[str, JsonValue], item: JsonValue, context: Context
-    ) -> dict[str, JsonValue]:
-        """Set the enum fields; the source's own values of those it has."""
-        sources: dict[str, JsonValue] = {}
-        for name, enum, required in self.enums:
-            member, source = enum(item, context)
-            if source is not None:
-                sources[name] = scalar(source)
-            out[name] = "unknown" if member is None and required else member
-        return sources
-
-    def _finish(self, out: dict[str, JsonValue], item: JsonValue, context: Context) -> None:
-        if self.custom:
-            out["custom"] = {
-                name: value
-                for name, get in self.custom
-                if (value := get(item, context)) is not None
-            }
-        if self.urn is not None:
-            out["urn"] = self.urn(item, context, out)
-        for name in self.required:
-            if out[name] is None:
-                raise MissingField(f"/{name}")
-        for name in self.lists:
-            if out[name] is None:
-                out[name] = []
 
 
 class ObjectCompiler:
@@ -141,8 +62,8 @@ class ObjectCompiler:
     def _plan(self, nodes: list[Map], at: Node, model: type[Model], *, top: bool) -> Plan:
         entries = self._entries(nodes)
         fields = fields_of(model)
-        plain: list[tuple[str, Get, bool]] = []
-        enums: list[tuple[str, EnumGet, bool]] = []
+        plain: list[FieldPlan] = []
+        enums: list[EnumPlan] = []
         for name, (value, place) in entries.items():
             spec = fields.get(name)
             if name in ("urn", "native") and spec is not None:
@@ -153,23 +74,24 @@ class ObjectCompiler:
                 message = f"{model.__name__} has no field {name!r}"
                 self.report("E105", place, message, nearest(name, [*fields, "same"]))
             elif spec.kind is Kind.ENUM:
-                enums.append((name, self.values.enum(value, spec), spec.required))
+                enums.append(EnumPlan(name, self.values.enum(value, spec), spec.required))
             else:
-                get = self.values.typed(value, spec)
-                plain.append((name, get, not self.values.constant(value)))
+                get, counts = self.values.typed(value, spec), not self.values.constant(value)
+                plain.append(FieldPlan(name, spec.kind, get, counts, _path(value)))
         self._check_required(entries, at, model)
-        return Plan(
-            model,
-            dict.fromkeys(fields),
+        parts = Parts(
+            tuple(fields),
             tuple(plain),
             tuple(enums),
             self._scalars(entries, "native"),
             self._scalars(entries, "custom"),
             self._urn(entries, model),
-            {name: value for name, (value, _) in entries.items()},
             tuple(n for n, s in fields.items() if s.required and s.kind not in _NEVER_MISSING),
             tuple(n for n, s in fields.items() if s.required and s.kind is Kind.LIST),
         )
+        origins = {name: value for name, (value, _) in entries.items()}
+        native, custom = (tuple(name for name, _ in some) for some in (parts.native, parts.custom))
+        return Plan(model, make_build(model.__name__, parts), origins, native, custom)
 
     def _entries(self, nodes: list[Map]) -> dict[str, tuple[Node, Place]]:
         """Field name to value and place; a later map's fields replace, native and custom merge."""
@@ -253,3 +175,14 @@ class ObjectCompiler:
             return context.urn(entity or entity_of(model, out), texts)
 
         return urn
+
+
+def _path(node: Node) -> Path | None:
+    """The path of names that *node* is, None if it is anything else."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return None
+    try:
+        path = compile_path(node.value)
+    except PathError:
+        return None  # reported where the value is compiled
+    return None if path.names is None else path

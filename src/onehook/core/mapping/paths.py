@@ -58,7 +58,7 @@ class Path:
     absolute: bool
     many: bool  # it can find more than one value, and so gives a list
     lookup: Lookup
-    name: str | None = None  # of a path that is one name of the current item
+    names: tuple[str, ...] | None = None  # of a path that is nothing but names
 
     def values(self, root: JsonValue) -> list[JsonValue] | None:
         """All values found, as a list; None if even the place to look in is not there."""
@@ -69,35 +69,40 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class Name:
+    """The member of that name."""
+
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Index:
+class Index:
+    """The item at that place, from the end if negative."""
+
     index: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Wild:
-    pass
+class Wild:
+    """Every member or item."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Library:
+class Library:
     """A slice, in jsonpath-ng's own spelling."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Filter:
+class Filter:
     """Comparisons that a member must pass, all of them (RFC 9535 §2.3.5)."""
 
     tests: tuple[Callable[[JsonValue], bool], ...]
+    paths: tuple[tuple["Step", ...], ...]  # what they look at, from the member
 
 
-_Step = _Name | _Index | _Wild | _Library | _Filter
+Step = Name | Index | Wild | Library | Filter
 
 _SHORT_NAME = re.compile(r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\u0080-\U0010ffff-]*")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")
@@ -123,18 +128,27 @@ def compile_path(text: str) -> Path:
     Raises:
         PathError: with the column, if it is no path or outside the subset.
     """
+    absolute, steps = steps_of(text)
+    many = any(isinstance(step, Wild | Library | Filter) for step in steps)
+    names = tuple(step.name for step in steps if isinstance(step, Name))
+    only_names = names if names and len(names) == len(steps) else None
+    return Path(text, absolute, many, _compile(steps), only_names)
+
+
+def steps_of(text: str) -> tuple[bool, tuple[Step, ...]]:
+    """Whether *text* begins at the body (``$$``), and the steps that it takes from there.
+
+    Raises:
+        PathError: with the column, if it is no path or outside the subset.
+    """
     absolute = text.startswith("$$")
-    steps = _steps(text, 2 if absolute else 1)
-    many = any(isinstance(step, _Wild | _Library | _Filter) for step in steps)
-    only = steps[0] if len(steps) == 1 and not absolute else None
-    name = only.name if isinstance(only, _Name) else None
-    return Path(text, absolute, many, _compile(tuple(steps)), name)
+    return absolute, tuple(_steps(text, 2 if absolute else 1))
 
 
-def _steps(text: str, at: int) -> list[_Step]:
+def _steps(text: str, at: int) -> list[Step]:
     if len(text) > MAX_LENGTH:
         raise PathError(MAX_LENGTH, f"longer than {MAX_LENGTH} characters")
-    steps: list[_Step] = []
+    steps: list[Step] = []
     while at < len(text):
         if text[at] == ".":
             step, at = _dotted(text, at)
@@ -148,34 +162,34 @@ def _steps(text: str, at: int) -> list[_Step]:
     return steps
 
 
-def _dotted(text: str, at: int) -> tuple[_Step, int]:
+def _dotted(text: str, at: int) -> tuple[Step, int]:
     if text.startswith("..", at):
         raise PathError(at, "'..' is not allowed: name each step")
     if text.startswith(".*", at):
-        return _Wild(), at + 2
+        return Wild(), at + 2
     found = _SHORT_NAME.match(text, at + 1)
     if found is None:
         raise PathError(at + 1, "expected a name or '*'; quote others as ['x-y z']")
     if text.startswith("(", found.end()):
         raise PathError(found.end(), "functions are not allowed")
-    return _Name(found[0]), found.end()
+    return Name(found[0]), found.end()
 
 
-def _bracket(text: str, at: int) -> tuple[_Step, int]:
+def _bracket(text: str, at: int) -> tuple[Step, int]:
     inner = at + 1
     if text.startswith("*", inner):
-        return _Wild(), _closed(text, inner + 1)
+        return Wild(), _closed(text, inner + 1)
     if quoted := _QUOTED.match(text, inner):
         name = quoted[1] if quoted[1] is not None else quoted[2]
-        return _Name(_unescaped(name, inner)), _closed(text, quoted.end())
+        return Name(_unescaped(name, inner)), _closed(text, quoted.end())
     if text.startswith("?", inner):
         return _filter(text, inner + 1)
     if sliced := _SLICE.match(text, inner):
         if sliced[3] is not None and int(sliced[3]) <= 0:
             raise PathError(inner, "a slice goes forward: its step is 1 or more")
-        return _Library(f"[{sliced[0].replace(' ', '')}]"), _closed(text, sliced.end())
+        return Library(f"[{sliced[0].replace(' ', '')}]"), _closed(text, sliced.end())
     if number := _INTEGER.match(text, inner):
-        return _Index(int(number[0])), _closed(text, number.end())
+        return Index(int(number[0])), _closed(text, number.end())
     raise PathError(inner, "expected an index, a quoted name, '*', a slice or a ?filter")
 
 
@@ -199,7 +213,7 @@ def _closed(text: str, at: int) -> int:
     return at + 1
 
 
-def _filter(text: str, at: int) -> tuple[_Step, int]:
+def _filter(text: str, at: int) -> tuple[Step, int]:
     """One or more comparisons joined by ``&&``, in parentheses or not.
 
     Raises:
@@ -208,14 +222,15 @@ def _filter(text: str, at: int) -> tuple[_Step, int]:
     parenthesis = text.startswith("(", at)
     at += parenthesis
     tests: list[Callable[[JsonValue], bool]] = []
+    paths: list[tuple[Step, ...]] = []
     while True:
         while text.startswith(" ", at):
             at += 1
         found = _COMPARISON.match(text, at)
         if found is None:
             raise PathError(at, "expected a comparison such as @.name == 'x'")
-        lookup = _compile(tuple(_steps(found["path"], 0)))
-        tests.append(_comparison(lookup, found["op"], found["value"]))
+        paths.append(tuple(_steps(found["path"], 0)))
+        tests.append(_comparison(_compile(paths[-1]), found["op"], found["value"]))
         at = found.end()
         if not text.startswith("&&", at):
             break
@@ -224,7 +239,7 @@ def _filter(text: str, at: int) -> tuple[_Step, int]:
         if not text.startswith(")", at):
             raise PathError(at, "expected ')' or '&&'")
         at += 1
-    return _Filter(tuple(tests)), _closed(text, at)
+    return Filter(tuple(tests), tuple(paths)), _closed(text, at)
 
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
@@ -263,25 +278,25 @@ def _same_kind(found: JsonValue, wanted: JsonValue) -> bool:
     return isinstance(found, bool) is isinstance(wanted, bool)
 
 
-def _compile(steps: tuple[_Step, ...]) -> Lookup:
+def _compile(steps: tuple[Step, ...]) -> Lookup:
     for at, step in enumerate(steps):
-        if isinstance(step, _Wild):
+        if isinstance(step, Wild):
             return _wild(_compile(steps[:at]), _compile(steps[at + 1 :]), _many(steps[at + 1 :]))
-        if isinstance(step, _Library | _Filter):
+        if isinstance(step, Library | Filter):
             rest, base = steps[at + 1 :], _compile(steps[:at])
-            some = _library(base, step) if isinstance(step, _Library) else _filtered(base, step)
+            some = _library(base, step) if isinstance(step, Library) else _filtered(base, step)
             return _wild(some, _compile(rest), _many(rest))
     return _direct(
         [
-            s.name if isinstance(s, _Name) else s.index
+            s.name if isinstance(s, Name) else s.index
             for s in steps
-            if not isinstance(s, _Wild | _Library | _Filter)
+            if not isinstance(s, Wild | Library | Filter)
         ]
     )
 
 
-def _many(steps: Sequence[_Step]) -> bool:
-    return any(isinstance(step, _Wild | _Library | _Filter) for step in steps)
+def _many(steps: Sequence[Step]) -> bool:
+    return any(isinstance(step, Wild | Library | Filter) for step in steps)
 
 
 def _direct(keys: Sequence[str | int]) -> Lookup:
@@ -348,7 +363,7 @@ def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
     return every
 
 
-def _filtered(base: Lookup, step: _Filter) -> Lookup:
+def _filtered(base: Lookup, step: Filter) -> Lookup:
     """The members of a list that pass every test."""
 
     def find(root: JsonValue) -> Found:
@@ -360,7 +375,7 @@ def _filtered(base: Lookup, step: _Filter) -> Lookup:
     return find
 
 
-def _library(base: Lookup, step: _Library) -> Lookup:
+def _library(base: Lookup, step: Library) -> Lookup:
     try:
         compiled: Any = jsonpath_parse("$" + step.text)  # Any: jsonpath-ng is untyped
     except (JSONPathError, ValueError, TypeError) as error:
@@ -383,8 +398,8 @@ def direct_keys(text: str) -> tuple[str | int, ...] | None:
     """
     steps = _steps(text, 2 if text.startswith("$$") else 1)
     keys = tuple(
-        step.name if isinstance(step, _Name) else step.index
+        step.name if isinstance(step, Name) else step.index
         for step in steps
-        if isinstance(step, _Name | _Index)
+        if isinstance(step, Name | Index)
     )
     return keys if len(keys) == len(steps) else None

@@ -24,13 +24,14 @@ from onehook.core.mapping.forms import (
     one_or_list,
     word_of,
 )
-from onehook.core.mapping.objects import Plan
+from onehook.core.mapping.inheritance import inherit
 from onehook.core.mapping.paths import Path
+from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.reach import Reach
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
-from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
+from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.mapping.values import ValueCompiler
 from onehook.core.schema.base import FieldSpec, Kind
 from onehook.core.schema.common import Actor
@@ -55,7 +56,6 @@ RULE: Keys = {
     "foreach": map_of(FOREACH, "in", "key"),
     "rules": list_of(defined("rule")),
 }
-_INHERITED = ("emit", "at", "actor", "references", "changes")
 TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
 ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
 
@@ -116,10 +116,7 @@ class RuleCompiler:
         condition = always if when is None else compile_condition(when, self.report)
         reach = self._reach(when, above)
         foreach = self._foreach(reader, inside=above.in_item)
-        own = {key: node.items[key] for key in _INHERITED if key in node.items}
-        merged = {**above.parts, **own}
-        if "data" in node.items:
-            merged["data"] = _merge_data(above.parts.get("data"), node.items["data"])
+        merged = inherit(above.parts, node)
         if "rules" not in node.items:
             return self._leaf(name, node, condition, foreach, merged)
         if foreach is not None:
@@ -226,14 +223,3 @@ def _wanted_words(node: Node) -> dict[str, tuple[str, ...]]:
         if words and len(words) == len(tests) and name not in ("any", "not"):
             found[name] = tuple(words)
     return found
-
-
-def _merge_data(under: Node | None, over: Node) -> Node:
-    """A child's data over its group's: field by field, unless it names a shape of its own."""
-    if not isinstance(under, Map) or not isinstance(over, Map) or "use" in over.items:
-        return over
-    merged = merge(under, over)
-    before, after = under.get("set"), over.get("set")
-    if isinstance(merged, Map) and before is not None and after is not None:
-        return Map(merged.place, {**merged.items, "set": merge(before, after)}, merged.keys)
-    return merged

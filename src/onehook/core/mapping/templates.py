@@ -110,6 +110,32 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
     return Checked(text, _renderer(tree))
 
 
+def template_reads(text: str) -> list[tuple[str, tuple[str | int, ...]]]:
+    """What the template *text* looks at: a variable, and the members that it follows from there.
+
+    Raises:
+        TemplateError: it cannot be read.
+    """
+    try:
+        tree = _ENVIRONMENT.parse(text)
+    except (TemplateSyntaxError, RecursionError) as error:
+        raise TemplateError(str(error)) from None
+    found: list[tuple[str, tuple[str | int, ...]]] = []
+    waiting: list[tuple[nodes.Node, tuple[str | int, ...]]] = [(tree, ())]
+    while waiting:
+        node, below = waiting.pop()
+        match node:
+            case nodes.Name(name=name):
+                found.append((name, below))
+            case nodes.Getattr(node=of, attr=name):
+                waiting.append((of, (name, *below)))
+            case nodes.Getitem(node=of, arg=nodes.Const(value=str() | int() as key)):
+                waiting.append((of, (key, *below)))
+            case _:  # what is worked out: all of what it is worked out from
+                waiting += [(child, ()) for child in node.iter_child_nodes()]
+    return found
+
+
 def _refuse_depth() -> NoReturn:
     """Refuse a template that nests too deeply.
 
@@ -191,7 +217,7 @@ def _getitem(node: Any) -> Evaluate:
 
 def member(value: object, key: object) -> object:
     """The member *key* of a map or list; UNDEFINED where there is none."""
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return cast("Mapping[object, object]", value).get(key, UNDEFINED)
     if isinstance(value, list) and isinstance(key, int) and not isinstance(key, bool):
         items = cast("Sequence[object]", value)

@@ -67,7 +67,7 @@ def normalize_sample(mapping: CompiledMapping, sample: Sample) -> Outcome:
 def _context(mapping: CompiledMapping, sample: Sample) -> Context | Quarantined:
     webhook, info = _webhook(sample), _integration(mapping, sample)
     try:
-        body = parse_body(webhook, max_bytes=MAX_BODY)
+        body = parse_body(webhook, MAX_BODY, mapping.read)
     except BodyError as error:
         return Quarantined(error.reason, error.detail)
     return make_context(mapping, webhook, info, body)

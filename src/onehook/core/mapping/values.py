@@ -15,7 +15,6 @@ from onehook.core.mapping.coerce import (
     coerced,
     key_text,
     literal_fits,
-    named,
     nothing,
     scalar,
 )
@@ -34,7 +33,7 @@ from onehook.core.mapping.kinds import (
     compile_date,
 )
 from onehook.core.mapping.lets import Lets, remembered
-from onehook.core.mapping.objects import ObjectCompiler, Plan
+from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
     MISSING,
     SUBSET,
@@ -45,6 +44,7 @@ from onehook.core.mapping.paths import (
     compile_path,
     is_path,
 )
+from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
@@ -181,8 +181,6 @@ class ValueCompiler:
     def _scalar(self, node: Scalar, spec: FieldSpec | None) -> Get:
         if isinstance(node.value, str):
             path = self.path(node)
-            if path is not None and path.name is not None and spec is not None:
-                return named(path.name, spec)
             return nothing if path is None else coerced(read(path), spec)
         return self.literal(node, spec)
 
@@ -407,11 +405,11 @@ def _is_source(node: Node) -> bool:
 
 def _object(plan: Plan, path: Path | None) -> Get:
     if path is None:
-        return lambda item, context: plan.build(item, context, always=False)
+        return lambda item, context: plan.build(item, context, False)
     lookup = read(path)
 
     def build(item: JsonValue, context: Context) -> JsonValue:
         below = lookup(item, context)
-        return None if below is None else plan.build(below, context, always=False)
+        return None if below is None else plan.build(below, context, False)
 
     return build

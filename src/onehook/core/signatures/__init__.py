@@ -42,7 +42,7 @@ from onehook.core.signatures.schemes import (
     secret_settings,
 )
 from onehook.core.signatures.signing import sign
-from onehook.core.signatures.verifying import signed_bytes, verify
+from onehook.core.signatures.verifying import signed_bytes, signs_the_body, verify
 
 __all__ = [
     "BODY",
@@ -82,5 +82,6 @@ __all__ = [
     "secret_settings",
     "sign",
     "signed_bytes",
+    "signs_the_body",
     "verify",
 ]

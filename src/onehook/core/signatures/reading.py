@@ -5,9 +5,10 @@ Whatever stands in a header or body, the outcome is a value or a :class:`Signatu
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn, assert_never
+
+import msgspec
 
 from onehook.core.jsontext import JsonSyntaxError, JsonValue, Num
 from onehook.core.jsontext import decode as parse
@@ -83,13 +84,14 @@ def misconfigured(detail: str) -> NoReturn:
     raise ConfigurationError(detail, code="integration_misconfigured", status=503)
 
 
-@dataclass(slots=True)
 class Request:
     """A webhook as its proof reads it: the body is parsed at most once, and only when asked."""
 
-    webhook: Webhook
-    settings: Settings
-    _parsed: list[JsonValue] | None = field(default=None, init=False)
+    __slots__ = ("_parsed", "settings", "webhook")
+
+    def __init__(self, webhook: Webhook, settings: Settings) -> None:
+        self.webhook, self.settings = webhook, settings
+        self._parsed: list[JsonValue] | None = None
 
     def name_of(self, header: Header) -> str:
         """What *header* is called in this integration.
@@ -199,8 +201,7 @@ def octets(text: str) -> bytes:
         refuse("The proof holds characters that no request can carry.")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """What the signature header says: candidate signatures, and its timestamp pairs."""
 
     signatures: tuple[str, ...]

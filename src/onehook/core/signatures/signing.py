@@ -3,9 +3,10 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from onehook.core.model import Headers, Webhook
 from onehook.core.signatures.encoding import Encoding, encode

@@ -27,6 +27,7 @@ from onehook.core.signatures.schemes import (
     BodyPath,
     Header,
     Hmac,
+    Part,
     Plain,
     Proof,
     Query,
@@ -86,6 +87,12 @@ def signed_bytes(scheme: Scheme, webhook: Webhook, settings: Settings) -> bytes 
     if not isinstance(proof, Hmac):
         return None
     return _content(proof, request, read_claim(proof, request))
+
+
+def signs_the_body(scheme: Scheme) -> bool:
+    """Whether every proof that *scheme* takes signs just the body, as it came."""
+    proofs = scheme.alternatives if isinstance(scheme, AnyOf) else (scheme,)
+    return all(isinstance(proof, Hmac) and proof.content == (Part.BODY,) for proof in proofs)
 
 
 def keys(proof: Proof, secrets: Secrets) -> list[bytes]:

@@ -41,7 +41,13 @@ async def _call(
     return reply
 
 
+CLAIM = Script("claim")
 COMMIT = Script("commit")
+DISCARD = Script("discard")
+DRIFT = Script("drift")
 DUE = Script("due")
 LEASE = Script("lease")
 RECORD = Script("record")
+RESTATE = Script("restate")
+SETTLE = Script("settle")
+SIGHTINGS = Script("sightings")

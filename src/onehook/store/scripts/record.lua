@@ -1,18 +1,19 @@
 #!lua flags=allow-oom
 -- record: write down attempts and what follows each, where its lease still holds.
--- KEYS[1] due zset; per record: queue zset, leases hash, deliveries hash, event string,
+-- KEYS[1] due zset  KEYS[2] untold hash; per record: queue zset, leases hash, deliveries hash, event string,
 --   native hash, attempts stream, dead zset
 -- ARGV[1] records  [2] event_keep_ms  [3] native_keep_ms  [4] dead_keep_ms  [5] attempts kept
 --   per record: subscription id, event id, token, delivered|again|dead|cancelled, delay_ms,
---   attempt as JSON ('' for none), last status, last error
+--   attempt as JSON ('' for none), last status, last error; if dead: topic and text of the notice
+--   to tell, as in claim.lua ('': none)
 -- Returns per record "recorded", or "lost" if the lease ran out: another worker has it, and
 -- nothing is written. The queue's score changes last: a delivery off the queue without its record
 -- would be gone. O(log n) each. Called by store/deliveries.py, record().
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local due, event_keep, native_keep = KEYS[1], ARGV[2], ARGV[3]
+local due, untold, event_keep, native_keep = KEYS[1], KEYS[2], ARGV[2], ARGV[3]
 local dead_keep, kept = ARGV[4], ARGV[5]
-local k, a, out = 2, 6, {}
+local k, a, out = 3, 6, {}
 
 local function finish(deliveries, event, native, keep)
   -- The last delivery of an event ended: from now on time takes it, and its webhook after it.
@@ -29,7 +30,9 @@ for i = 1, tonumber(ARGV[1]) do
   local sub, eid, token, outcome = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local delay, row, status, err = ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], ARGV[a + 7]
   k = k + 7
+  local topic, notice = '', ''
   a = a + 8
+  if outcome == 'dead' then topic, notice, a = ARGV[a], ARGV[a + 1], a + 2 end
   local score = redis.call('ZSCORE', queue, eid)
   if not score or tonumber(score) ~= tonumber(token) then
     out[i] = 'lost'
@@ -52,6 +55,10 @@ for i = 1, tonumber(ARGV[1]) do
       redis.call('ZADD', due, 'LT', at, sub)
       redis.call('ZADD', queue, at, eid)
     else
+      if topic ~= '' then
+        redis.call('HINCRBY', untold, 'n:' .. topic, 1)
+        redis.call('HSET', untold, 't:' .. topic, notice)
+      end
       if outcome == 'dead' then
         redis.call('ZADD', dead, now, eid)
         redis.call('HSET', deliveries, 'k', dead_keep)

@@ -7,32 +7,28 @@ from hypothesis import strategies as st
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.context import Context
 from onehook.core.model import Headers
-from onehook.core.references import (
-    MAX_KEYS,
-    MAX_MATCHES,
-    THRESHOLD,
-    Knowledge,
-    KnownIntegration,
-    find,
-    keys_of,
-    prefix_of,
-    timeline_key,
-)
+from onehook.core.references import THRESHOLD, Knowledge, KnownIntegration, find
+from onehook.core.references.search import MAX_MATCHES
 from onehook.core.schema.base import MAX_TEXT
 from onehook.core.schema.common import Reference
 from onehook.core.schema.events import EVENT_TYPES
+from tests.core.references.things import (
+    ALL,
+    GH,
+    GITHUB,
+    GL,
+    JIRA,
+    OTHER_JIRA,
+    PAY_311,
+    PLATFORMS,
+    SERVICENOW,
+    SHA,
+    SN,
+    SYS_ID,
+    knowing,
+)
 
-GITHUB = KnownIntegration("int_gh", "github", "github.com", frozenset(), "lower")
-GITLAB = KnownIntegration("int_gl", "gitlab", "gitlab.example.com", frozenset(), "lower")
-JIRA = KnownIntegration("int_j", "jira", "acme.atlassian.net", frozenset({"PAY"}), "keep")
-OTHER_JIRA = KnownIntegration("int_j2", "jira", "beta.atlassian.net", frozenset({"PAY"}), "keep")
-PAGERDUTY = KnownIntegration("int_pd", "pagerduty", "acme.pagerduty.com", frozenset(), "keep")
-SERVICENOW = KnownIntegration("int_sn", "servicenow", "acme.service-now.com", frozenset(), "keep")
-ALL = (GITHUB, GITLAB, JIRA, PAGERDUTY, SERVICENOW)
-KNOWN = Knowledge(ALL)
-PAY_311 = "oh:jira:acme.atlassian.net:ticket:PAY-311"
-SHA = "0123456789abcdef0123456789abcdef01234567"
-SYS_ID = "9d385017c611228701d22104cc95c371"
+KNOWN = knowing()
 
 Found = dict[str, JsonValue]
 PULL_REQUEST = "scm.pull_request.created"
@@ -115,8 +111,7 @@ def one(found: list[Found]) -> Found:
 
 # -- the rows of the table -------------------------------------------------------------------------
 
-GH, GL = "oh:github:github.com", "oh:gitlab:gitlab.example.com"
-LINKS = [
+PAGES = [
     ("https://acme.atlassian.net/browse/PAY-311", "ticket", "PAY-311", PAY_311),
     ("https://acme.atlassian.net/jira/browse/PAY-311", "ticket", "PAY-311", PAY_311),
     ("https://github.com/Acme/Shop/pull/7", "pull_request", "acme/shop#7", f"{GH}:pull_request:acme/shop/7"),  # noqa: E501
@@ -134,7 +129,7 @@ LINKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("url", "type_", "key", "urn"), LINKS)
+@pytest.mark.parametrize(("url", "type_", "key", "urn"), PAGES)
 @pytest.mark.parametrize("around", ["{}", "see [it]({}).", "at <{}>, or", "({})", '"{}"'])
 def test_a_link_to_a_configured_host(
     url: str, type_: str, key: str, urn: str | None, around: str
@@ -176,8 +171,8 @@ def test_a_link_below_a_page_is_one_to_the_page(rest: str) -> None:
 )
 def test_the_pages_of_bitbucket(page: str, type_: str, key: str) -> None:
     """Its own words for them."""
-    known = KnownIntegration("int_bb", "bitbucket", "bitbucket.org", frozenset(), "lower")
-    found = one(talk(f"https://bitbucket.org/acme/shop/{page}", Knowledge([known])))
+    known = KnownIntegration("int_bb", "bitbucket", ("bitbucket.org",), {}, "lower")
+    found = one(talk(f"https://bitbucket.org/acme/shop/{page}", knowing(known)))
     assert (found["type"], found["key"]) == (type_, key)
 
 
@@ -309,8 +304,8 @@ def test_an_unknown_prefix_is_not_shown_unless_asked_for() -> None:
 def test_never_keys(text: str) -> None:
     """Standards and the like are keys only if a tracker has that prefix."""
     assert talk(f"{text}, fixes {text}", threshold=0) == []
-    known = KnownIntegration("i", "jira", "h", frozenset({text.partition("-")[0].lower()}), "keep")
-    assert one(talk(text, Knowledge([known])))["key"] == text
+    known = KnownIntegration("i", "jira", ("h",), {text.partition("-")[0].lower(): None}, "keep")
+    assert one(talk(text, knowing(known)))["key"] == text
 
 
 @pytest.mark.parametrize(
@@ -346,7 +341,6 @@ def test_lower_case_is_for_branches_and_known_prefixes() -> None:
     )
 
 
-SN = "oh:servicenow:acme.service-now.com"
 OTHER_KEYS = [
     ("INC0010023", "incident", "INC0010023", f"{SN}:incident:INC0010023", 0.9),
     ("CHG0030017", "ticket", "CHG0030017", f"{SN}:ticket:CHG0030017", 0.9),
@@ -406,7 +400,7 @@ def test_a_number_in_a_branch_s_lower_case() -> None:
     """As with keys: only if somebody has such numbers."""
     data = pull_request(source={"branch": "fix/inc0010023"})
     assert one(find(data, PULL_REQUEST, KNOWN))["key"] == "INC0010023"
-    assert find(data, PULL_REQUEST, Knowledge([GITHUB]), 0) == []
+    assert find(data, PULL_REQUEST, knowing(GITHUB), 0) == []
 
 
 GITLAB_TICKET: Found = {
@@ -444,7 +438,7 @@ def test_a_bare_number_needs_a_repository() -> None:
 def test_without_integrations() -> None:
     """What needs none is found, without urns."""
     text = "CVE-2026-1234 INC0010023 c/d#7 https://github.com/a/b/pull/1"
-    found = talk(text, Knowledge())
+    found = talk(text, Knowledge((), PLATFORMS))
     assert [(r["key"], r["urn"]) for r in found] == [
         ("CVE-2026-1234", None),
         ("INC0010023", None),
@@ -457,7 +451,7 @@ def test_without_integrations() -> None:
 
 def test_claimed_by_two() -> None:
     """No urn, and 0.20 off."""
-    both = Knowledge([*ALL, OTHER_JIRA])
+    both = knowing(*ALL, OTHER_JIRA)
     found = one(find(pull_request(title="PAY-311"), PULL_REQUEST, both))
     assert (found["key"], found["urn"], found["confidence"]) == ("PAY-311", None, 0.7)
     found = one(talk("fixes PAY-311", both))
@@ -468,42 +462,45 @@ def test_claimed_by_two() -> None:
 
 def test_numbers_and_paths_claimed_by_two() -> None:
     """ServiceNow twice; GitHub and GitLab, seen from elsewhere."""
-    other = KnownIntegration("i", "servicenow", "beta.service-now.com", frozenset(), "keep")
-    assert one(talk("INC0010023", Knowledge([SERVICENOW, other])))["confidence"] == 0.7
+    other = KnownIntegration("i", "servicenow", ("beta.service-now.com",), {}, "keep")
+    assert one(talk("INC0010023", knowing(SERVICENOW, other)))["confidence"] == 0.7
     data = ticket(description="a/b#7")
     found = one(find(data, "ticketing.ticket.created", KNOWN))
     assert (found["type"], found["confidence"]) == ("unknown", 0.7)
     data = ticket(description="closes a/b#7")
     found = one(find(data, "ticketing.ticket.created", KNOWN))
     assert (found["type"], found["urn"], found["confidence"]) == ("ticket", None, 0.75)
-    found = one(find(data, "ticketing.ticket.created", Knowledge([JIRA, GITHUB])))
+    found = one(find(data, "ticketing.ticket.created", knowing(JIRA, GITHUB)))
     assert found["urn"] == f"{GH}:ticket:a/b/7"
 
 
 def test_a_host_of_two_platforms() -> None:
-    """A link to it is to one of them."""
-    desk = KnownIntegration("i", "desk", "acme.atlassian.net", frozenset(), "keep")
-    found = one(talk("https://acme.atlassian.net/browse/PAY-311", Knowledge([JIRA, desk])))
+    """A link to it is to the one that has such a page, and to neither for sure if both have."""
+    desk = KnownIntegration("i", "desk", ("acme.atlassian.net",))
+    link = "https://acme.atlassian.net/browse/PAY-311"
+    assert one(talk(link, knowing(desk, JIRA)))["urn"] == PAY_311
+    both = Knowledge([desk, JIRA], {**PLATFORMS, "desk": PLATFORMS["jira"]})
+    found = one(talk(link, both))
     assert (found["urn"], found["confidence"]) == (None, 0.75)
 
 
 def test_two_integrations_of_one_place_are_one_claimant() -> None:
     """Both mean the same thing."""
-    twin = KnownIntegration("int_twin", "jira", "ACME.atlassian.net", frozenset({"pay"}), "keep")
-    assert one(talk("PAY-311", Knowledge([JIRA, twin])))["urn"] == PAY_311
+    twin = KnownIntegration("int_twin", "jira", ("ACME.atlassian.net",), {"pay": None}, "keep")
+    assert one(talk("PAY-311", knowing(JIRA, twin)))["urn"] == PAY_311
 
 
 def test_a_text_means_its_own_place_first() -> None:
     """A ticket of one of two trackers that have the prefix."""
-    both = Knowledge([JIRA, OTHER_JIRA])
+    both = knowing(JIRA, OTHER_JIRA)
     found = one(find(ticket(title="PAY-311"), "ticketing.ticket.created", both))
     assert (found["urn"], found["confidence"]) == (PAY_311, 0.9)
 
 
 def test_no_urn_without_a_host() -> None:
     """The integration is known and its host is not: a made-up urn would join nothing."""
-    jira = KnownIntegration("int_j", "jira", None, frozenset({"PAY"}), "keep")
-    found = one(talk("PAY-311", Knowledge([jira])))
+    jira = KnownIntegration("int_j", "jira", (), {"PAY": None}, "keep")
+    found = one(talk("PAY-311", knowing(jira)))
     assert (found["urn"], found["confidence"]) == (None, 0.75)
 
 
@@ -517,7 +514,8 @@ def test_no_urn_without_a_host() -> None:
 )
 def test_urns_are_those_of_the_mappings(case: str, parts: list[str], text: str) -> None:
     """The same rule, so that links join."""
-    known = Knowledge([KnownIntegration("i", "forge", "h.example", frozenset(), case)])
+    forge = {"forge": PLATFORMS["github"]}
+    known = Knowledge([KnownIntegration("i", "forge", ("h.example",), {}, case)], forge)
     context = Context(None, Headers(), {}, "forge", "h.example", case)
     assert one(talk(text, known))["urn"] == context.urn("pull_request", parts)
 
@@ -560,7 +558,7 @@ def test_the_best_of_two_fields(
 
 def test_a_link_says_which_of_two_is_meant() -> None:
     """The bare key is the linked one, unless both are linked."""
-    both = Knowledge([JIRA, OTHER_JIRA])
+    both = knowing(JIRA, OTHER_JIRA)
     mine, theirs = (f"https://{h}.atlassian.net/browse/PAY-311" for h in ("acme", "beta"))
     found = one(find(pull_request(title="PAY-311", description=mine), PULL_REQUEST, both))
     assert (found["urn"], found["url"], found["confidence"]) == (PAY_311, mine, 0.97)
@@ -697,7 +695,7 @@ def test_nothing_refers_to_itself(event_type: str, data: Found) -> None:
 
 def test_the_same_key_elsewhere_is_another_thing() -> None:
     """If a link says so."""
-    known = Knowledge([JIRA, OTHER_JIRA])
+    known = knowing(JIRA, OTHER_JIRA)
     data = ticket(description="PAY-1, https://beta.atlassian.net/browse/PAY-1")
     found = one(find(data, "ticketing.ticket.created", known))
     assert found["urn"] == "oh:jira:beta.atlassian.net:ticket:PAY-1"
@@ -731,80 +729,11 @@ def test_matches_and_texts_have_a_limit() -> None:
     assert find(push(*many, "PAY-311"), PUSH, KNOWN) == []
 
 
-# -- the timeline ----------------------------------------------------------------------------------
-
-
-def test_the_keys_of_an_event() -> None:
-    """Its own, those of what it belongs to, those of what it talks about."""
-    data = pull_request(title="PAY-311", description="https://acme.atlassian.net/browse/PAY-2")
-    found = find(data, PULL_REQUEST, KNOWN)
-    assert keys_of(found, data) == [
-        "oh:github:github.com:pull_request:acme/payments/42",
-        "acme/payments#42",
-        "https://github.com/acme/payments/pull/42",
-        "pay-2",
-        "pay-311",
-        "oh:jira:acme.atlassian.net:ticket:PAY-2",
-        PAY_311,
-        "https://acme.atlassian.net/browse/PAY-2",
-    ]
-    comment: Found = {
-        "urn": "oh:a:b:comment:1",
-        "ticket": {"key": "PAY-1", "urn": "oh:a:b:ticket:1"},
-    }
-    assert keys_of([], comment) == ["oh:a:b:comment:1", "oh:a:b:ticket:1", "pay-1"]
-    finding: Found = {"key": "GHSA-x", "identifiers": [{"type": "cve", "value": "CVE-2026-1"}]}
-    assert keys_of([], finding) == ["ghsa-x", "cve-2026-1"]
-
-
-def test_keys_that_name_nothing_are_left_out() -> None:
-    """A number alone is another thing in every tool; a page of text is none."""
-    assert keys_of([native("7"), native("x" * 600)], {"key": "14", "urn": None, "url": ""}) == []
-
-
-def test_at_most_60_keys_and_every_reference_has_one() -> None:
-    """Urns and URLs of references come after all their keys."""
-    references = [native(f"PAY-{n}", urn=f"oh:a:b:ticket:{n}", url="u") for n in range(50)]
-    keys = keys_of(references, ticket())
-    assert len(keys) == MAX_KEYS
-    assert {f"pay-{n}" for n in range(50)} <= set(keys)
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        (" PAY-311 ", "pay-311"),
-        ("Acme/Payments#42", "acme/payments#42"),
-        ("oh:jira:h:ticket:PAY-311", "oh:jira:h:ticket:PAY-311"),
-        ("http://GitHub.com/acme/shop/pull/7/files#r1", "https://github.com/acme/shop/pull/7"),
-        ("https://h.example/browse/PAY-1?focusedId=7", "https://h.example/browse/PAY-1"),
-        ("https://h.example/show?id=5#c2", "https://h.example/show?id=5"),
-        ("https://h.example:8443/x/", "https://h.example:8443/x"),
-        (f"https://h.example/incident.do?sys_id={SYS_ID}&x=1", f"https://h.example/?sys_id={SYS_ID}"),
-        (f"https://h.example/nav_to.do?uri=incident.do%3Fsys_id%3D{SYS_ID}", f"https://h.example/?sys_id={SYS_ID}"),
-        ("https://[::1]/x", "https://[::1]/x"),
-    ],
-)  # fmt: skip
-def test_one_spelling_for_each(text: str, key: str) -> None:
-    """What is asked for is spelled like what was written down, and a spelling spells itself."""
-    assert timeline_key(text) == key
-    assert timeline_key(key) == key
-
-
-@pytest.mark.parametrize(
-    ("key", "prefix"),
-    [("PAY-311", "PAY"), ("pay-311", "PAY"), ("INC0010023", None), ("a/b#7", None)],
-)
-def test_the_prefix_that_a_key_teaches(key: str, prefix: str | None) -> None:
-    """Only keys of that form have one."""
-    assert prefix_of(key) == prefix
-
-
 # -- whatever comes --------------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
     [
-        *(url for url, *_ in LINKS),
+        *(url for url, *_ in PAGES),
         *(text for text, *_ in OTHER_KEYS),
         *["PAY-311", "XYZ-5", "fixes ", "closes: ", " ", "\n", "#", "!", "/", "-", "https://", "é"],
     ]
@@ -846,18 +775,15 @@ DATA = st.fixed_dictionaries(
 @given(DATA, st.sampled_from(sorted(EVENT_TYPES)), st.sampled_from([0, THRESHOLD]))
 def test_whatever_comes_gives_references(data: Found, event_type: str, threshold: float) -> None:
     """Never an exception; each of the right form, sure enough, the only one of its target."""
-    found = find(data, event_type, Knowledge([*ALL, OTHER_JIRA]), threshold)
+    found = find(data, event_type, knowing(*ALL, OTHER_JIRA), threshold)
     for reference in found:
         Reference.model_validate(reference)
         confidence = reference["confidence"]
         assert isinstance(confidence, int | float)
         assert threshold <= confidence <= (1 if reference["method"] == "native" else 0.97)
         encode(reference["confidence"])
-    names = [(str(r["key"]).lower(), r["urn"], r["type"]) for r in found]
+    names = [(str(r["key"]).lower(), r["urn"], r["type"], r["url"]) for r in found]
     assert len(set(names)) == len(names) <= 50
-    keys = keys_of(found, data)
-    assert len(set(keys)) == len(keys) <= MAX_KEYS
-    assert all(timeline_key(key) == key for key in keys)
 
 
 @given(DATA, st.sampled_from([PULL_REQUEST, PUSH, "ticketing.ticket.created"]))

@@ -1,0 +1,230 @@
+"""Objects ready to build: each plan becomes one generated function.
+
+Building objects is most of what normalizing costs, and calling a closure for each field is most
+of what building costs. So the fields that a path of one name fills, which most are, are read in
+the function itself; every other value is a call of what it was compiled to. No text of a mapping
+becomes code but as a quoted string.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Protocol
+
+from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonValue
+from onehook.core.mapping.coerce import EnumGet, Get, scalar
+from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.paths import Path
+from onehook.core.mapping.source import Node
+from onehook.core.schema.base import MAX_TEXT, Kind, Model
+
+UrnOf = Callable[[JsonValue, Context, Mapping[str, JsonValue]], str | None]
+
+# Of the kinds that a value may pass into as it is: what tells that it has to be looked at.
+_UNFIT = {
+    Kind.TEXT: "type({0}) is not str or len({0}) > MAX_TEXT",
+    Kind.LONG: "type({0}) is not str or len({0}) > MAX_TEXT",
+    Kind.BOOLEAN: "type({0}) is not bool",
+    Kind.INTEGER: "type({0}) is not int or not -MAX_SAFE_INTEGER <= {0} <= MAX_SAFE_INTEGER",
+}
+_CAN_LACK = (Kind.MODEL, Kind.LIST, Kind.ANY)  # of these, something below may be missing
+
+
+_NOTHING: Mapping[str, JsonValue] = {}  # what is no map has no members
+
+
+class Build(Protocol):
+    """Makes an object of an item."""
+
+    def __call__(self, item: JsonValue, context: Context, always: bool) -> JsonValue:
+        """The object; None if nothing in it was found, unless *always*.
+
+        Raises:
+            MissingField: a required field is null.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """What fills a field that is no enum."""
+
+    name: str
+    kind: Kind
+    get: Get
+    counts: bool  # whether finding it makes the object: constants do not
+    path: Path | None  # where it is a path of names and nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class EnumPlan:
+    """What fills an enum field."""
+
+    name: str
+    get: EnumGet
+    required: bool  # then null is ``unknown``
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that makes an object. Order is the file's, and that of the model in *names*."""
+
+    names: tuple[str, ...]
+    fields: tuple[FieldPlan, ...]
+    enums: tuple[EnumPlan, ...]
+    native: tuple[tuple[str, Get], ...]
+    custom: tuple[tuple[str, Get], ...]
+    urn: UrnOf | None
+    required: tuple[str, ...]
+    lists: tuple[str, ...]  # required lists: [] rather than null
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An object ready to build."""
+
+    model: type[Model]
+    build: Build
+    origins: Mapping[str, Node]  # where each field's value stands in the file
+    native: tuple[str, ...]  # names that the mapping adds, beside those of enum fields
+    custom: tuple[str, ...]
+
+
+class _Code:
+    """A function in the making: its lines, and the values that they name."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = {
+            "MAX_TEXT": MAX_TEXT,
+            "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
+            "MissingField": MissingField,
+            "nothing": _NOTHING.get,
+            "scalar": scalar,
+            "lacks": _lacks,
+        }
+        self._numbers = count()
+
+    def name(self, value: object) -> str:
+        """A name for *value*."""
+        name = f"_{next(self._numbers)}"
+        self.names[name] = value
+        return name
+
+    def variable(self) -> str:
+        """The name of a new variable."""
+        return f"v{next(self._numbers)}"
+
+    def add(self, *lines: str) -> None:
+        """More lines of the function's body."""
+        self.lines += [line for line in lines if line]
+
+    def function(self, title: str) -> Build:
+        """The function."""
+        body = "\n".join(f"    {line}" for line in self.lines)
+        text = f"def build(item, context, always):\n{body}\n"
+        exec(compile(text, f"<plan of {title}>", "exec"), self.names)  # noqa: S102 see the module's text
+        build: Build = self.names["build"]
+        return build
+
+
+def make_build(title: str, parts: Parts) -> Build:
+    """The function that builds the object of *parts*; *title* shows in tracebacks."""
+    code = _Code()
+    code.add("get = item.get if type(item) is dict else nothing")
+    for field in parts.fields:
+        _field(code, field)
+    natives = [_value(code, name, get) for name, get in parts.native]
+    for enum in parts.enums:
+        code.add(f"f_{enum.name}, s_{enum.name} = {code.name(enum.get)}(item, context)")
+    found = [_finds(field) for field in parts.fields if field.counts]
+    found += [f"s_{enum.name} is not None" for enum in parts.enums]
+    code.add(f"if not always and not ({' or '.join(found) or 'False'}):", "    return None")
+    for enum in parts.enums:
+        if enum.required:
+            code.add(f"if f_{enum.name} is None: f_{enum.name} = 'unknown'")
+    _object(code, parts, natives)
+    return code.function(title)
+
+
+def _field(code: _Code, field: FieldPlan) -> None:
+    target, call = f"f_{field.name}", f"{code.name(field.get)}(item, context)"
+    unfit = _UNFIT.get(field.kind)
+    if field.path is not None and unfit is not None:
+        _follow(code, target, field.path)
+        code.add(
+            f"if {target} is not None and ({unfit.format(target)}):",
+            f"    {target} = {call}",
+        )
+    elif field.kind in _CAN_LACK:
+        code.add(
+            "try:",
+            f"    {target} = {call}",
+            "except MissingField as missing:",
+            f"    lacks(missing, {field.name!r})",
+        )
+    else:
+        code.add(f"{target} = {call}")
+
+
+def _follow(code: _Code, target: str, path: Path) -> None:
+    """Put what *path* leads to into *target*, None where it leads nowhere."""
+    names = list(path.names or ())
+    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names.pop(0)!r})")
+    for name in names:
+        code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
+
+
+def _lacks(missing: MissingField, name: str) -> None:
+    """Say where the object stands that lacks something.
+
+    Raises:
+        MissingField: always.
+    """
+    missing.pointer = f"/{name}{missing.pointer}"
+    raise missing
+
+
+def _finds(field: FieldPlan) -> str:
+    """Whether the field is filled: an empty list makes no object."""
+    there = f"f_{field.name} is not None"
+    return f"{there} and f_{field.name} != []" if _may_be_list(field) else there
+
+
+def _may_be_list(field: FieldPlan) -> bool:
+    return field.kind in (Kind.LIST, Kind.ANY, Kind.SCALARS)
+
+
+def _value(code: _Code, name: str, get: Get) -> tuple[str, str]:
+    """Work out a value of ``native`` or ``custom``: its name, and the variable that holds it."""
+    variable = code.variable()
+    code.add(f"{variable} = {code.name(get)}(item, context)")
+    return name, variable
+
+
+def _object(code: _Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
+    """Put the fields together, and refuse the object if a required one is null."""
+    initial = dict.fromkeys(parts.lists, "[]")
+    for name in (*(field.name for field in parts.fields), *(enum.name for enum in parts.enums)):
+        code.add(f"if f_{name} is None: f_{name} = []" if name in initial else "")
+        initial[name] = f"f_{name}"
+    if "native" in parts.names:
+        initial["native"] = "native"
+        code.add("native = {}")
+        for enum in parts.enums:
+            source = f"s_{enum.name}"
+            code.add(f"if {source} is not None: native[{enum.name!r}] = scalar({source})")
+        for name, variable in natives:
+            code.add(f"if {variable} is not None: native[{name!r}] = {variable}")
+    values = [f"{name!r}: {initial.get(name, 'None')}" for name in parts.names]
+    code.add(f"out = {{{', '.join(values)}}}")
+    if parts.custom:
+        code.add("custom = out['custom'] = {}")
+        for name, get in parts.custom:
+            _, variable = _value(code, name, get)
+            code.add(f"if {variable} is not None: custom[{name!r}] = {variable}")
+    if parts.urn is not None:
+        code.add(f"out['urn'] = {code.name(parts.urn)}(item, context, out)")
+    for name in parts.required:
+        code.add(f"if out[{name!r}] is None: raise MissingField({'/' + name!r})")
+    code.add("return out")
