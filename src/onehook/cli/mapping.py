@@ -66,7 +66,7 @@ def run_tests(*files: Path, strict: bool = False, accept: bool = False) -> int:
     for file in loaded:
         try:
             failed += _run(_accept(file) if accept else file, strict=strict)
-        except (SampleError, ConflictError) as error:
+        except (SampleError, ConflictError, SettingsError) as error:
             fail(str(error))
             failed += 1
     if broken:

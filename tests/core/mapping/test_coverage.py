@@ -91,6 +91,25 @@ def test_tables_know_the_fields_that_they_fill() -> None:
     }
 
 
+def test_what_a_name_stands_for_is_filled_by_it() -> None:
+    """Tables, the fields of objects, and what is null."""
+    text = HEAD + TICKETS.replace(
+        "shapes:",
+        """\
+let:
+  phase: {lookup: $.p, table: phase}
+  by: {use: person, with: $.by}
+  none: null
+shapes:""",
+        1,
+    )
+    text = text.replace("actor: {use: person, with: $.by}", "actor: {let: by}")
+    plain = compiled(HEAD + TICKETS)
+    named = compiled(text)
+    assert table_uses(named)["kind"] == ["Actor.type"]
+    assert coverage(named) == coverage(plain)
+
+
 def paths_of(data: object, prefix: str = "") -> set[str]:
     """Dotted paths of what has a value in *data*, lists looked through."""
     if isinstance(data, list):

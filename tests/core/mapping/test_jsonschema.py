@@ -144,7 +144,7 @@ def test_a_field_takes_what_the_compiler_takes(fields: dict[str, str]) -> None:
         "ignore: [{when: {action: x}, reason: y}]",
         "dedupe: {keys: [$.id]}",
         "tests: [{name: n, boddy: {}, expect: ignored}]",
-        "tests: [{name: n, expect: [], rows: {table: t, at: $.a}}]",
+        "tests: [{name: n, expect: [], rows: {table: t, field: $.a}}]",
     ],
 )
 def test_the_sections_are_checked_too(line: str) -> None:

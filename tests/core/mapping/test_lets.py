@@ -119,6 +119,25 @@ def test_siblings_that_ask_for_one_name_are_found_by_its_value() -> None:
     assert [event.rule for event in outcome.events] == ["r4"]
 
 
+def test_each_item_has_its_own_value_of_a_name() -> None:
+    """What a name is of one item, however often it was asked, it is not of the next."""
+    mapping = ticket(
+        "let: {open: {if: {$.s: [new, open]}, then: true}}\n",
+        rest="""
+        foreach: {in: "$.l[*]", key: $.id}
+        changes: [{field: title, each: "$.c[*]", when: {let.open: true}, to: $.n}]
+        """,
+    )
+    body: JsonValue = {
+        "l": [
+            {"id": str(n), "c": [{"n": "x", "s": "new"}, {"n": "y", "s": "gone"}] * 3}
+            for n in range(5)
+        ]
+    }
+    found = events(mapping, body)
+    assert [[c["to"] for c in event.data["changes"]] for event in found] == [["x"] * 3] * 5  # type: ignore[index]
+
+
 REFUSED = {
     "unknown name": ("let: {state: $.s}\n", "title", "{let: ⟨E104⟩stat}", "did you mean state?"),
     "no names at all": ("", "title", "{let: ⟨E104⟩state}", "name it under let:"),

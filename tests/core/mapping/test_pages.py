@@ -114,6 +114,24 @@ def test_rules_are_lines_below_their_groups(desk: dict[str, str]) -> None:
     ]
 
 
+def test_names_in_conditions_are_told_below_the_rules() -> None:
+    """With those that they are made of; a name that only values use is none of them."""
+    let = "let: {w: $.w, kind: {coalesce: [$.k, {let: w}]}, spare: $.t}\n"
+    text = DESK.replace("rules:\n  - id: silent", f"{let}rules:\n  - id: silent")
+    for old, new in (
+        ('in: "$.items[*]"', 'in: [$.item, "$.items[*]"]'),
+        ("when: {$.w: new}", "when: {let.kind: new}"),
+        ("title: $.t", "title: {let: spare}"),
+    ):
+        text = text.replace(old, new)
+    events = sections(page(compiled(text)))["Events"]
+
+    assert "- for each of `$.item`, else `$.items[*]`\n" in events
+    assert "  - `let.kind` is `new` → **`ticketing.ticket.created`**\n" in events
+    assert events.endswith("it is:\n\n- `let.w`: `$.w`\n- `let.kind`: `$.k`, else `let.w`")
+    assert "spare" not in events
+
+
 def test_types_that_are_filled_alike_share_an_entry(desk: dict[str, str]) -> None:
     """One list of fields for three event types."""
     types = "`ticketing.ticket.created`, `ticketing.ticket.updated`, `ticketing.ticket.deleted`"

@@ -199,6 +199,17 @@ def test_a_field_that_no_event_has_fails() -> None:
     assert found == {"n [priority: 1]": ["no event has $.data.prio"]}
 
 
+def test_an_expectation_may_stand_for_the_field() -> None:
+    """Of tables whose values never leave the mapping: that the row is looked up, and what comes."""
+    rows = "{table: label, at: $.k, only: [Crash, 1]}"
+    title = "{if: {let.kind: bug}, then: {const: Broken}, else: {const: Fine}}"
+    top = "let: {kind: {lookup: $.k, table: label}}\n"
+    test = f"{{name: n, body: {{id: 7}}, rows: {rows}, expect: [{{data: {{title: Broken}}}}]}}"
+    compiled = ticket(f"{TABLES}{top}tests:\n  - {test}\n", title=title)
+    results = [run(compiled, sample) for sample in samples(compiled, no_file)]
+    assert [list(r.problems) for r in results] == [[], []]
+
+
 def test_expect_holds_for_every_row() -> None:
     """It says what all of them have in common."""
     test = f"{{name: n, body: {{id: 7}}, rows: {PRIORITY}, expect: [{{data: {{title: U}}}}]}}"

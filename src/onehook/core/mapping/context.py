@@ -41,6 +41,8 @@ class Context(msgspec.Struct):
     before_each: Callable[[], None] | None = None  # called for each event; may raise to stop
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
+    # By name and id() of an object: that object, and what ``let`` calls so of it.
+    named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = {}
 
     def variables(self, item: JsonValue, *, headers: bool) -> Mapping[str, object]:
         """What a template may name; the headers only if it does."""

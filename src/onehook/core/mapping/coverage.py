@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from onehook.core.mapping.document import CompiledMapping, Rule
-from onehook.core.mapping.outline import Stated, leaves, outline, plans_of
+from onehook.core.mapping.outline import Stated, leaves, outline, plans_of, written_out
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.schema.base import FieldSpec, Kind, Model, fields_of
@@ -100,7 +100,7 @@ def _plan(mapping: CompiledMapping, plan: Plan, prefix: str) -> Iterator[str]:
 
 
 def _value(mapping: CompiledMapping, spec: FieldSpec, node: Node, path: str) -> Iterator[str]:
-    if _is_null(node):
+    if _is_null(written_out(mapping, node)):
         return
     yield path
     if _model(spec) is not None:
@@ -123,7 +123,7 @@ def table_uses(mapping: CompiledMapping) -> dict[str, list[str]]:
         if actor is not None:
             values += [v for plan in plans_of(mapping, actor) for v in _values(mapping, plan)]
         for field, node in values:
-            for table in _tables_in(node):
+            for table in _tables_in(mapping, node):
                 found.setdefault(table, {})[field] = None
     return {table: list(fields) for table, fields in found.items()}
 
@@ -138,13 +138,14 @@ def _values(mapping: CompiledMapping, plan: Plan) -> Iterator[tuple[str, Node]]:
             yield f"{plan.model.__name__}.{name}", node
 
 
-def _tables_in(node: Node) -> Iterator[str]:
+def _tables_in(mapping: CompiledMapping, node: Node) -> Iterator[str]:
+    node = written_out(mapping, node)
     if isinstance(node, Map):
         table = node.items.get("table")
         if "lookup" in node.items and isinstance(table, Scalar):
             yield str(table.value)
         for below in node.items.values():
-            yield from _tables_in(below)
+            yield from _tables_in(mapping, below)
     elif isinstance(node, Seq):
         for below in node.items:
-            yield from _tables_in(below)
+            yield from _tables_in(mapping, below)

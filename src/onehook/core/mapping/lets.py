@@ -6,6 +6,9 @@ field it is for decides how it is read there, as if it were written out.
 
 from collections.abc import Iterator, Mapping
 
+from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.coerce import Get
+from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import TEXT, Keys
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
@@ -54,21 +57,36 @@ class Lets:
         return node
 
 
+def remembered(name: str, get: Get) -> Get:
+    """*get*, asked once of each object of a webhook: siblings ask for one name again and again."""
+
+    def once(item: JsonValue, context: Context) -> JsonValue:
+        if type(item) is not dict:
+            return get(item, context)
+        key = name, id(item)
+        found = context.named.get(key)
+        if found is None:  # the object is kept beside its value: its id() is its own as long
+            found = context.named[key] = item, get(item, context)
+        return found[1]
+
+    return once
+
+
 def _cycle(name: str, nodes: Mapping[str, Node], way: tuple[str, ...]) -> tuple[str, ...]:
     """The names on the way from *name* back to a name on it; none if there is no such way."""
     if name in way:
         return (*way, name)
     if name not in nodes:
         return ()
-    below = (_cycle(other, nodes, (*way, name)) for other in _names(nodes[name]))
+    below = (_cycle(other, nodes, (*way, name)) for other in names_in(nodes[name]))
     return next((found for found in below if found), ())
 
 
-def _names(node: Node) -> Iterator[str]:
+def names_in(node: Node) -> Iterator[str]:
     """The names that *node* uses: ``{let: name}``, ``let.name`` in a condition."""
     if isinstance(node, Seq):
         for item in node.items:
-            yield from _names(item)
+            yield from names_in(item)
     elif isinstance(node, Map):
         for key, below in node.items.items():
             if key.startswith(PREFIX):
@@ -80,4 +98,4 @@ def _names(node: Node) -> Iterator[str]:
                 elif key == "equals" and text.startswith(PREFIX):
                     yield text.removeprefix(PREFIX)
             else:
-                yield from _names(below)
+                yield from names_in(below)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from onehook.core.mapping.document import CompiledMapping, Rule
 from onehook.core.mapping.inheritance import INHERITED
+from onehook.core.mapping.lets import PREFIX, names_in
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
 
@@ -60,16 +61,56 @@ def leaves(stated: tuple[Stated, ...]) -> Iterator[tuple[Rule, Stated]]:
         yield from leaves(one.below)
 
 
+def named_values(mapping: CompiledMapping) -> Mapping[str, Node]:
+    """What ``let`` has names for."""
+    section = mapping.document.get("let")
+    return section.items if isinstance(section, Map) else {}
+
+
+def named_in_conditions(mapping: CompiledMapping) -> dict[str, Node]:
+    """What rules and ignores ask for by name, and what that is made of; in the file's order."""
+    named, document = named_values(mapping), mapping.document
+    asked: set[str] = set()
+    waiting = [n for key in ("rules", "ignore") for n in _asked(document.get(key))]
+    while waiting:
+        name = waiting.pop()
+        if name not in asked:
+            asked.add(name)
+            waiting += names_in(named[name])
+    return {name: node for name, node in named.items() if name in asked}
+
+
+def _asked(node: Node | None) -> Iterator[str]:
+    """The names that conditions in *node* begin with."""
+    if isinstance(node, Seq):
+        for item in node.items:
+            yield from _asked(item)
+    elif isinstance(node, Map):
+        for key, below in node.items.items():
+            if key.startswith(PREFIX):
+                yield key.removeprefix(PREFIX)
+            yield from _asked(below)
+
+
+def written_out(mapping: CompiledMapping, node: Node) -> Node:
+    """*node*, or the value that it names by ``let``."""
+    named = named_values(mapping)
+    while isinstance(node, Map) and isinstance(name := node.get("let"), Scalar):
+        node = named[str(name.value)]
+    return node
+
+
 def plans_of(mapping: CompiledMapping, node: Node) -> Iterator[Plan]:
     """The plans that *node* or its branches were made into; none if it gives no object."""
-    found = mapping.plans.get(id(node))
+    value = written_out(mapping, node)
+    found = mapping.plans.get(id(node)) or mapping.plans.get(id(value))
     if found is not None:
         yield found
         return
     branches: tuple[Node, ...] = ()
-    if isinstance(node, Map):
-        branches = tuple(value for key, value in node.items.items() if key in BRANCHES)
-    elif isinstance(node, Seq):
-        branches = node.items
+    if isinstance(value, Map):
+        branches = tuple(below for key, below in value.items.items() if key in BRANCHES)
+    elif isinstance(value, Seq):
+        branches = value.items
     for branch in branches:
         yield from plans_of(mapping, branch)

@@ -13,7 +13,7 @@ from onehook.core.durations import render_duration
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.coverage import Coverage, coverage, table_uses
 from onehook.core.mapping.document import CompiledMapping, Reply, SettingSpec
-from onehook.core.mapping.outline import Stated, outline
+from onehook.core.mapping.outline import Stated, named_in_conditions, outline
 from onehook.core.mapping.source import Map, Node, Seq, plain
 from onehook.core.mapping.tables import Table
 from onehook.core.mapping.wording import code, condition, listed, value
@@ -88,7 +88,7 @@ def page(mapping: CompiledMapping) -> str:
         ["## Settings", *_settings(mapping.settings.values())],
         ["## Proof", *_proof(mapping)],
         ["## The same webhook again", *_dedupe(mapping)],
-        ["## Events", *_events(mapping)],
+        ["## Events", *_events(mapping), *_named(mapping)],
         ["## Fields", *_fields(mapping)],
         ["## Tables", *_tables(mapping)],
         ["## Ignored", *_ignored(mapping)],
@@ -208,6 +208,13 @@ def _events(mapping: CompiledMapping) -> list[str]:
     ]
 
 
+def _named(mapping: CompiledMapping) -> list[str]:
+    """What the conditions above call by a name of the file's own."""
+    asked = named_in_conditions(mapping).items()
+    lines = [f"- {code(f'let.{name}')}: {value(node)}" for name, node in asked]
+    return ["Where conditions name a value, it is:", "\n".join(lines)] if lines else []
+
+
 def _rules(rules: Iterable[Stated], indent: str) -> Iterator[str]:
     """A line for each rule; those below a group are indented, unless the group says nothing."""
     earlier: list[JsonValue] = []
@@ -223,9 +230,14 @@ def _rules(rules: Iterable[Stated], indent: str) -> Iterator[str]:
 
 def _asks(stated: Stated, earlier: list[JsonValue]) -> str:
     """When a rule holds; *earlier* are the conditions of those before it, in the same group."""
-    each = [] if stated.foreach is None else [f"for each of {value(stated.foreach.get('in'))}"]
+    each = [] if stated.foreach is None else [f"for each of {_first(stated.foreach.get('in'))}"]
     when = [] if stated.when is None else [_when(stated.when, earlier)]
     return ", ".join([*when, *each]) or "in any case"
+
+
+def _first(node: Node | None) -> str:
+    """Of several paths the first that leads somewhere."""
+    return ", else ".join(value(path) for path in _nodes(node))
 
 
 def _emits(stated: Stated) -> str:

@@ -45,7 +45,7 @@ TEST: Keys = {
     "body_text": SCALAR,
     "expect": ANY,
     "exact": FLAG,
-    "rows": one_or_list(map_of(ROWS, "table", "at", "field")),
+    "rows": one_or_list(map_of(ROWS, "table", "at")),
 }
 _HEADER = "header."
 
@@ -57,7 +57,7 @@ class Row:
     table: str
     key: str
     value: JsonScalar
-    field: Path
+    field: Path | None  # None: the test's expectation shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _expanded(node: Node, sample: Sample, tables: Mapping[str, Table]) -> Iterat
     if table is None:
         hint = nearest(name, tables)
         raise SampleError(node.items["table"].place, f"there is no table {name!r}; {hint}")
-    field = _field(node)
+    field = None if "field" not in node.items and sample.expect is not None else _field(node)
     place = _placing(node)
     for key in _chosen(node, table):
         row = Row(table.name, key, table.rows[key], field)

@@ -21,7 +21,7 @@ from onehook.core.mapping.normalize import (
     matching,
     normalize,
 )
-from onehook.core.mapping.paths import MISSING
+from onehook.core.mapping.paths import MISSING, Path
 from onehook.core.mapping.samples import Row, Sample
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 
@@ -97,16 +97,22 @@ def _row_problems(row: Row, outcome: Outcome, hits: Collection[tuple[str, str]])
     problems: list[str] = []
     if (row.table, row.key) not in hits:
         problems.append(f"the row {row.key!r} of {row.table} was not looked up")
+    if row.field is not None:
+        problems += _field_problems(row, row.field, outcome)
+    return problems + [f"unmapped: {name} = {value!r}" for name, value in outcome.unmapped]
+
+
+def _field_problems(row: Row, field: Path, outcome: Emitted) -> list[str]:
+    """Where an event has another value in *field* than *row*, or none has that field."""
     events: list[JsonValue] = [dict(event.envelope) for event in outcome.events]
-    found = [value for event in events if (value := row.field.lookup(event)) is not MISSING]
+    found = [value for event in events if (value := field.lookup(event)) is not MISSING]
     if not found:
-        problems.append(f"no event has {row.field.text}")
-    problems += [
-        f"{row.field.text}: expected {encode(row.value).decode()}, got {encode(value).decode()}"
+        return [f"no event has {field.text}"]
+    return [
+        f"{field.text}: expected {encode(row.value).decode()}, got {encode(value).decode()}"
         for value in found
         if not _is_row(row, value)
     ]
-    return problems + [f"unmapped: {name} = {value!r}" for name, value in outcome.unmapped]
 
 
 def _is_row(row: Row, value: object) -> bool:

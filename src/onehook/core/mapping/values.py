@@ -32,7 +32,7 @@ from onehook.core.mapping.kinds import (
     USE,
     compile_date,
 )
-from onehook.core.mapping.lets import Lets
+from onehook.core.mapping.lets import Lets, remembered
 from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
     MISSING,
@@ -69,6 +69,7 @@ class ValueCompiler:
     ) -> None:
         self.report = report
         self.lets = lets
+        self._asked: dict[str, Get] = {}
         report.names, report.find_named = tuple(lets.nodes), self._named
         self.tables = tables
         self.shapes = shapes
@@ -76,9 +77,11 @@ class ValueCompiler:
         self.plans: dict[int, Plan] = {}  # by the id() of the node that they were made from
 
     def _named(self, name: str) -> Get | None:
-        """A named value, for conditions."""
+        """A named value, for conditions: compiled once, however many ask for it."""
         node = self.lets.find(name)
-        return None if node is None else self.raw(node)
+        if node is not None and name not in self._asked:
+            self._asked[name] = remembered(name, self.raw(node))
+        return self._asked.get(name)
 
     def resolved(self, node: Node) -> Node:
         """*node*, or what it names by ``let``."""
@@ -230,7 +233,7 @@ class ValueCompiler:
 
     def object(self, node: Node, model: type[Model]) -> Get:
         """Compile a value for an object field: a shape, a map of fields, or branches of them."""
-        node = self.resolved(node)
+        written, node = node, self.resolved(node)
         branches = self._branches(node, lambda below: self.object(below, model))
         if branches is not None:
             return branches
@@ -247,7 +250,7 @@ class ValueCompiler:
             plan, path = found
         else:
             plan, path = self.objects.plan(node, model), None
-        self.plans[id(node)] = plan
+        self.plans[id(written)] = plan
         return _object(plan, path)
 
     def use(

@@ -78,8 +78,11 @@ def _test(node: Node) -> str:
 
 def _operator(name: str, node: Node) -> str:
     value = node.value if isinstance(node, Scalar) else None
-    if name == "exists":
-        return "is there" if value is True else "is not there"
+    if name in ("exists", "present"):
+        null = " or null" if name == "present" else ""
+        return f"is there{null}" if value is True else f"is not there{null and ', not even null'}"
+    if name == "equals":
+        return f"equals {subject(str(value))}"
     if name == "matches":
         return _pattern(str(value))
     if name in ("gt", "lt"):
@@ -114,6 +117,7 @@ def _negated(node: Node) -> str:
 
 
 _DENIALS = {
+    "equals": "does not equal",
     "is not": "is",
     "is": "is not",
     "begins": "does not begin",
@@ -185,6 +189,8 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Node]], str]] = {
     "coalesce": _choices,
     "if": _conditional,
     "date": lambda items: f"the time {value(items['date'])}",
+    "join": lambda items: f"{value(items['join'])} as one text",
+    "let": lambda items: code(f"let.{plain(items['let'])}"),
     "match": lambda items: (
         f"what {code(str(plain(items['pattern'])))} finds in {value(items['match'])}"
     ),
