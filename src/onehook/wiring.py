@@ -21,6 +21,7 @@ from onehook.deliver.client import DeliveryClient
 from onehook.deliver.courier import Courier
 from onehook.deliver.mail import MailClient
 from onehook.deliver.raw import RawBodies
+from onehook.deliver.replayer import Replayer
 from onehook.deliver.worker import Worker
 from onehook.destinations import read_all as read_destinations
 from onehook.errors import SettingsError, StoreUnavailableError
@@ -32,16 +33,19 @@ from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
 from onehook.reloading import Reloader
 from onehook.settings import Settings
+from onehook.store.archive import Archive
 from onehook.store.client import Client
 from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
+from onehook.store.history import History
 from onehook.store.keys import Keys
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
+from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
@@ -109,11 +113,16 @@ class Runtime:
         registry = await self._open(
             lambda: Registry(
                 self.client, keys, sealer, library.compiled, destinations, settings.public_url
-            )
+            ),
+            retention,
         )
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention)
         notices = NoticeStore(self.client, keys)
+        archive = Archive(settings.data / "archive")
+        owner = secrets.token_hex(8)  # who this process is, to the others
+        history = History(self.client, keys, retention, archive, owner)
+        replays = ReplayStore(self.client, keys, retention)
         self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
         self.mail = MailClient(settings.delivery_allow)
         raws = RawBodies(events, registry.mapping)
@@ -127,6 +136,14 @@ class Runtime:
             targets=lambda: registry.snapshot.targets,
             confirm=registry.refresh,
             pause=self._pause,
+        )
+        replayer = Replayer(
+            replays,
+            events,
+            deliveries,
+            notices,
+            targets=lambda: registry.snapshot.targets,
+            runner=owner,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
         quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
@@ -154,6 +171,8 @@ class Runtime:
             workbench=self.workbench,
             notices=notices,
             references=self.references,
+            history=history,
+            replays=replays,
             readiness=readiness,
             origin=[""],
         )
@@ -167,6 +186,7 @@ class Runtime:
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
+            asyncio.create_task(replayer.run(self._stop)),
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),
@@ -177,7 +197,7 @@ class Runtime:
         ]
         readiness.set("starting", holds=False)
 
-    async def _open(self, make: Callable[[], Registry]) -> Registry:
+    async def _open(self, make: Callable[[], Registry], retention: Retention) -> Registry:
         """Open the store and read the configuration; a store that is just coming up is waited for.
 
         Raises:
@@ -192,7 +212,7 @@ class Runtime:
                     await registry.open()
                     await self._first_key(registry)
                     self.references = ReferenceIndex(self.client, registry.keys)
-                    await self.references.recall(registry.sightings)
+                    await self.references.recall(registry.sightings, retention.event)
                     return registry
             except StoreUnavailableError as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -311,13 +331,10 @@ class Runtime:
 
     async def _sweep(self) -> None:
         gateway = self.gateway
+        subscriptions = list(gateway.registry.snapshot.subscriptions)
         try:
-            await sweep(
-                self.client,
-                gateway.events.keys,
-                gateway.events.retention,
-                list(gateway.registry.snapshot.subscriptions),
-            )
+            await sweep(self.client, gateway.events.keys, gateway.events.retention, subscriptions)
+            await gateway.history.trim(subscriptions)
         except (RedisError, OSError) as error:
             log.warning("retention.postponed", error=type(error).__name__)
 

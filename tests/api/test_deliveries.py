@@ -109,6 +109,10 @@ async def test_filters_narrow_the_list(gateway: Running, start_subscriber: Start
     assert await ids(gateway, status="pending") == []
     assert await ids(gateway, type="identity.*") == to_good[:1]
     assert sorted(await ids(gateway, integration="gh")) == sorted([to_good[1], dead])
+    assert await ids(gateway, error="status") == await ids(gateway, http_status="500") == [dead]
+    assert sorted(await ids(gateway, http_status="204")) == sorted(to_good)
+    assert await ids(gateway, http_status="204", error="status") == []
+    assert await ids(gateway, subscription="good", error="status") == []
     assert await ids(gateway, event=group) == to_good[:1]
     assert await ids(gateway, subscription="good", integration=sender.id) == to_good[1:]
     assert await ids(gateway, subscription="good", status="dead") == []
@@ -151,6 +155,9 @@ async def test_pages_hold_every_delivery_once(
         ({"type": "sales.*"}, 422),
         ({"since": "now"}, 422),
         ({"colour": "red"}, 422),
+        ({"error": "Not Found"}, 422),
+        ({"http_status": "99"}, 422),
+        ({"http_status": "ok"}, 422),
         ({"subscription": "sub_x"}, 404),
         ({"integration": "int_x"}, 404),
     ],
@@ -167,16 +174,37 @@ async def test_wrong_queries_are_refused(
 
 
 async def test_detail_outlives_the_event(gateway: Running, subscriber: Subscriber) -> None:
-    """When the event has expired before its delivery's record, attempts are still shown."""
+    """When the event has expired, history still says what became of it, and by which attempts."""
     subscription = await gateway.subscribe(subscriber)
-    (event_id,) = await gateway.accept(await gateway.integrate(), issue())
-    await gateway.settled(event_id, subscription["id"], status="delivered")
+    sender = await gateway.integrate()
+    (event_id,) = await gateway.accept(sender, issue())
+    before = await gateway.settled(event_id, subscription["id"], status="delivered")
     await gateway.store.delete(gateway.keys.event(event_id))
 
     found = await gateway.delivery(event_id, subscription["id"])
 
-    assert found["status"] == "delivered"
-    assert found["attempts"][0]["request"]["body"] is None
+    before["attempts"][0]["request"]["body"] = None
+    assert found == before
+    assert (found["event_type"], found["integration_id"]) == ("ticketing.ticket.created", sender.id)
+    assert await ids(gateway, subscription=subscription["id"], integration=sender.id) == [
+        found["id"]
+    ]
+
+
+async def test_h2_history_shows_no_secret_of_the_receiver(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """Cookies and challenges of an answer are blanked, the rest of its headers is kept."""
+    subscriber.usual = Reply(401, {"Set-Cookie": "session=canary", "X-Trace": "r1"})
+    subscription = await gateway.subscribe(subscriber)
+    (event_id,) = await gateway.accept(await gateway.integrate(), issue())
+
+    found = await gateway.settled(event_id, subscription["id"])
+
+    headers = found["attempts"][0]["response"]["headers"]
+    assert (headers["Set-Cookie"], headers["X-Trace"]) == ("[redacted]", "r1")
+    stream = await gateway.store.xrange(gateway.keys.attempts(subscription["id"]))
+    assert b"canary" not in stream[0][1][b"a"]
 
 
 @pytest.mark.parametrize("id_", ["dlv_", "dlv_" + "0" * 52, "dlv_" + "0" * 51, "evt_x", "%00"])

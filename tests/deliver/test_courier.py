@@ -95,6 +95,49 @@ async def test_a_secret_setting_is_blanked_in_the_body(
     assert '"routing_key":"***"' in attempt["request"]["body"]
 
 
+async def test_a_replay_is_shown_as_it_was_sent(gateway: Running, subscriber: Subscriber) -> None:
+    """Its headers say that it is one, so they do not follow from the event."""
+    one = await gateway.subscribe(subscriber)
+    event_id = await one_event(gateway)
+    await gateway.settled(event_id, one["id"], status="delivered")
+    await gateway.api.post(f"/v1/events/{event_id}/replay", {})
+    found = await gateway.settled(event_id, one["id"], attempt_count=2)
+    (_, got) = subscriber.received
+    shown = found["attempts"][1]["request"]
+    assert shown["body"] == got.body.decode()
+    assert shown["headers"]["x-onehook-replay"] == "true"
+    of_http = ("host", "content-length")
+    sent = {k.lower(): v for k, v in got.headers.items() if k.lower() not in of_http}
+    assert shown["headers"] == sent
+
+
+async def test_h2_history_and_exports_hide_the_secrets_of_a_replay(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """The token of a bearer profile, an added header, and what the receiver's answer echoes."""
+
+    async def echo(request: web.Request) -> web.Response:
+        text = str(dict(request.headers))
+        return web.Response(text=text, headers={"Set-Cookie": "receivers-cookie", "X-Echo": text})
+
+    subscriber.behave = echo
+    one = await gateway.subscribe(
+        subscriber, profile="bearer", secret=LONG, headers={"X-Key": "header-secret"}
+    )
+    event_id = await one_event(gateway)
+    await gateway.settled(event_id, one["id"], status="delivered")
+    await gateway.api.post(f"/v1/events/{event_id}/replay", {})
+    found = await gateway.settled(event_id, one["id"], attempt_count=2)
+    assert [got.headers["authorization"] for got in subscriber.received] == [f"Bearer {LONG}"] * 2
+    exported = [await gateway.api.get(f"/v1/deliveries.{kind}") for kind in ("csv", "jsonl")]
+    assert [answer.status for answer in exported] == [200, 200]
+    for told in (str(found), *(answer.body.decode() for answer in exported)):
+        assert event_id in told
+        for secret in (LONG, "header-secret", "receivers-cookie"):
+            assert secret not in told
+    assert found["attempts"][1]["request"]["headers"]["authorization"] == "Bearer ***"
+
+
 async def test_the_usual_attempt_keeps_no_copy_of_its_body(
     gateway: Running, subscriber: Subscriber
 ) -> None:

@@ -25,6 +25,7 @@ KEEP = Retention(
     native=timedelta(hours=3),
     marker=timedelta(hours=72),
     dead=timedelta(hours=30),
+    history=timedelta(hours=20),
 )
 LEASE = timedelta(seconds=30)
 AT_ONCE = timedelta(0)
@@ -142,7 +143,7 @@ async def test_commit_writes_all_parts(shelf: Shelf) -> None:
     ]
     assert await client.zrange(keys.due, 0, -1) == [b"sub_1"]
     (row,) = await shelf.deliveries.log("sub_1", since=None, until=None, before=None, count=9)
-    assert row[1:] == (event.id, event.type)
+    assert (row.event_id, row.type, row.integration_id) == (event.id, event.type, "int_1")
     (state,) = await shelf.deliveries.states([event.id])
     assert (state["sub_1"].status, state["sub_1"].attempt_count) == ("pending", 0)
 
@@ -252,7 +253,10 @@ async def test_expiry_of_what_nobody_wants_is_set_at_once(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("outcome", ["delivered", "cancelled"])
 async def test_expiry_is_set_when_the_last_delivery_ended(shelf: Shelf, outcome: str) -> None:
-    """No part of an event expires before its last delivery ended; from then on all do."""
+    """No part of an event expires before its last delivery ended; from then on all do.
+
+    What became of its deliveries is history, and is kept as long as that.
+    """
     webhook = shelf.webhook("a", "sub_1", "sub_2")
     await shelf.events.commit([webhook])
     event_id, whk = webhook.events[0].id, webhook.receipt.webhook_id
@@ -262,7 +266,7 @@ async def test_expiry_is_set_when_the_last_delivery_ended(shelf: Shelf, outcome:
     for subscription, step, ttls in (
         ("sub_1", "again", [-1, -1, -1]),
         ("sub_2", outcome, [-1, -1, -1]),
-        ("sub_1", outcome, [7, 7, 3]),
+        ("sub_1", outcome, [7, 20, 3]),
     ):
         queue = shelf.keys.queue(subscription)
         await shelf.client.zadd(queue, {event_id: 1}, xx=True)  # due
@@ -326,7 +330,20 @@ async def test_redelivery_after_the_markers_ended_leaves_nothing_for_ever(shelf:
 # -- scripts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["commit", "due", "lease", "record", "sightings"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "commit",
+        "due",
+        "lease",
+        "record",
+        "replay",
+        "replay_claim",
+        "replay_end",
+        "sightings",
+        "withdraw",
+    ],
+)
 async def test_every_script_loads(client: Redis, name: str) -> None:
     """The server compiles every script."""
     assert await client.script_load(Script(name).text)

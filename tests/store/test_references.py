@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from onehook.core.model import Event, EventId
 from onehook.core.references import Knowledge, Sightings, index, ranges
+from onehook.core.references.sightings import fingerprint
 from onehook.store.events import Retention
 from onehook.store.keys import LIVE_TURNS, Keys
 from onehook.store.references import CHUNK, ReferenceIndex
@@ -163,18 +164,33 @@ async def test_a_start_recalls_what_was_seen_before_it(shelf: Index) -> None:
     await shelf.add(*[event(n, key=f"PAY-{n}") for n in range(1, 10)])
 
     everything, few = Sightings(), Sightings(limit=4)
-    await shelf.references.recall(everything)
-    await shelf.references.recall(few)
+    await shelf.references.recall(everything, KEEP.event)
+    await shelf.references.recall(few, KEEP.event)
 
     assert held(everything, range(1, 12)) == list(range(1, 10))
     assert {8, 9} <= set(held(few, range(1, 12))) <= {6, 7, 8, 9}
+
+
+async def test_a_start_recalls_nothing_older_than_events_are_kept(shelf: Index) -> None:
+    """An event is listed for longer than it is kept, and then proves nothing any more."""
+    seconds, _ = await shelf.client.time()
+    ended = (seconds - int(KEEP.event.total_seconds()) - 1) * 1000
+    thing = fingerprint("oh:jira:h:ticket:PAY-1")
+    row = {"e": "evt", "t": "t", "i": "int", "u": thing}
+    await shelf.client.xadd(shelf.keys.index, row, id=f"{ended}-0")
+    await shelf.add(event(2, key="PAY-2"))
+
+    sightings = Sightings()
+    await shelf.references.recall(sightings, KEEP.event)
+
+    assert held(sightings, [1, 2]) == [2]
 
 
 async def test_gateways_tell_each_other_what_they_see(shelf: Index) -> None:
     """Each look takes what came since the last one, from whatever gateway."""
     await shelf.add(event(1, key="PAY-1"))
     sightings = Sightings()
-    await shelf.references.recall(sightings)
+    await shelf.references.recall(sightings, KEEP.event)
     await shelf.add(event(2, key="PAY-2"))
     assert held(sightings, [1, 2]) == [1]
 
@@ -188,7 +204,7 @@ async def test_gateways_tell_each_other_what_they_see(shelf: Index) -> None:
 
 async def test_a_look_takes_more_than_one_chunk(shelf: Index) -> None:
     """However much came since the last look; rows of an earlier release have no things."""
-    await shelf.references.recall(Sightings())
+    await shelf.references.recall(Sightings(), KEEP.event)
     pipe = shelf.client.pipeline(transaction=False)
     for _ in range(CHUNK):
         pipe.xadd(shelf.keys.index, {"e": "evt", "t": "t", "i": "int"})

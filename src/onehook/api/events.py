@@ -1,6 +1,5 @@
 """``/v1/events``: unified events as they are delivered, and the webhooks they came from."""
 
-from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from onehook.api.integrations import find_id
 from onehook.api.natives import content_type, describe
 from onehook.api.pagination import POSITION, Pattern, TimedPage, decode_cursor, encode_cursor
 from onehook.core.jsontext import encode
+from onehook.core.routing import matches
 from onehook.errors import GoneError, NotFoundError
 from onehook.store.events import MAX_SCAN, SCAN, IndexEntry
 from onehook.web.gateway import Gateway
@@ -85,11 +85,6 @@ async def listing(call: Call[NoBody, EventQuery]) -> web.Response:
     cursor = encode_cursor(position) if more and position else None
     body = b'{"data":[' + b",".join(bodies) + b'],"next":' + encode(cursor) + b"}"
     return web.Response(body=body, content_type="application/json")
-
-
-def matches(pattern: str, type_: str) -> bool:
-    """Whether *type_* is of *pattern*: ``*``, ``scm.*`` or a type."""
-    return pattern == type_ or fnmatchcase(type_, pattern)
 
 
 async def get_event(gateway: Gateway, event_id: str) -> tuple[str, bytes]:

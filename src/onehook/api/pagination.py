@@ -38,11 +38,15 @@ class Page(Form):
     cursor: str | None = None
 
 
-class TimedPage(Page):
-    """The query of a list that has times: *since* is inclusive, *until* exclusive."""
+class Period(Form):
+    """A stretch of time: *since* is inclusive, *until* exclusive."""
 
     since: Moment | None = None
     until: Moment | None = None
+
+
+class TimedPage(Page, Period):
+    """The query of a list that has times."""
 
 
 def encode_cursor(position: str) -> str:

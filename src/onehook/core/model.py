@@ -150,7 +150,8 @@ class Subscription:
 class Delivery(msgspec.Struct, frozen=True):
     """One event on its way to one subscription, leased to this process.
 
-    *token* proves the lease; *attempt* is the number of the attempt to make, from 1.
+    *token* proves the lease; *attempt* is the number of the attempt to make, from 1. A *replay*
+    was delivered, or died, before.
     """
 
     subscription: Subscription
@@ -160,6 +161,7 @@ class Delivery(msgspec.Struct, frozen=True):
     body: bytes
     token: int
     attempt: int
+    replay: bool = False
 
     @property
     def id(self) -> DeliveryId:

@@ -187,6 +187,11 @@ def pause_changed(
     return Notice(type_, subscription_id, at, name=name, reason=after, subject=subscription_id)
 
 
+def sync_completed(replay_id: str, events: int, at: datetime) -> Notice:
+    """A bulk replay of so many *events* is done."""
+    return Notice("integration.sync.completed", replay_id, at, events=events)
+
+
 def group_claim(group: str, now: datetime) -> Claim:
     """The right to tell of *group* now: the first fact at once, what follows once a minute."""
     return Claim(Telling.GROUP, group, now, GROUP_APART)

@@ -19,13 +19,16 @@ def pattern_problem(pattern: str) -> str | None:
 
 def types_of(pattern: str) -> frozenset[str]:
     """The event types that *pattern* or alias means."""
+    return frozenset(type_ for type_ in EVENT_TYPES if matches(pattern, type_))
+
+
+def matches(pattern: str, type_: str) -> bool:
+    """Whether events of *type_* are of *pattern*: ``*``, ``scm.*``, a type, an alias of several."""
     alias = ALIASES.get(pattern)
-    if alias is not None:
-        return frozenset(alias.types)
-    return frozenset(type_ for type_ in EVENT_TYPES if pattern in _patterns(type_))
+    return type_ in alias.types if alias is not None else pattern in patterns_of(type_)
 
 
-def _patterns(type_: str) -> list[str]:
+def patterns_of(type_: str) -> list[str]:
     """Every pattern that matches *type_*: ``*``, ``a.*``, ``a.b.*``, ``a.b.c``."""
     parts = type_.split(".")
     return ["*", *(".".join(parts[:n]) + ".*" for n in range(1, len(parts))), type_]
@@ -61,12 +64,12 @@ class Routes:
                     for integration in subscription.integrations or ("",):
                         index.setdefault((pattern, integration), []).append(wish)
         self._index: Mapping[tuple[str, str], list[_Wish]] = index
-        self._by_type = {type_: _patterns(type_) for type_ in EVENT_TYPES}
+        self._by_type = {type_: patterns_of(type_) for type_ in EVENT_TYPES}
 
     def match(self, event: Event, integration: IntegrationInfo) -> list[Subscription]:
         """The subscriptions that *event* of *integration* goes to, each once."""
         found: dict[SubscriptionId, Subscription] = {}
-        for pattern in self._by_type.get(event.type) or _patterns(event.type):
+        for pattern in self._by_type.get(event.type) or patterns_of(event.type):
             for source in ("", integration.id, integration.type):
                 for wish in self._index.get((pattern, source), ()):
                     if wish.subscription.id not in found and wish.wants(event):

@@ -13,7 +13,7 @@ from onehook.core.schedule import Answer
 from onehook.deliver.client import DeliveryClient, Reply
 from onehook.deliver.mail import SCHEMES, MailClient
 from onehook.deliver.raw import RawBodies
-from onehook.store.attempts import AttemptRow, pack_sent
+from onehook.store.attempts import AttemptRow, kept_answer, pack_sent
 
 _USER_AGENT = f"onehook/{__version__}"
 _MAX_DETAIL = 500  # characters
@@ -72,21 +72,24 @@ def _judged(outlet: Outlet, reply: Reply) -> Reply:
 
 
 def _row(delivery: Delivery, now: datetime, reply: Reply, request: Request) -> AttemptRow:
+    """The attempt as the history keeps it, no secret; what follows from the event is kept once."""
     subscription = delivery.subscription
-    outlet, headers, body = subscription.outlet, dict(reply.headers), reply.body
+    outlet, headers, body = subscription.outlet, kept_answer(reply.headers), reply.body
     sent, signature = None, request.headers.get("webhook-signature", "")
-    if not outlet.plain or request.body is not delivery.body:
+    detail = reply.detail
+    if delivery.replay or not outlet.plain or request.body is not delivery.body:
         shown = _shown(outlet, request.headers)
         sent = pack_sent(shown, outlet.blank(request.body.decode()))
         headers = {name: outlet.blank(value) for name, value in headers.items()}
         body, signature = outlet.blank(body), ""
+        detail = None if detail is None else outlet.blank(detail)
     return AttemptRow(
         delivery.attempt,
         now,
         reply.duration_ms,
         reply.answer.status,
         reply.answer.error,
-        reply.detail,
+        detail,
         outlet.shown_url or subscription.url,
         signature,
         headers,

@@ -323,6 +323,7 @@ class Worker:
                 body,
                 one.token,
                 one.attempts + 1,
+                one.replay,
             )
             if event is None:
                 await self._end(delivery, "cancelled", "expired")

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from onehook.core.mapping.redactions import REDACTED
 from onehook.store.packing import compress, decompress
 
 
@@ -38,6 +39,8 @@ class AttemptRow(msgspec.Struct, array_like=True):
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(AttemptRow).decode
 
+_SECRET_ANSWERS = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate"})
+
 
 def pack_sent(headers: Mapping[str, str], body: str) -> Sent:
     """A request for the history."""
@@ -47,3 +50,11 @@ def pack_sent(headers: Mapping[str, str], body: str) -> Sent:
 def sent_body(sent: Sent) -> str:
     """The body that :func:`pack_sent` packed."""
     return decompress(sent.body).decode("utf-8", "replace")
+
+
+def kept_answer(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer for the history, the receiver's secrets blanked."""
+    return {
+        name: REDACTED if name.lower() in _SECRET_ANSWERS else value
+        for name, value in headers.items()
+    }

@@ -1,16 +1,17 @@
 """Deliveries in the store: due, leased, attempted, recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from onehook.core.notices import Notice
-from onehook.store.attempts import AttemptRow, decode
 from onehook.store.client import Client
-from onehook.store.events import Retention, milliseconds
+from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
 from onehook.store.scripts import DUE, LEASE, RECORD, Argument
 from onehook.store.untold import notice_arguments
+
+_NEAR = 200  # log entries among which one of a known moment is
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,8 @@ class Leased:
     event_id: str
     token: int
     leases: int  # without a record, this one included
-    attempts: int  # made so far
+    attempts: int  # made so far; of a replay since it began
+    replay: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,15 @@ def parse_state(text: str) -> DeliveryState:
     )
 
 
+def read_states(fields: Mapping[bytes, bytes]) -> dict[str, DeliveryState]:
+    """The deliveries of an event, by subscription, from its deliveries hash."""
+    return {
+        name.decode(): parse_state(value.decode())
+        for name, value in fields.items()
+        if name.startswith(b"sub_")
+    }
+
+
 class DeliveryStore:
     """The queue of each subscription."""
 
@@ -81,8 +92,11 @@ class DeliveryStore:
         token, *rows = await LEASE.run(
             self.client, keys, [subscription_id, want, milliseconds(lease)]
         )
-        found = zip(rows[::3], rows[1::3], rows[2::3], strict=True)
-        return [Leased(e.decode(), int(token), int(n), int(made)) for e, n, made in found]
+        found = zip(rows[::4], rows[1::4], rows[2::4], rows[3::4], strict=True)
+        return [
+            Leased(e.decode(), int(token), int(n), int(made), again == b"1")
+            for e, n, made, again in found
+        ]
 
     async def record(self, batch: Sequence[Record]) -> list[bool]:
         """Write down *batch* in one script; False for each whose lease had run out.
@@ -96,7 +110,7 @@ class DeliveryStore:
             milliseconds(keep.event),
             milliseconds(keep.native),
             milliseconds(keep.dead),
-            keep.attempts,
+            milliseconds(keep.history),
         ]
         for record in batch:
             sub, event = record.subscription_id, record.event_id
@@ -164,14 +178,7 @@ class DeliveryStore:
         for event_id in event_ids:
             pipe.hgetall(self.keys.deliveries(event_id))
         found: list[dict[bytes, bytes]] = await pipe.execute()
-        return [
-            {
-                name.decode(): parse_state(value.decode())
-                for name, value in fields.items()
-                if name.startswith(b"sub_")
-            }
-            for fields in found
-        ]
+        return [read_states(fields) for fields in found]
 
     async def made_at(self, event_id: str) -> datetime | None:
         """When the deliveries of an event were made, by the store's clock."""
@@ -186,14 +193,6 @@ class DeliveryStore:
         scores: list[float | None] = await pipe.execute()
         return [None if s is None else datetime.fromtimestamp(s / 1000, UTC) for s in scores]
 
-    async def attempts(self, subscription_id: str, positions: Sequence[str]) -> list[AttemptRow]:
-        """The attempts at *positions*, oldest first; those trimmed already are left out."""
-        pipe = self.client.pipeline(transaction=False)
-        for position in positions:
-            pipe.xrange(self.keys.attempts(subscription_id), position, position)
-        found: list[list[tuple[bytes, dict[bytes, bytes]]]] = await pipe.execute()
-        return [decode(rows[0][1][b"a"]) for rows in found if rows]
-
     async def log(
         self,
         subscription_id: str,
@@ -202,8 +201,8 @@ class DeliveryStore:
         until: datetime | None,
         before: str | None,
         count: int,
-    ) -> list[tuple[str, str, str]]:
-        """Deliveries of a subscription, newest first: position, event id, type."""
+    ) -> list[IndexEntry]:
+        """Deliveries of a subscription, newest first."""
         newest = "+" if until is None else f"({int(until.timestamp() * 1000)}-0"
         if before is not None:
             newest = f"({before}"
@@ -211,10 +210,22 @@ class DeliveryStore:
         rows = await self.client.xrevrange(
             self.keys.log(subscription_id), newest, oldest, count=count
         )
-        return [
-            (position.decode(), fields[b"e"].decode(), fields[b"t"].decode())
-            for position, fields in rows
-        ]
+        return [index_entry(*row) for row in rows]
+
+    async def find_logged(
+        self, subscription_id: str, event_id: str, made: datetime
+    ) -> IndexEntry | None:
+        """What the log has of the delivery *made* then, also once its event expired."""
+        first = f"{round(made.timestamp() * 1000)}-0"
+        rows = await self.client.xrange(self.keys.log(subscription_id), first, count=_NEAR)
+        entries = (index_entry(*row) for row in rows)
+        return next((entry for entry in entries if entry.event_id == event_id), None)
+
+    async def waiting(self, subscription_id: str) -> int:
+        """How many deliveries are due and nobody has leased them, by the store's clock."""
+        seconds, micros = await self.client.time()
+        now = seconds * 1000 + micros // 1000
+        return await self.client.zcount(self.keys.queue(subscription_id), "-inf", now)
 
     async def backlog(self, subscription_id: str) -> int:
         """How many deliveries wait or are in flight."""

@@ -1,6 +1,6 @@
 """Webhooks and events in the store: the commit, and reading them back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,17 +59,29 @@ class Retention:
     marker: timedelta = timedelta(hours=72)
     dead: timedelta = timedelta(days=30)
     history: timedelta = timedelta(days=30)
-    attempts: int = 100_000  # of each subscription
+    attempts: int = 100_000  # of each subscription, in memory
+
+    @property
+    def listed(self) -> timedelta:
+        """How long an event is in the index: as long as anything of it may be kept."""
+        return max(self.event, self.dead, self.history)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """An event in the index. *position* is the stream's, for cursors."""
+    """An event in the index, or a delivery of it. *position* is the stream's, for cursors."""
 
     position: str
     event_id: str
     type: str
     integration_id: str
+
+
+def index_entry(position: bytes, fields: Mapping[bytes, bytes]) -> IndexEntry:
+    """A row of the index, or of a subscription's log, as `commit.lua` writes it."""
+    return IndexEntry(
+        position.decode(), fields[b"e"].decode(), fields[b"t"].decode(), fields[b"i"].decode()
+    )
 
 
 def milliseconds(duration: timedelta) -> int:
@@ -166,6 +178,17 @@ class EventStore:
         packed = await self.client.hget(self.keys.native(webhook_id), "b")
         return None if packed is None else unpack_native(packed)
 
+    async def walk(
+        self, after: str | None, since: datetime | None, until: datetime, count: int
+    ) -> list[IndexEntry]:
+        """Up to *count* entries of the index, oldest first, in [*since*, *until*).
+
+        *after* is the position of the last entry already seen.
+        """
+        first = f"({after}" if after is not None else "-" if since is None else _position(since)
+        rows = await self.client.xrange(self.keys.index, first, f"({_position(until)}", count=count)
+        return [index_entry(*row) for row in rows]
+
     async def index(
         self, *, since: datetime | None, until: datetime | None, before: str | None, count: int
     ) -> list[IndexEntry]:
@@ -178,15 +201,7 @@ class EventStore:
             newest = f"({before}"
         oldest = "-" if since is None else _position(since)
         rows = await self.client.xrevrange(self.keys.index, newest, oldest, count=count)
-        return [
-            IndexEntry(
-                position.decode(),
-                fields[b"e"].decode(),
-                fields[b"t"].decode(),
-                fields[b"i"].decode(),
-            )
-            for position, fields in rows
-        ]
+        return [index_entry(*row) for row in rows]
 
 
 def _position(moment: datetime) -> str:

@@ -8,14 +8,17 @@ same scripts run on a cluster.
 | T d:<digest> | string | a dedupe marker: the webhook's receipt | 72 h |
 | T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way; q: why it is in quarantine | 3 d after the last delivery; quarantined 30 d |
 | T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
-| T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | as e |
+| T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | 30 d after the last delivery |
 | T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
-| T c:<subscription> | hash | event -> leases without a record; a:event -> attempts made | until it ended |
+| T c:<subscription> | hash | event -> leases without a record; a:event -> attempts made; r:event -> of a replay: attempts made before it, its id or -, what the delivery was before: state, ended ms | until it ended |
 | T due | zset | subscription -> earliest moment in its queue | - |
-| T ix | stream | every event: e id, t type, i integration, u fingerprints of the things it is about | 7 d |
+| T ix | stream | every event: e id, t type, i integration, u fingerprints of the things it is about | 30 d |
 | T r:<0-9> | zset | references of an eighth of the events' life, by turns: name, kind, time, event id (core/references/timeline.py) | 7 d after that eighth |
-| T x:<subscription> | stream | every delivery: e event id, t type | 30 d |
-| T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d, at most 100,000 |
+| T x:<subscription> | stream | every delivery: e event id, t type, i integration | 30 d |
+| T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d; beyond 100,000 on disk |
+| T rp:<replay> | hash | a bulk replay: spec JSON, status, at: how far it is, matched, queued, skipped, finished ms, runner and until when it is its, ms | 30 d after its end |
+| T rps, T rpo | zset | all bulk replays, those at work; score = when made, ms | 30 d; until their end |
+| T ar | string | the gateway that moves attempts to disk | while it does |
 | T dl:<subscription> | zset | dead letters; score = when, ms | 30 d |
 | T qn | zset | quarantined webhooks; score = when, ms | 30 d |
 | T un | hash | facts to be told: n:<topic> how many, t:<topic> the latest as JSON | until told |
@@ -61,6 +64,11 @@ class Keys:
         return self._data("ix")
 
     @property
+    def archivist(self) -> str:
+        """The gateway that moves old attempts to its disk."""
+        return self._data("ar")
+
+    @property
     def quarantine(self) -> str:
         """Quarantined webhooks by time."""
         return self._data("qn")
@@ -74,6 +82,20 @@ class Keys:
     def references(self) -> list[str]:
         """The parts of the index of references, in order of their turns."""
         return [self._data(f"r:{turn}") for turn in range(REFERENCE_TURNS)]
+
+    @property
+    def replays(self) -> str:
+        """Bulk replays by time."""
+        return self._data("rps")
+
+    @property
+    def open_replays(self) -> str:
+        """Bulk replays that are at work."""
+        return self._data("rpo")
+
+    def replay(self, replay_id: str) -> str:
+        """A bulk replay."""
+        return self._data(f"rp:{replay_id}")
 
     def marker(self, integration_id: str, kind: str, parts: Sequence[str]) -> str:
         """The dedupe marker of a delivery id (*kind* ``id``), signed bytes (``bytes``), a fact (``notice``)."""

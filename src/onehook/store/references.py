@@ -1,12 +1,14 @@
 """The index of references: which events name a thing, and which things were seen."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from heapq import merge
 from itertools import islice
 
 from onehook.core.references import Entry, Sightings, read_entry
 from onehook.core.references.sightings import FINGERPRINT
 from onehook.store.client import Client
+from onehook.store.events import milliseconds
 from onehook.store.keys import Keys
 from onehook.store.scripts import SIGHTINGS
 
@@ -34,18 +36,22 @@ class ReferenceIndex:
         entries = merge(*[[read_entry(row) for row in some] for some in rows])
         return list(islice(dict.fromkeys(entries), count))
 
-    async def recall(self, sightings: Sightings) -> None:
-        """Take the things that were seen before this start, as far as there is room.
+    async def recall(self, sightings: Sightings, life: timedelta) -> None:
+        """Take the things seen in the *life* before this start, as far as there is room.
+
+        Events are listed for longer than they are kept: what is older than *life* proves nothing.
 
         Raises:
             redis.exceptions.RedisError: the store does not answer.
         """
         newest = await self.client.xrevrange(self.keys.index, "+", "-", count=1)
         self._newest = newest[0][0].decode() if newest else ""
+        seconds, _ = await self.client.time()
+        oldest = f"{seconds * 1000 - milliseconds(life)}-0"
         chunks: list[bytes] = []
         read, position, room = CHUNK, "", sightings.limit * FINGERPRINT
         while read == CHUNK and room > 0:
-            read, position, things = await self._things("older", position)
+            read, position, things = await self._things("older", position, oldest)
             chunks.append(things)
             room -= len(things)
         for things in reversed(chunks):  # the latest last: what comes first is forgotten first
@@ -59,13 +65,13 @@ class ReferenceIndex:
         """
         read = CHUNK
         while read == CHUNK:
-            read, self._newest, things = await self._things("newer", self._newest)
+            read, self._newest, things = await self._things("newer", self._newest, "+")
             sightings.take(_split(things))
 
-    async def _things(self, way: str, position: str) -> tuple[int, str, bytes]:
+    async def _things(self, way: str, position: str, end: str) -> tuple[int, str, bytes]:
         """How many events were looked at, the position of the last, and their things."""
         read, last, things = await SIGHTINGS.run(
-            self.client, [self.keys.index], [way, position, CHUNK]
+            self.client, [self.keys.index], [way, position, end, CHUNK]
         )
         return int(read), last.decode(), things
 

@@ -23,8 +23,9 @@ async def sweep(
         return now - milliseconds(duration)
 
     pipe = client.pipeline(transaction=False)
-    pipe.xtrim(keys.index, minid=f"{before(retention.event)}-0", approximate=True)
+    pipe.xtrim(keys.index, minid=f"{before(retention.listed)}-0", approximate=True)
     pipe.zremrangebyscore(keys.quarantine, "-inf", before(retention.dead))
+    pipe.zremrangebyscore(keys.replays, "-inf", before(retention.dead))
     for id_ in subscription_ids:
         oldest = f"{before(retention.history)}-0"
         pipe.xtrim(keys.log(id_), minid=oldest, approximate=True)

@@ -12,10 +12,12 @@ from onehook.settings import Settings
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore
+from onehook.store.history import History
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
+from onehook.store.replays import ReplayStore
 from onehook.web.retries import Retrier
 from onehook.web.workbench import Workbench
 
@@ -59,6 +61,8 @@ class Gateway:
     workbench: Workbench
     notices: NoticeStore
     references: ReferenceIndex
+    history: History
+    replays: ReplayStore
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
 

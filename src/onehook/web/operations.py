@@ -47,6 +47,7 @@ class Call(Generic[Body, Query]):
     body: Body
     query: Query
     path: dict[str, str]
+    request: web.Request  # for answers that are written bit by bit
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | None]]
@@ -111,7 +112,7 @@ def _serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.Stream
         authenticate(request, gateway)
         query = read_query(operation.query, request)
         body = await read_body(operation.body, request)
-        call = Call(gateway, body, query, dict(request.match_info))
+        call = Call(gateway, body, query, dict(request.match_info), request)
         result = await operation.handler(call)
         if isinstance(result, web.StreamResponse):
             return result

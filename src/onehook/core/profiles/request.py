@@ -44,6 +44,8 @@ def make_request(
         "x-onehook-delivery": id_,
         "x-onehook-attempt": str(delivery.attempt),
     }
+    if delivery.replay:
+        headers["x-onehook-replay"] = "true"
     if profile.prefixed or prefix != DEFAULT_PREFIX:
         headers |= prefix_headers(prefix, event_type, id_, timestamp)
     if own:

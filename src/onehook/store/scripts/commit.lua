@@ -82,7 +82,7 @@ for _ = 1, tonumber(ARGV[1]) do
       for d = 0, n - 1 do
         local sub, score = ARGV[a + d * 3], now + tonumber(ARGV[a + d * 3 + 1])
         redis.call('HSET', deliveries, sub, 'pending|0||||')
-        redis.call('XADD', KEYS[k + d * 2 + 1], '*', 'e', eid, 't', type)
+        redis.call('XADD', KEYS[k + d * 2 + 1], '*', 'e', eid, 't', type, 'i', integration)
         redis.call('ZADD', KEYS[k + d * 2], score, eid)
         if ARGV[a + d * 3 + 2] == '0' then redis.call('ZADD', due, 'LT', score, sub) end
       end

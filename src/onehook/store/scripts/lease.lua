@@ -2,8 +2,8 @@
 -- lease: take due deliveries of one subscription, oldest first, for lease_ms.
 -- KEYS[1] queue zset  KEYS[2] leases hash  KEYS[3] due zset
 -- ARGV[1] subscription id  [2] how many at most  [3] lease_ms
--- Returns {token, event id, leases so far, attempts so far, …}: the token is the score that the lease set, and a
--- record must show it. A crash after this leaves deliveries that come due again by themselves.
+-- Returns {token, event id, leases so far, attempts so far, replayed 0|1, …}: the token is the score
+-- that the lease set, and a record must show it. The attempts of a replay count from its beginning. A crash after this leaves deliveries that come due again by themselves.
 -- O(m log n). Called by store/deliveries.py, lease().
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -14,7 +14,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, 
   redis.call('ZADD', queue, token, id)
   out[#out + 1] = id
   out[#out + 1] = redis.call('HINCRBY', leases, id, 1)
-  out[#out + 1] = redis.call('HGET', leases, 'a:' .. id) or '0'
+  local made = redis.call('HMGET', leases, 'a:' .. id, 'r:' .. id)
+  out[#out + 1] = made[1] or '0'
+  out[#out + 1] = made[2] and '1' or '0'
 end
 local next = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
 if #next == 0 then

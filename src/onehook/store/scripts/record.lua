@@ -2,7 +2,7 @@
 -- record: write down attempts and what follows each, where its lease still holds.
 -- KEYS[1] due zset  KEYS[2] untold hash; per record: queue zset, leases hash, deliveries hash, event string,
 --   native hash, attempts stream, dead zset
--- ARGV[1] records  [2] event_keep_ms  [3] native_keep_ms  [4] dead_keep_ms  [5] attempts kept
+-- ARGV[1] records  [2] event_keep_ms  [3] native_keep_ms  [4] dead_keep_ms  [5] history_keep_ms
 --   per record: subscription id, event id, token, delivered|again|dead|cancelled, delay_ms,
 --   attempt as JSON ('' for none), last status, last error; if dead: topic and text of the notice
 --   to tell, as in claim.lua ('': none)
@@ -12,12 +12,13 @@
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due, untold, event_keep, native_keep = KEYS[1], KEYS[2], ARGV[2], ARGV[3]
-local dead_keep, kept = ARGV[4], ARGV[5]
+local dead_keep, history_keep = ARGV[4], tonumber(ARGV[5])
 local k, a, out = 3, 6, {}
 
 local function finish(deliveries, event, native, keep)
   -- The last delivery of an event ended: from now on time takes it, and its webhook after it.
-  redis.call('PEXPIRE', deliveries, keep)
+  -- What became of it is history, and outlives it.
+  redis.call('PEXPIRE', deliveries, math.max(tonumber(keep), history_keep))
   redis.call('PEXPIRE', event, keep)
   if redis.call('EXISTS', native) == 1 and redis.call('HINCRBY', native, 'n', -1) <= 0 then
     redis.call('PEXPIRE', native, math.max(native_keep, keep == dead_keep and dead_keep or 0))
@@ -41,7 +42,7 @@ for i = 1, tonumber(ARGV[1]) do
     local n, _, _, _, ids = string.match(old, '^[^|]*|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
     n, ids = tonumber(n) or 0, ids or ''
     if row ~= '' then
-      local id = redis.call('XADD', attempts, 'MAXLEN', '~', kept, '*', 'e', eid, 'a', row)
+      local id = redis.call('XADD', attempts, '*', 'e', eid, 'a', row)
       n = n + 1
       ids = (ids == '' and id) or (ids .. ',' .. id)
     end
@@ -50,7 +51,10 @@ for i = 1, tonumber(ARGV[1]) do
     redis.call('HSET', deliveries, sub, table.concat({state, n, ended, status, err, ids}, '|'))
     redis.call('HDEL', leases, eid)
     if outcome == 'again' then
-      redis.call('HSET', leases, 'a:' .. eid, n)
+      -- A replay has the whole schedule before it: its attempts count from where it began.
+      local replay = redis.call('HGET', leases, 'r:' .. eid)
+      local before = replay and tonumber(string.match(replay, '^%d+')) or 0
+      redis.call('HSET', leases, 'a:' .. eid, n - before)
       local at = now + tonumber(delay)
       redis.call('ZADD', due, 'LT', at, sub)
       redis.call('ZADD', queue, at, eid)
@@ -67,7 +71,7 @@ for i = 1, tonumber(ARGV[1]) do
         local longer = redis.call('HGET', deliveries, 'k')
         finish(deliveries, event, native, longer or event_keep)
       end
-      redis.call('HDEL', leases, 'a:' .. eid)
+      redis.call('HDEL', leases, 'a:' .. eid, 'r:' .. eid)
       redis.call('ZREM', queue, eid)
     end
     out[i] = 'recorded'
