@@ -12,7 +12,8 @@ from onehook.core.destinations.outlets import Choices, make_outlet
 from onehook.core.destinations.testing import run_tests
 from onehook.core.jsontext import decode, encode
 from onehook.core.mapping.normalize import Emitted
-from onehook.core.mapping.testing import normalize_sample, samples
+from onehook.core.mapping.samples import samples
+from onehook.core.mapping.testing import normalize_sample
 from onehook.core.model import Event
 from onehook.core.profiles.outlet import Outlet
 from onehook.core.schema.events import EVENT_TYPES, data_model
