@@ -35,7 +35,7 @@ def events() -> list[Event]:
     found: list[Event] = []
     for file in shipped().values():
         for sample in samples(file.mapping, file.load_sample):
-            outcome = normalize_sample(file.mapping, sample, set())
+            outcome = normalize_sample(file.mapping, sample)
             if isinstance(outcome, Emitted):
                 found += outcome.events
     return found
