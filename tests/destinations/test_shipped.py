@@ -122,6 +122,8 @@ async def test_a_receiver_like_the_vendors_takes_it(
     url = subscriber.url.replace("/events", "/services/T0/B0/secret-path")
     fields: dict[str, Any] = {"url": url, "destination": name, "prefix": "acme"}
     fields |= {"settings": SETTINGS.get(name, {})}
+    if name == "compat-scan-results":
+        fields["events"] = ["security.scan.*"]
     one = await gateway.subscribe(subscriber, **fields)
     if name == "compat-scan-results":
         sender = await gateway.integrate("scan-results")
