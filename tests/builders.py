@@ -375,14 +375,14 @@ class Running:
             await self.store.zadd(queue, {member: score - ms}, xx=True)
         await self.runtime.gateway.deliveries.release(subscription_id)
 
-    async def quiet(self, subscription_id: str) -> None:
-        """Wait until nothing of a subscription is on its way."""
+    async def quiet(self, subscription_id: str, within: float = 15) -> None:
+        """Wait until nothing of a subscription is on its way, *within* seconds at most."""
         queue = self.keys.queue(subscription_id)
 
         async def empty() -> bool:
             return int(await self.store.zcard(queue)) == 0
 
-        await eventually(empty)
+        await eventually(empty, within)
 
 
 # -- a subscriber ---------------------------------------------------------------------------------
