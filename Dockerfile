@@ -13,6 +13,7 @@ RUN python -m venv --without-pip /opt/onehook \
         --only-binary :all: --constraints requirements.lock -r pyproject.toml
 COPY src src
 COPY mappings mappings
+COPY destinations destinations
 RUN /tools/bin/python -m hatchling build -t wheel \
     && /tools/bin/uv pip install --quiet --no-cache --python /opt/onehook/bin/python \
         --no-deps --compile-bytecode dist/*.whl

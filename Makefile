@@ -12,7 +12,7 @@ READY := .venv/.ready
 # What pyright prints about newer versions of itself is no concern of ours.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup lock demo run format check test e2e bench wheel
+.PHONY: help setup lock demo run format check docs test e2e fuzz bench wheel
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,12 +59,19 @@ check: setup ## ruff, mypy, pyright, import contracts, yamllint; luacheck where 
 	    echo "luacheck is not installed: skipped (a test loads every script)"; \
 	fi
 
-test: setup ## every mapping's own tests, then the fast tests
-	$(BIN)/onehook mapping test mappings/*.yaml
+docs: setup ## write docs/platforms anew from the mapping files
+	@$(BIN)/onehook mapping docs
+
+test: setup ## every mapping's and destination's own tests, then the fast tests
+	$(BIN)/onehook mapping test --strict mappings/*.yaml
+	$(BIN)/onehook destination test destinations/*.yaml
 	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 e2e: setup ## the slow tests: whole processes, killed half-way
 	$(BIN)/pytest -m slow $(ARGS)
+
+fuzz: setup ## 100,000 made-up webhooks through the mappings; CORPUS=folder adds real bodies to change
+	FUZZ_CASES=100000 $(BIN)/pytest tests/properties/test_fuzz.py -s --timeout 3600 $(ARGS)
 
 bench: setup ## measure; ARGS=...
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -23,7 +23,7 @@ from onehook.core.model import Headers, Webhook
 from onehook.core.notices import Claim, Telling
 from onehook.core.schema.events import EVENT_TYPES
 from onehook.core.signatures import sign
-from onehook.mappings import MappingFile, read_folder, shipped_folder
+from onehook.mappings import MappingFile, by_platform, read_all, shipped_folder
 from onehook.store.connection import call
 from onehook.store.keys import Keys
 from onehook.wiring import Runtime
@@ -155,17 +155,18 @@ class Api:
 
 @cache
 def shipped() -> Mapping[str, MappingFile]:
-    """The mappings of this repository, compiled once."""
-    return read_folder(shipped_folder())
+    """The mappings of this repository by platform, compiled once."""
+    return by_platform(read_all([shipped_folder()]))
 
 
-def read_mappings(extra: Path | None) -> Mapping[str, MappingFile]:
+def read_mappings(extra: Path | None) -> Sequence[MappingFile]:
     """As ``onehook.mappings.read_all``, the shipped part compiled once for all tests."""
-    return shipped() if extra is None else {**shipped(), **read_folder(extra)}
+    return [*shipped().values(), *(() if extra is None else read_all([extra]))]
 
 
 @cache
-def _sample(name: str) -> Any:
+def sample(name: str) -> Any:
+    """A body of ``mappings/samples``, without its ``.json``; not to be changed."""
     return json.loads((shipped_folder() / "samples" / f"{name}.json").read_bytes())
 
 
@@ -184,7 +185,7 @@ class Native:
 
 def issue(number: int = 1, delivery: str | None = None) -> Native:
     """GitHub's ``issues.opened``: one ``ticketing.ticket.created``."""
-    body = _sample("github/issues.opened")
+    body = sample("github/issues.opened")
     changed = {**body, "issue": {**body["issue"], "number": number, "id": 4_000_000 + number}}
     return github("issues", changed, delivery)
 
@@ -201,7 +202,7 @@ def github(event: str, body: object, delivery: str | None = None) -> Native:
 
 def membership(delivery: str | None = None) -> Native:
     """GitHub's ``membership.added``: a webhook without a time, which may come again as news."""
-    return github("membership", _sample("github/membership.added"), delivery)
+    return github("membership", sample("github/membership.added"), delivery)
 
 
 def acme(kind: str, id_: str | None = None, **more: object) -> Native:
@@ -374,14 +375,14 @@ class Running:
             await self.store.zadd(queue, {member: score - ms}, xx=True)
         await self.runtime.gateway.deliveries.release(subscription_id)
 
-    async def quiet(self, subscription_id: str) -> None:
-        """Wait until nothing of a subscription is on its way."""
+    async def quiet(self, subscription_id: str, within: float = 15) -> None:
+        """Wait until nothing of a subscription is on its way, *within* seconds at most."""
         queue = self.keys.queue(subscription_id)
 
         async def empty() -> bool:
             return int(await self.store.zcard(queue)) == 0
 
-        await eventually(empty)
+        await eventually(empty, within)
 
 
 # -- a subscriber ---------------------------------------------------------------------------------

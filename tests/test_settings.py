@@ -40,6 +40,10 @@ READ = {
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
     ),
     "ACK": ("memory", "ack", "memory"),
+    "DESTINATIONS": ("/srv/destinations", "destinations", Path("/srv/destinations")),
+    "DEFAULT_PROFILE": ("sha256", "default_profile", "sha256"),
+    "DEFAULT_PREFIX": ("acme", "default_prefix", "acme"),
+    "DEFAULT_DESTINATION": ("slack", "default_destination", "slack"),
 }
 
 
@@ -73,6 +77,8 @@ WRONG = {
     "PUBLIC_URL": ["example.com", "ftp://example.com", "https://"],
     "KEY_PREFIX": ["a:b", "{x}", ""],
     "ACK": ["maybe"],
+    "DEFAULT_PROFILE": ["md5", ""],
+    "DEFAULT_PREFIX": ["Acme", "", "a" * 33],
     "CONCURRENCY": ["0"],
     "LOG_LEVEL": ["loud"],
 }

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import onehook
 
+_FOLDERS = """
+import onehook.destinations, onehook.mappings
+print(onehook.mappings.shipped_folder())
+print(onehook.destinations.shipped_folder())
+"""
 ROOT = Path(onehook.__file__).parents[2]
 
 
@@ -23,14 +28,17 @@ def test_the_wheel_runs_outside_the_checkout(tmp_path: Path) -> None:
         "PYTHONPATH": str(inside),  # before the checkout, which this virtualenv knows as well
     }
     where = subprocess.run(
-        [sys.executable, "-c", "import onehook.mappings as m; print(m.shipped_folder())"],
+        [sys.executable, "-c", _FOLDERS],
         cwd=tmp_path,
         env=environment,
         check=True,
         capture_output=True,
         text=True,
     )
-    assert Path(where.stdout.strip()) == inside / "onehook" / "mappings"
+    folders = [inside / "onehook" / name for name in ("mappings", "destinations")]
+    assert [Path(line) for line in where.stdout.splitlines()] == folders
+    assert all(list(folder.glob("*.yaml")) for folder in folders)
+    assert (folders[0] / "mapping.schema.json").is_file()
     demo = subprocess.run(
         [sys.executable, "-m", "onehook", "demo", "--once"],
         cwd=tmp_path,

@@ -7,8 +7,9 @@ from onehook.api import openapi
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.ingest.handler import ANNOUNCER, COMMITTER, ingest
-from onehook.web.auth import authenticate
+from onehook.ingest.handler import ANNOUNCER, COMMITTER, STEPS, ingest
+from onehook.ingest.steps import Steps
+from onehook.web.auth import authenticate, is_authentic
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.operations import guarded, not_found, register
 from onehook.web.problems import problem_page
@@ -23,6 +24,7 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app[GATEWAY] = gateway
     app[COMMITTER] = committer
     app[ANNOUNCER] = announcer
+    app[STEPS] = Steps(gateway.registry, gateway.events.keys, gateway.settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/openapi.json", openapi.serve)
@@ -40,9 +42,18 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 while webhooks are taken; 503 with the reasons while they are not."""
-    reasons = sorted(request.app[GATEWAY].readiness.reasons)
-    body = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+    """200 while webhooks are taken, with what is amiss; 503 with the reasons while they are not."""
+    gateway = request.app[GATEWAY]
+    reasons, warnings = sorted(gateway.readiness.reasons), gateway.readiness.warnings
+    body: dict[str, object] = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+    if warnings:
+        body["warnings"] = sorted(warnings)
+        if is_authentic(request, gateway):  # files and what is in them are not for everybody
+            body["details"] = [
+                {"code": code, "detail": detail}
+                for code, details in sorted(warnings.items())
+                for detail in details
+            ]
     status = 503 if reasons else 200
     return web.Response(status=status, body=encode(body), content_type="application/json")
 

@@ -52,6 +52,11 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=self.registry,
         )
+        self.broken_mappings = Gauge(
+            "onehook_mappings_broken",
+            "Mapping files that cannot be used as they are now",
+            registry=self.registry,
+        )
         self.in_flight = Gauge(
             "onehook_deliveries_in_flight", "Attempts being made", registry=self.registry
         )

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onehook.core.addresses import Network, parse_networks
 from onehook.core.durations import parse_duration
+from onehook.core.profiles.table import DEFAULT_PROFILE, ProfileName
 from onehook.errors import SettingsError
 
 PREFIX = "ONEHOOK_"
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     key_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,32}$")] = "oh"
     mappings: Path | None = None
+    destinations: Path | None = None
     api_key: Annotated[SecretStr, Field(min_length=16)] | None = None
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$")] | None = None
     delivery_allow: Networks = ()
@@ -65,6 +67,9 @@ class Settings(BaseSettings):
     max_waiting: Size = ByteSize(64 * 1024 * 1024)
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500
     store_memory: Size | None = None
+    default_profile: ProfileName = DEFAULT_PROFILE
+    default_prefix: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "onehook"
+    default_destination: str = "generic"
     history_days: Annotated[int, Field(ge=1, le=3650)] = 30
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -14,25 +15,36 @@ from redis.exceptions import RedisError
 
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
+from onehook.core.destinations.document import Destination, find_destination
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
+from onehook.deliver.courier import Courier
+from onehook.deliver.mail import MailClient
+from onehook.deliver.raw import RawBodies
 from onehook.deliver.replayer import Replayer
 from onehook.deliver.tester import Tester
 from onehook.deliver.worker import Worker
+from onehook.destinations import read_all as read_destinations
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.mappings import MappingFile, read_all
+from onehook.ingest.retry import QuarantineRetrier
+from onehook.library import Library
+from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
+from onehook.reloading import Reloader
 from onehook.settings import Settings
 from onehook.store.archive import Archive
 from onehook.store.client import Client
 from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
+from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.history import History
 from onehook.store.keys import Keys
 from onehook.store.notices import NoticeStore
+from onehook.store.quarantine import QuarantineStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
 from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
@@ -40,12 +52,15 @@ from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
 from onehook.web.gateway import STOPPING, Gateway, Readiness
+from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
 
 REFRESH = 1.0  # seconds between looks for another gateway's changes
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
 STORE_PAUSE = 0.2
+DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
+LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
 TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
 SILENCE = 60.0  # seconds between looks for integrations that fell silent
@@ -56,14 +71,15 @@ API_KEY_PREFIX = "ohk_"
 class Runtime:
     """One gateway process: from :meth:`start` to :meth:`stop`.
 
-    *mappings* are compiled already; without them they are read as *settings* say.
+    *mappings* are the compiled files of the folders that *settings* name; without them they are
+    read.
     """
 
     def __init__(
         self,
         settings: Settings,
         clock: Clock | None = None,
-        mappings: Mapping[str, MappingFile] | None = None,
+        mappings: Sequence[MappingFile] | None = None,
     ) -> None:
         self.settings = settings
         self._mappings = mappings
@@ -74,6 +90,7 @@ class Runtime:
         self._stop = asyncio.Event()
         self._stop_store = asyncio.Event()
         self._pausing = asyncio.Lock()
+        self.workbench = Workbench()
         self._tasks: list[asyncio.Task[object]] = []
         self._server: EmbeddedServer | None = None
         self._store_watch: asyncio.Task[None] | None = None
@@ -87,14 +104,20 @@ class Runtime:
             StoreUnavailableError: the store cannot be reached.
         """
         settings = self.settings
-        files = read_all(settings.mappings) if self._mappings is None else self._mappings
+        folders = folders_of(settings.mappings)
+        library = Library(read_all(folders) if self._mappings is None else self._mappings, folders)
         _prepare_folder(settings.data)
         keys = Keys(settings.key_prefix)
         retention = Retention(history=timedelta(days=settings.history_days))
         metrics, readiness = Metrics(), Readiness()
         sealer = load_sealer(settings.data / "secret.key")
-        mappings = {name: file.mapping for name, file in files.items()}
-        registry = await self._open(lambda: Registry(self.client, keys, sealer, mappings))
+        destinations = _destinations(settings)
+        registry = await self._open(
+            lambda: Registry(
+                self.client, keys, sealer, library.compiled, destinations, settings.public_url
+            ),
+            retention,
+        )
         events = EventStore(self.client, keys, retention)
         deliveries = DeliveryStore(self.client, keys, retention, self.clock)
         notices = NoticeStore(self.client, keys)
@@ -103,26 +126,12 @@ class Runtime:
         history = History(self.client, keys, retention, archive, owner)
         replays = ReplayStore(self.client, keys, retention)
         self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
-        self.gateway = Gateway(
-            settings,
-            self.clock,
-            metrics,
-            files,
-            registry,
-            events,
-            deliveries,
-            notices,
-            history,
-            replays,
-            Statistics(self.client, keys),
-            Tester(self.http, self.clock),
-            readiness,
-            [""],
-        )
+        self.mail = MailClient(settings.delivery_allow)
+        courier = Courier(self.http, self.mail, RawBodies(events, registry.mapping))
         self.worker = Worker(
             deliveries,
             events,
-            self.http,
+            courier,
             self.clock,
             metrics,
             concurrency=settings.concurrency,
@@ -139,9 +148,45 @@ class Runtime:
             runner=owner,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
+        quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
+        self.gateway = Gateway(
+            settings=settings,
+            clock=self.clock,
+            metrics=metrics,
+            mappings=library,
+            registry=registry,
+            events=events,
+            deliveries=deliveries,
+            quarantine=quarantine,
+            retrier=QuarantineRetrier(
+                registry=registry,
+                events=events,
+                quarantine=quarantine,
+                committer=self.committer,
+                notices=notices,
+                drift=self.drift,
+                metrics=metrics,
+                clock=self.clock,
+                max_body=settings.max_body,
+            ),
+            drift=self.drift,
+            workbench=self.workbench,
+            notices=notices,
+            references=self.references,
+            history=history,
+            replays=replays,
+            statistics=Statistics(self.client, keys),
+            tester=Tester(courier, self.clock),
+            readiness=readiness,
+            origin=[""],
+        )
+        self.reloader = Reloader(library, registry, readiness, metrics, self.clock)
         self.announcer = Announcer(
             notices, self.committer, lambda: registry.snapshot, self.clock, metrics
         )
+        # What was held for want of its destination's file, or by a stop half-way, is due again.
+        running = [id_ for id_, one in registry.snapshot.targets.items() if not one.held]
+        await deliveries.release(*running)
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
@@ -149,12 +194,14 @@ class Runtime:
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),
+            asyncio.create_task(self._every(LOOK, self.reloader.look)),
+            asyncio.create_task(self._every(DRIFT, self.drift.flush)),
             asyncio.create_task(self._every(TELL, self.announcer.tell)),
             asyncio.create_task(self._every(SILENCE, self.announcer.check)),
         ]
         readiness.set("starting", holds=False)
 
-    async def _open(self, make: Callable[[], Registry]) -> Registry:
+    async def _open(self, make: Callable[[], Registry], retention: Retention) -> Registry:
         """Open the store and read the configuration; a store that is just coming up is waited for.
 
         Raises:
@@ -168,6 +215,8 @@ class Runtime:
                     registry = make()
                     await registry.open()
                     await self._first_key(registry)
+                    self.references = ReferenceIndex(self.client, registry.keys)
+                    await self.references.recall(registry.sightings, retention.event)
                     return registry
             except StoreUnavailableError as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -236,6 +285,7 @@ class Runtime:
     async def stop(self) -> None:
         """Stop accepting, commit what is in hand, finish attempts in flight, close the store."""
         self._stop.set()
+        self.workbench.close()
         readiness = getattr(self, "gateway", None)
         if readiness is not None:
             self.gateway.readiness.set(STOPPING, holds=True)
@@ -246,9 +296,13 @@ class Runtime:
             await self.announcer.close()
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.drift.flush()
+            with suppress(RedisError, OSError):  # else the next start learns it again
+                await self.gateway.registry.keep_lessons()
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
+            self.mail.close()
         client = getattr(self, "client", None)
         if client is not None:
             await client.aclose()
@@ -267,9 +321,12 @@ class Runtime:
                 await act()
 
     async def _refresh(self) -> None:
-        """Take up other gateways' changes, and tell whether the store answers."""
+        """Take up what other gateways changed, learnt and saw; tell whether the store answers."""
+        registry = self.gateway.registry
         try:
-            await self.gateway.registry.refresh()
+            await registry.keep_lessons()
+            await registry.refresh()
+            await self.references.catch_up(registry.sightings)
         except (RedisError, OSError, SettingsError) as error:
             self.gateway.readiness.set("store_unavailable", holds=True)
             log.warning("store.unreachable", error=type(error).__name__)
@@ -297,6 +354,19 @@ class Runtime:
             notice = pause_changed(record.id, record.name, None, reason, now)
             await registry.save("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
+
+
+def _destinations(settings: Settings) -> Mapping[str, Destination]:
+    """Every destination there is.
+
+    Raises:
+        SettingsError: the one that is the default is not among them.
+    """
+    found = read_destinations(settings.destinations)
+    if find_destination(found, settings.default_destination) is None:
+        msg = f"ONEHOOK_DEFAULT_DESTINATION: there is no {settings.default_destination!r}"
+        raise SettingsError(msg)
+    return found
 
 
 def _prepare_folder(data: Path) -> None:

@@ -6,8 +6,8 @@ from tests.builders import Running, write_acme
 from tests.conftest import StartGateway
 
 
-async def test_platforms_tell_settings_rules_and_ignores(gateway: Running) -> None:
-    """Every shipped platform is listed with what it asks for and what it produces."""
+async def test_platforms_tell_settings_rules_ignores_and_setup(gateway: Running) -> None:
+    """Every shipped platform: how to set it up, what it asks for, what it produces."""
     answer = await gateway.api.get("/v1/platforms")
 
     found = {one["type"]: one for one in answer.json["data"]}
@@ -17,6 +17,7 @@ async def test_platforms_tell_settings_rules_and_ignores(gateway: Running) -> No
     assert (secret["name"], secret["secret"], secret["required"]) == ("secret", True, True)
     assert "scm.pull_request.merged" in {rule["emits"] for rule in found["github"]["rules"]}
     assert "ping" in found["github"]["ignores"]
+    assert "Add webhook" in found["github"]["setup"][0]
 
 
 async def test_operators_mappings_come_after_the_shipped_ones(

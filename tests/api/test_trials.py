@@ -182,6 +182,26 @@ async def test_unsaved_subscription_is_tried_as_it_is(
     assert (await gateway.api.get("/v1/subscriptions")).json["data"] == []
 
 
+async def test_unsaved_destination_gets_what_it_would_get(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """A destination, its headers and its raw body are tried as a delivery would be made."""
+    subscriber.usual = Reply(200, body=b"ok")
+    outlet = {"destination": "slack", "headers": {"X-Key": "canary"}, "include_raw": True}
+
+    found = await send(gateway, "/v1/subscriptions/test", url=subscriber.url, **outlet)
+
+    (got,) = subscriber.received
+    assert found["delivered"] is True
+    assert got.headers["X-Key"] == "canary"
+    assert got.headers["x-onehook-test"] == "true"
+    assert "text" in got.json
+    subscriber.usual = Reply(200, body=b"no_service canary")
+    refused = await send(gateway, "/v1/subscriptions/test", url=subscriber.url, **outlet)
+    assert (refused["delivered"], refused["status"], refused["error"]) == (False, 200, "rejected")
+    assert "canary" not in str(refused)
+
+
 async def test_f1_unsaved_subscription_is_no_way_inside(start_gateway: StartGateway) -> None:
     """A test goes nowhere that a delivery could not go."""
     gateway = await start_gateway(delivery_allow="")

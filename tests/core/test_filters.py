@@ -61,6 +61,9 @@ def refused(conditions: JsonValue) -> list[str]:
         ({"setting.x": "y"}, ["/filter/setting.x"]),
         ({"header.x": "y"}, ["/filter/header.x"]),
         ({"not": {"header.x": "y"}}, ["/filter/not/header.x"]),
+        ({"$.a": {"equals": "header.x"}}, ["/filter/$.a/equals"]),
+        ({"$.a": {"equals": "b"}}, ["/filter/$.a/equals"]),
+        ({"let.x": "y"}, ["/filter/let.x"]),
         ({"$.a": {"exists": "yes"}, "b": 1}, ["/filter/$.a/exists", "/filter/b"]),
     ],
 )

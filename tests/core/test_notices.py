@@ -28,6 +28,8 @@ from onehook.core.notices import (
     quarantined,
     refused,
 )
+from onehook.core.profiles.outlet import Outlet
+from onehook.core.profiles.secrets import Keys as SigningKeys
 from onehook.core.schema.events import EVENT_TYPES, data_model
 from onehook.core.schema.integration import Notice as NoticeModel
 
@@ -43,7 +45,7 @@ SUBSCRIPTION = Subscription(
     active=True,
     paused=False,
     filter=None,
-    secret=b"secret",
+    outlet=Outlet(SigningKeys(b"secret")),
     timeout=timedelta(seconds=10),
     retry=(),
     name="alerts",

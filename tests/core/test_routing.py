@@ -16,6 +16,8 @@ from onehook.core.model import (
     Subscription,
     SubscriptionId,
 )
+from onehook.core.profiles.outlet import Outlet
+from onehook.core.profiles.secrets import Keys
 from onehook.core.routing import Routes, pattern_problem
 from onehook.core.schema.aliases import ALIASES
 from onehook.core.schema.events import EVENT_TYPES
@@ -41,7 +43,7 @@ def subscription(
         integrations=integrations,
         active=active,
         paused=paused,
-        secret=b"k",
+        outlet=Outlet(Keys(b"k")),
         timeout=timedelta(seconds=15),
         retry=(),
     )

@@ -7,7 +7,7 @@ from onehook.core.jsontext import decode, encode
 from onehook.core.samples import INTEGRATION, Source, sample_event
 from onehook.core.schema.aliases import ALIASES
 from onehook.core.schema.events import EVENT_TYPES, data_model
-from onehook.mappings import read_folder
+from onehook.mappings import read_all
 from tests.builders import NOW, shipped, write_acme
 
 MOMENT = "2026-11-22T12:00:00.000Z"
@@ -92,7 +92,7 @@ def test_broken_tests_of_an_operator_are_passed_over(
             "tests:\n"
             "  - {name: gone, body_file: none.json, expect: [{type: ticketing.ticket.created}]}\n"
         )
-    broken = read_folder(folder)["acme"]
+    (broken,) = read_all([folder])
 
     event = sample_event(
         [(broken.mapping, broken.load_sample), *sources], "ticketing.ticket.created", NOW, "s"

@@ -37,6 +37,7 @@ class Gateway:
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
     kills: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def url(self) -> str:
@@ -50,6 +51,7 @@ class Gateway:
             "ONEHOOK_API_KEY": KEY,
             "ONEHOOK_DELIVERY_ALLOW": "127.0.0.0/8,::1/128",
             "ONEHOOK_LOG_LEVEL": "warning",
+            **self.environment,
         }
         with (self.data.parent / "gateway.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -110,9 +112,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(data: Path) -> AsyncIterator[Gateway]:
+async def gateway(data: Path, **environment: str) -> AsyncIterator[Gateway]:
     """A running gateway, stopped at the end."""
-    made = Gateway(data)
+    made = Gateway(data, environment=environment)
     await made.start()
     try:
         yield made

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from onehook.core.model import EventId, Headers, Webhook, WebhookId
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.store import scripts
 from onehook.store.deliveries import DeliveryStore, Record
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Retention, Route
@@ -52,13 +53,15 @@ class Shelf:
         """A webhook of that *name* whose events go to *subscriptions*."""
         webhook_id = WebhookId(f"whk_{name:0>26}")
         ids = [EventId(f"evt_{f'{name}{n}':0>26}") for n in range(events)]
-        native = pack_native("int_1", Webhook(Headers(), name.encode(), NOW), [], quarantined)
+        native = pack_native("int_1", Webhook(Headers(), name.encode(), NOW), [])
+        held = b"" if quarantined is None else b"why"
         made = [
             CommitEvent(
                 id_,
                 "scm.commit.pushed",
                 pack_event(webhook_id, f'{{"id":"{id_}"}}'.encode()),
                 [Route(one, lease, paused) for one in subscriptions],
+                Indexed((f"entry of {id_}".encode(),), (b"12345678",)),
             )
             for id_ in ids
         ]
@@ -66,7 +69,7 @@ class Shelf:
             webhook_id, "d" * 16, tuple((one.id, one.type) for one in made), quarantined
         )
         keys = [self.keys.marker("int_1", "id", [m]) for m in markers or [name]]
-        return CommitWebhook(receipt, "int_1", keys, native, made)
+        return CommitWebhook(receipt, "int_1", keys, native, made, held)
 
     async def dump(self) -> dict[bytes, bytes]:
         """Every key of this test and its content; what time alone changes is left out."""
@@ -337,6 +340,7 @@ async def test_redelivery_after_the_markers_ended_leaves_nothing_for_ever(shelf:
         "replay",
         "replay_claim",
         "replay_end",
+        "sightings",
         "withdraw",
     ],
 )

@@ -1,23 +1,27 @@
 """Configuration in the store: round trips, snapshots, sealed secrets, API keys."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from onehook.core.references import Lesson
+from onehook.destinations import read_all
 from onehook.errors import SettingsError
+from onehook.store.connection import connect
 from onehook.store.keys import Keys
 from onehook.store.registry import (
     IntegrationRecord,
     KeyRecord,
     Registry,
-    SealedSecret,
     SubscriptionRecord,
 )
-from onehook.store.sealing import Sealer
+from onehook.store.sealing import SealedSecret, Sealer
 from tests.builders import API_KEY, NOW, SECRET, shipped
 
 SEALER = Sealer([Fernet.generate_key()])
@@ -26,7 +30,7 @@ SEALER = Sealer([Fernet.generate_key()])
 def registry_of(client: Redis, keys: Keys, sealer: Sealer = SEALER) -> Registry:
     """A registry with the shipped mappings."""
     mappings = {name: file.mapping for name, file in shipped().items()}
-    return Registry(client, keys, sealer, mappings)  # type: ignore[arg-type]
+    return Registry(client, keys, sealer, mappings, read_all(None))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -71,7 +75,8 @@ async def test_records_come_back(registry: Registry, client: Redis, keys: Keys) 
     assert other.snapshot.subscriptions == {"sub_1": two}
     assert other.snapshot.by_key == {"gh": "int_1", "hook": "sub_1"}
     target = other.snapshot.targets["sub_1"]
-    assert (target.paused, target.active, target.secret) == (True, False, SECRET.encode())
+    assert (target.paused, target.active) == (True, False)
+    assert target.outlet.keys.current == SECRET.encode()
     assert target.lease == timedelta(seconds=30)
 
 
@@ -188,3 +193,140 @@ async def test_first_key_replaces_the_one_before(registry: Registry) -> None:
 
     assert registry.find_key(API_KEY) is None
     assert registry.find_key("another-key-of-16-characters") is not None
+
+
+# -- what webhooks teach --------------------------------------------------------------------------
+
+STEM = "oh:jira:acme.atlassian.net:ticket:"
+LESSONS = [Lesson("host", "acme.atlassian.net", "1"), Lesson("prefix", "PAY", STEM)]
+
+
+def teach(registry: Registry, *lessons: Lesson, id_: str = "int_1") -> None:
+    """Let an integration learn *lessons* from its webhooks."""
+    one = registry.snapshot.running[id_]
+    one.learnt.take(lessons)
+    for lesson in lessons:
+        one.teach(one, lesson)
+
+
+def urns(registry: Registry, key: str = "PAY-1") -> list[str | None]:
+    """The urns that the ticket *key* may have, as a gateway knows it."""
+    claims = registry.snapshot.knowledge.with_prefix(key.partition("-")[0])
+    return [claim.urn(key) for claim in claims or ()]
+
+
+async def test_lessons_count_at_once_and_are_kept(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """Here from the next webhook on, elsewhere after the next look, and after a restart."""
+    await registry.save("integrations", integration(type="jira"))
+    other = registry_of(client, keys)
+    await other.open()
+
+    teach(registry, *LESSONS)
+    assert urns(registry) == [STEM + "PAY-1"]
+    assert await registry.refresh() is False  # nothing is written on the way of a webhook
+    assert urns(other) == []
+
+    await registry.keep_lessons()
+    await other.refresh()
+    again = registry_of(client, keys)
+    await again.open()
+
+    for one in (registry, other, again):
+        assert urns(one) == [STEM + "PAY-1"]
+        assert one.snapshot.running["int_1"].known().hosts == ("acme.atlassian.net",)
+
+
+async def test_nothing_is_written_when_nothing_is_new(registry: Registry, keys: Keys) -> None:
+    """A round without a lesson, and one that repeats what was kept."""
+    await registry.save("integrations", integration(type="jira"))
+    teach(registry, *LESSONS)
+    await registry.keep_lessons()
+    await registry.refresh()
+    version = await registry.client.get(keys.config("ver"))
+
+    await registry.keep_lessons()
+    assert registry.snapshot.running["int_1"].learnt.learn_host("acme.atlassian.net", 9) is None
+
+    assert await registry.client.get(keys.config("ver")) == version
+
+
+async def test_lessons_of_two_gateways_add_up(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """Neither overwrites what the other learnt at the same time."""
+    await registry.save("integrations", integration(type="jira"))
+    other = registry_of(client, keys)
+    await other.open()
+    teach(registry, *LESSONS)
+    teach(other, Lesson("prefix", "OPS", STEM))
+
+    for one in (registry, other, registry, other):
+        await one.keep_lessons()
+        await one.refresh()
+
+    for one in (registry, other):
+        assert urns(one) == [STEM + "PAY-1"]
+        assert urns(one, "OPS-1") == [STEM + "OPS-1"]
+    assert len(await client.hgetall(keys.config("learnt"))) == 3
+
+
+async def test_lessons_outlive_another_change(registry: Registry) -> None:
+    """The configuration is read again before they were written: they are known still."""
+    await registry.save("integrations", integration(type="jira"))
+    teach(registry, *LESSONS)
+
+    await registry.save("integrations", integration("int_2"))
+
+    assert urns(registry) == [STEM + "PAY-1"]
+    await registry.keep_lessons()
+    assert len(await registry.client.hgetall(registry.keys.config("learnt"))) == 2
+
+
+async def test_lessons_wait_for_a_store_that_is_away(registry: Registry, tmp_path: Path) -> None:
+    """The next round writes them."""
+    await registry.save("integrations", integration(type="jira"))
+    teach(registry, *LESSONS)
+    there = registry.client
+
+    async with connect(f"{tmp_path}/nobody.sock") as away:
+        registry.client = away  # type: ignore[assignment]
+        with pytest.raises(RedisError):
+            await registry.keep_lessons()
+    registry.client = there
+    await registry.keep_lessons()
+
+    assert len(await there.hgetall(registry.keys.config("learnt"))) == 2
+
+
+async def test_lessons_end_with_their_integration(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """Also those that were not written yet."""
+    await registry.save("integrations", integration(type="jira"))
+    await registry.save("integrations", integration("int_2", type="jira"))
+    teach(registry, *LESSONS)
+    teach(registry, Lesson("prefix", "OPS", STEM), id_="int_2")
+    await registry.keep_lessons()
+    teach(registry, Lesson("prefix", "LATE", STEM))
+
+    await registry.delete("integrations", "int_1")
+    await registry.keep_lessons()
+
+    assert urns(registry) == []
+    assert await client.hgetall(keys.config("learnt")) == {b"int_2 prefix OPS": STEM.encode()}
+
+
+async def test_lessons_of_another_release_are_passed_over(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """A row that says something else stops nobody."""
+    await registry.save("integrations", integration(type="jira"))
+    rows = {"int_1": "x", "int_1 colour red": "1", "int_9 host h": "1", "int_1 prefix PAY": STEM}
+    await client.hset(keys.config("learnt"), mapping=rows)
+
+    again = registry_of(client, keys)
+    await again.open()
+
+    assert urns(again) == [STEM + "PAY-1"]

@@ -1,14 +1,13 @@
 """``/v1/events``: unified events as they are delivered, and the webhooks they came from."""
 
-import base64
 from typing import Any, Literal
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from onehook.api.integrations import find_id
+from onehook.api.natives import content_type, describe
 from onehook.api.pagination import POSITION, Pattern, TimedPage, decode_cursor, encode_cursor
-from onehook.core.identity import digest
 from onehook.core.jsontext import encode
 from onehook.core.routing import matches
 from onehook.errors import GoneError, NotFoundError
@@ -118,26 +117,17 @@ async def native(call: Call[NoBody, NativeQuery]) -> web.Response:
     if kept is None:
         msg = "the native webhook is no longer kept; the event still is"
         raise GoneError(msg)
-    webhook = kept.webhook
-    content_type = webhook.headers.get("content-type") or "application/octet-stream"
-    if call.query.format == "raw":
-        return web.Response(
-            body=webhook.body,
-            headers={
-                "Content-Type": content_type,
-                "X-Content-Type-Options": "nosniff",
-                "Content-Disposition": f'attachment; filename="{webhook_id}"',
-            },
-        )
-    described = {
-        "received_at": webhook.received_at.isoformat().replace("+00:00", "Z"),
-        "headers": [list(pair) for pair in webhook.headers.pairs()],
-        "content_type": content_type,
-        "size": len(webhook.body),
-        "sha256": digest(webhook.body),
-        "body_base64": base64.b64encode(webhook.body).decode(),
-    }
-    return web.Response(body=encode(described), content_type="application/json")
+    if call.query.format == "json":
+        text = describe(kept.webhook).model_dump_json()
+        return web.Response(text=text, content_type="application/json")
+    return web.Response(
+        body=kept.webhook.body,
+        headers={
+            "Content-Type": content_type(kept.webhook),
+            "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": f'attachment; filename="{webhook_id}"',
+        },
+    )
 
 
 OPERATIONS = (

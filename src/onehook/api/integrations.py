@@ -15,7 +15,8 @@ from onehook.core.notices import GATEWAY
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
-from onehook.store.registry import IntegrationRecord, Registry, SealedSecret, Snapshot
+from onehook.store.registry import IntegrationRecord, Registry, Snapshot
+from onehook.store.sealing import SealedSecret
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
 
@@ -155,8 +156,16 @@ def check_key(registry: Registry, key: str | None, own_id: str) -> None:
         raise ConflictError(msg)
 
 
-def _mapping(gateway: Gateway, platform: str) -> CompiledMapping:
+def _mapping(gateway: Gateway, platform: str, *, new: bool = False) -> CompiledMapping:
+    """The mapping of *platform*; *new*: for an integration that is yet to be made.
+
+    Raises:
+        InvalidRequestError: 422, there is none, or its file is gone.
+    """
     file = gateway.mappings.get(platform)
+    if file is not None and new and gateway.mappings.status(platform) == "removed":
+        detail = f"the mapping file of {platform} is gone: {file.name} is kept for others only"
+        raise InvalidRequestError(detail, errors=[FieldError("/type", detail)])
     if file is None:
         detail = f"there is no platform {platform[:40]!r}; there are {', '.join(gateway.mappings)}"
         raise InvalidRequestError(detail, errors=[FieldError("/type", detail)])
@@ -192,7 +201,7 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     """Make an integration."""
     gateway, body = call.gateway, call.body
     registry = gateway.registry
-    mapping = _mapping(gateway, body.type)
+    mapping = _mapping(gateway, body.type, new=True)
     plain, secrets = _split(mapping, body.settings, body.secret)
     unsigned = body.verify == "none"
     raw = {name: value.encode() for name, value in secrets.items()}

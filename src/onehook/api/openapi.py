@@ -10,13 +10,18 @@ from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
 from onehook.api import (
+    backtest,
     deliveries,
+    drift,
     events,
     exports,
     integrations,
     lineage,
     platforms,
+    preview,
     pull,
+    quarantine,
+    references,
     replays,
     schemas,
     statistics,
@@ -29,6 +34,9 @@ from onehook.web.operations import NoBody, NoQuery, Operation
 
 OPERATIONS: Sequence[Operation] = (
     *platforms.OPERATIONS,
+    *drift.OPERATIONS,
+    *preview.OPERATIONS,
+    *backtest.OPERATIONS,
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
@@ -41,6 +49,8 @@ OPERATIONS: Sequence[Operation] = (
     *deliveries.OPERATIONS,
     *exports.OPERATIONS,
     *replays.OPERATIONS,
+    *quarantine.OPERATIONS,
+    *references.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
 _PARAMETER = re.compile(r"\{(\w+)\}")

@@ -1,5 +1,6 @@
-"""``/v1/event-types`` and ``/v1/schemas/{type}``: what events there are and what they look like."""
+"""``/v1/event-types`` and ``/v1/schemas/{type}``: what events and mappings look like."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -7,6 +8,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
 from onehook.core.jsontext import encode
+from onehook.core.mapping.jsonschema import mapping_schema
 from onehook.core.schema.aliases import ALIASES
 from onehook.core.schema.events import EVENT_TYPES, SCHEMA_VERSION, data_model
 from onehook.errors import NotFoundError
@@ -78,22 +80,29 @@ def json_schema(type_: str) -> dict[str, Any]:
 
 
 async def read(call: Call[NoBody, NoQuery]) -> web.Response:
-    """Give the JSON Schema of an event type, or of what an alias stands for.
+    """Give the JSON Schema of an event type, of what an alias stands for, or of mapping files.
 
     Raises:
         NotFoundError: there is no such type.
     """
     name = call.path["type"]
+    if name == "mapping":
+        return _schema(mapping_schema())
     type_ = ALIASES[name].types[0] if name in ALIASES else name
     if type_ not in EVENT_TYPES:
         msg = f"there is no event type {name[:80]!r}; /v1/event-types lists them"
         raise NotFoundError(msg)
-    return web.Response(body=encode(json_schema(type_)), content_type="application/schema+json")
+    return _schema(json_schema(type_))
+
+
+def _schema(schema: Mapping[str, Any]) -> web.Response:
+    return web.Response(body=encode(schema), content_type="application/schema+json")
 
 
 OPERATIONS = (
     Operation("GET", "/v1/event-types", "listEventTypes", "List event types", listing,
               answer=EventTypeList),
-    Operation("GET", "/v1/schemas/{type}", "getSchema", "Give the JSON Schema of an event type",
-              read, content_type="application/schema+json"),
+    Operation("GET", "/v1/schemas/{type}", "getSchema",
+              "Give the JSON Schema of an event type, or of mapping files", read,
+              content_type="application/schema+json"),
 )  # fmt: skip

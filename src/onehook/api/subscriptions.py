@@ -1,154 +1,40 @@
 """``/v1/subscriptions`` (also ``/v1/webhooks``, ``/webhooks``): who gets which events, where."""
 
-import secrets as random
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, Field
 
-from onehook.api.integrations import Key, Name, check_key
-from onehook.api.pagination import IDENTIFIER, Page, Pattern, decode_cursor, encode_cursor
-from onehook.core.addresses import check_url
-from onehook.core.durations import parse_duration, render_duration
+from onehook.api.integrations import check_key
+from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
+from onehook.api.subscription_forms import (
+    RotationIn,
+    SubscriptionIn,
+    SubscriptionList,
+    SubscriptionOut,
+    SubscriptionPatch,
+    show,
+)
+from onehook.api.subscription_outlets import (
+    answered_secret,
+    changed_outlet,
+    new_outlet,
+    rotated_outlet,
+    sealed_fields,
+    warnings_of,
+)
+from onehook.core.destinations.document import Destination
+from onehook.core.durations import parse_duration
 from onehook.core.filters import compile_filter
 from onehook.core.notices import GATEWAY, pause_changed
-from onehook.core.profiles import make_secret, secret_key
 from onehook.core.schedule import DEFAULT_RETRY
-from onehook.errors import AddressError, FieldError, InvalidRequestError, NotFoundError
+from onehook.errors import FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
+from onehook.store.events import milliseconds
 from onehook.store.registry import Snapshot, SubscriptionRecord
 from onehook.web.gateway import Gateway
-from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
-
-_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(seconds=30)
-_LONGEST_RETRY = timedelta(days=7)
-SECRET_BYTES = 32
-
-
-def _timeout(text: str) -> str:
-    found = parse_duration(text)
-    if found is None or not _SHORTEST <= found <= _LONGEST:
-        msg = "is a duration from 1s to 30s, such as 10s"
-        raise ValueError(msg)
-    return text
-
-
-def _delay(text: str) -> str:
-    found = parse_duration(text)
-    if found is None or found > _LONGEST_RETRY:
-        msg = "is a duration up to 7d, such as 30s, 5m or 2h"
-        raise ValueError(msg)
-    return text
-
-
-def _secret(text: str) -> str:
-    if len(secret_key(text)) < 8:
-        msg = "is too short to sign with: use 24 random bytes or more"
-        raise ValueError(msg)
-    return text
-
-
-Timeout = Annotated[str, AfterValidator(_timeout)]
-Retry = Annotated[list[Annotated[str, AfterValidator(_delay)]], Field(max_length=20)]
-Events = Annotated[list[Pattern], Field(min_length=1, max_length=100)]
-Sources = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=100)]
-SigningSecret = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_secret)]
-
-
-class SubscriptionIn(Form):
-    """A new subscription.
-
-    Without ``url`` nothing is sent: it pulls. ``integrations`` takes ids, keys or platform slugs;
-    empty: all. ``filter`` holds conditions of the mapping language; ``$`` is the event as
-    delivered.
-    """
-
-    url: str | None = None
-    name: Name | None = None
-    key: Key | None = None
-    events: Events = ["*"]
-    integrations: Sources = []
-    filter: dict[str, Any] | None = None
-    active: bool = True
-    secret: SigningSecret | None = None
-    timeout: Timeout = "10s"
-    retry: Retry = [render_duration(delay) for delay in DEFAULT_RETRY]
-
-
-class SubscriptionPatch(Form):
-    """What to change (RFC 7396): fields left out stay, null clears or gives the default."""
-
-    url: str | None = None
-    name: Name | None = None
-    key: Key | None = None
-    events: Events | None = None
-    integrations: Sources | None = None
-    filter: dict[str, Any] | None = None
-    active: bool | None = None
-    secret: SigningSecret | None = None
-    timeout: Timeout | None = None
-    retry: Retry | None = None
-
-
-class SubscriptionOut(BaseModel):
-    """A subscription; null ``url``: it pulls. ``secret`` only in the answer that makes it."""
-
-    id: str
-    key: str | None
-    name: str | None
-    url: str | None
-    events: list[str]
-    integrations: list[str]
-    filter: dict[str, Any] | None
-    active: bool
-    timeout: str
-    retry: list[str]
-    status: Literal["active", "inactive", "paused"]
-    paused_reason: str | None
-    created_at: datetime
-    updated_at: datetime
-    secret: str | None = None
-
-
-class SubscriptionList(BaseModel):
-    """A page of subscriptions."""
-
-    data: list[SubscriptionOut]
-    next: str | None
-
-
-def show(record: SubscriptionRecord) -> SubscriptionOut:
-    """*record* as the API shows it."""
-    status: Literal["active", "inactive", "paused"] = "active"
-    if not record.active:
-        status = "inactive"
-    elif record.paused_reason is not None:
-        status = "paused"
-    return SubscriptionOut(
-        id=record.id,
-        key=record.key,
-        name=record.name,
-        url=record.url or None,
-        events=record.events,
-        integrations=record.integrations,
-        filter=record.filter,
-        active=record.active,
-        timeout=_duration(record.timeout_ms),
-        retry=[_duration(ms) for ms in record.retry_ms],
-        status=status,
-        paused_reason=record.paused_reason,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-    )
-
-
-def _duration(ms: int) -> str:
-    return render_duration(timedelta(milliseconds=ms))
-
-
-def _ms(text: str) -> int:
-    return round((parse_duration(text) or timedelta(0)).total_seconds() * 1000)
+from onehook.web.operations import Call, NoBody, NoQuery, Operation
 
 
 def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
@@ -166,19 +52,14 @@ def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
     return found
 
 
-def _checked_url(gateway: Gateway, url: str | None) -> str:
-    """*url*, empty for none.
+def _ms(text: str) -> int:
+    return milliseconds(parse_duration(text) or timedelta(0))
 
-    Raises:
-        AddressError: it may not be called.
-    """
-    if url is None:
-        return ""
-    try:
-        check_url(url, gateway.settings.delivery_allow)
-    except AddressError as error:
-        raise AddressError(error.detail, errors=[FieldError("/url", error.detail)]) from None
-    return url
+
+def _retry_ms(destination: Destination) -> list[int]:
+    """The retries of *destination*'s file, or the usual ones."""
+    found = destination.defaults.retry
+    return [milliseconds(delay) for delay in (DEFAULT_RETRY if found is None else found)]
 
 
 def _sources(gateway: Gateway, names: list[str]) -> list[str]:
@@ -209,37 +90,48 @@ def _filter(conditions: dict[str, Any] | None) -> dict[str, Any] | None:
 async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     """Make a subscription; its secret is shown this once."""
     gateway, body = call.gateway, call.body
-    secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
-    record = new_record(gateway, body, secret)
+    given = given_fields(body)
+    record, secret = new_record(gateway, body, given)
     check_key(gateway.registry, body.key, record.id)
     await gateway.registry.save("subscriptions", record)
-    return show(record).model_copy(update={"secret": secret})
+    answer = {"secret": secret, **warnings_of(given)}
+    return _shown(gateway, record).model_copy(update=answer)
 
 
-def new_record(gateway: Gateway, body: SubscriptionIn, secret: str) -> SubscriptionRecord:
-    """The subscription that *body* asks for, not saved.
+def given_fields(body: SubscriptionIn) -> dict[str, Any]:
+    """The fields of *body* that were given."""
+    return body.model_dump(exclude_unset=True) | {"auth": body.auth}
+
+
+def new_record(
+    gateway: Gateway, body: SubscriptionIn, given: Mapping[str, Any]
+) -> tuple[SubscriptionRecord, str]:
+    """The subscription that *body* asks for, not saved, and its secret as libraries take it.
+
+    *given* are the fields of *body* that say what its receiver gets.
 
     Raises:
         AddressError: its URL may not be called.
-        InvalidRequestError: it names what is not there, or its filter is wrong.
+        InvalidRequestError: it names what is not there, or something in it is wrong.
     """
+    choices, destination = new_outlet(gateway, given)
     now = gateway.clock.now()
     id_ = new_id("sub", now)
-    return SubscriptionRecord(
+    retry = _retry_ms(destination) if body.retry is None else list(map(_ms, body.retry))
+    record = SubscriptionRecord(
         id=id_,
         key=body.key,
         name=body.name,
-        url=_checked_url(gateway, body.url),
-        events=list(dict.fromkeys(body.events)),
         integrations=_sources(gateway, body.integrations),
         filter=_filter(body.filter),
         active=body.active,
-        secret=gateway.registry.sealer.seal(id_, secret),
         timeout_ms=_ms(body.timeout),
-        retry_ms=[_ms(delay) for delay in body.retry],
+        retry_ms=retry,
         created_at=now,
         updated_at=now,
+        **sealed_fields(gateway, id_, choices, destination),
     )
+    return record, answered_secret(choices, destination)
 
 
 async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
@@ -249,18 +141,31 @@ async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
     chosen = [r for r in reversed(records) if before is None or r.id < before]
     page = chosen[: call.query.limit]
     more = len(chosen) > len(page)
+    now = call.gateway.clock.now()
     return SubscriptionList(
-        data=[show(record) for record in page],
+        data=[show(call.gateway.registry, record, now) for record in page],
         next=encode_cursor(page[-1].id) if more else None,
     )
 
 
 async def read(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Show one subscription."""
-    return show(get_record(call.gateway.registry.snapshot, call.path["id"]))
+    gateway = call.gateway
+    return _shown(gateway, get_record(gateway.registry.snapshot, call.path["id"]))
 
 
-_DEFAULTS = SubscriptionIn()
+def _shown(gateway: Gateway, record: SubscriptionRecord) -> SubscriptionOut:
+    return show(gateway.registry, record, gateway.clock.now())
+
+
+_DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "key": None,
+    "integrations": [],
+    "filter": None,
+    "active": True,
+    "timeout": "10s",
+}
 
 
 async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
@@ -268,15 +173,14 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
+    sent = body.model_dump(exclude_unset=True)
+    if "auth" in sent:
+        sent["auth"] = body.auth
+    choices, destination = changed_outlet(gateway, record, sent)
     given = {
-        name: getattr(body, name) if getattr(body, name) is not None else getattr(_DEFAULTS, name)
-        for name in body.model_fields_set
+        n: default if sent[n] is None else sent[n] for n, default in _DEFAULTS.items() if n in sent
     }
-    changes: dict[str, Any] = {
-        n: given[n] for n in ("name", "key", "events", "active") if n in given
-    }
-    if "url" in given:
-        changes["url"] = _checked_url(gateway, given["url"])
+    changes: dict[str, Any] = {n: given[n] for n in ("name", "key", "active") if n in given}
     if "key" in given:
         check_key(registry, given["key"], record.id)
     if "integrations" in given:
@@ -285,12 +189,30 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         changes["filter"] = _filter(given["filter"])
     if "timeout" in given:
         changes["timeout_ms"] = _ms(given["timeout"])
-    if "retry" in given:
-        changes["retry_ms"] = [_ms(delay) for delay in given["retry"]]
-    if given.get("secret"):
-        changes["secret"] = registry.sealer.seal(record.id, given["secret"])
+    moved = destination.name != record.destination and destination.defaults.retry is not None
+    if sent.get("retry") is not None:
+        changes["retry_ms"] = [_ms(delay) for delay in sent["retry"]]
+    elif "retry" in sent or moved:
+        changes["retry_ms"] = _retry_ms(destination)
+    changes |= sealed_fields(gateway, record.id, choices, destination)
     updated = await save(gateway, record, **changes)
-    return show(updated)
+    return _shown(gateway, updated).model_copy(update=warnings_of(sent))
+
+
+async def rotate(call: Call[RotationIn, NoQuery]) -> SubscriptionOut:
+    """Give a subscription a new secret; ``rotation`` says how long the old one signs."""
+    gateway, body = call.gateway, call.body
+    record = get_record(gateway.registry.snapshot, call.path["id"])
+    choices, destination = rotated_outlet(
+        gateway, record, body.secret, body.overlap, gateway.clock.now()
+    )
+    changes = sealed_fields(gateway, record.id, choices, destination)
+    updated = await save(gateway, record, **changes)
+    answer = {
+        "secret": answered_secret(choices, destination),
+        **warnings_of({"secret": body.secret}),
+    }
+    return _shown(gateway, updated).model_copy(update=answer)
 
 
 async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:
@@ -320,13 +242,14 @@ async def delete(call: Call[NoBody, NoQuery]) -> None:
 async def pause(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Hold a subscription: events queue, none is attempted."""
     record = get_record(call.gateway.registry.snapshot, call.path["id"])
-    return show(await save(call.gateway, record, paused_reason=record.paused_reason or "manual"))
+    reason = record.paused_reason or "manual"
+    return _shown(call.gateway, await save(call.gateway, record, paused_reason=reason))
 
 
 async def resume(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Let a paused subscription go on with what it has queued."""
     record = get_record(call.gateway.registry.snapshot, call.path["id"])
-    return show(await save(call.gateway, record, paused_reason=None))
+    return _shown(call.gateway, await save(call.gateway, record, paused_reason=None))
 
 
 def aliased(rest: str) -> tuple[str, tuple[str, str]]:
@@ -338,6 +261,7 @@ _ALL, _ALL_TOO = aliased("")
 _ONE, _ONE_TOO = aliased("/{id}")
 _PAUSE, _PAUSE_TOO = aliased("/{id}/pause")
 _RESUME, _RESUME_TOO = aliased("/{id}/resume")
+_ROTATE, _ROTATE_TOO = aliased("/{id}/rotate-secret")
 OPERATIONS = (
     Operation("POST", _ALL, "createSubscription", "Make a subscription", create,
               body=SubscriptionIn, answer=SubscriptionOut, status=201, problems=(409,),
@@ -354,4 +278,7 @@ OPERATIONS = (
               answer=SubscriptionOut, aliases=_PAUSE_TOO),
     Operation("POST", _RESUME, "resumeSubscription", "Resume a subscription", resume,
               answer=SubscriptionOut, aliases=_RESUME_TOO),
+    Operation("POST", _ROTATE, "rotateSubscriptionSecret", "Give a subscription a new secret",
+              rotate, body=RotationIn, answer=SubscriptionOut, problems=(409,),
+              aliases=_ROTATE_TOO),
 )  # fmt: skip

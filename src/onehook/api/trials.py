@@ -1,18 +1,17 @@
 """Test events: a shipped example of any type, sent at once, of which nothing is counted."""
 
 import asyncio
-import secrets as random
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from onehook.api.subscriptions import SECRET_BYTES, SubscriptionIn, aliased, get_record, new_record
+from onehook.api.subscription_forms import SubscriptionIn
+from onehook.api.subscriptions import aliased, get_record, given_fields, new_record
 from onehook.core.model import Event, Subscription
-from onehook.core.profiles import make_secret
 from onehook.core.samples import sample_event
+from onehook.core.schedule import Answer
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
-from onehook.store.attempts import kept_answer
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoQuery, Operation
 
@@ -75,9 +74,14 @@ async def unsaved(call: Call[UnsavedTestIn, NoQuery]) -> TestOut:
     if body.url is None:
         detail = "is required: a subscription without url pulls, and nothing is sent to it"
         raise InvalidRequestError(_wrong("/url", detail), errors=[FieldError("/url", detail)])
-    secret = body.secret or make_secret(random.token_bytes(SECRET_BYTES))
-    record = new_record(gateway, body, secret)
+    record, _ = new_record(gateway, body, _fields(body))
     return await _send(gateway, gateway.registry.target(record), body.event_type)
+
+
+def _fields(body: UnsavedTestIn) -> dict[str, Any]:
+    """The fields of *body* that are a subscription's, those that were given."""
+    given = given_fields(body)
+    return {name: given[name] for name in given if name not in TestIn.model_fields}
 
 
 def _wrong(pointer: str, detail: str) -> str:
@@ -113,15 +117,15 @@ async def _send(gateway: Gateway, subscription: Subscription, name: str) -> Test
         msg = "the subscription has no url: it pulls, and nothing is sent to it"
         raise ConflictError(msg)
     event = await _event(gateway, name)
-    reply = await gateway.tester.send(subscription, event)
+    made = await gateway.tester.send(subscription, event)
     return TestOut(
-        delivered=reply.answer.ok,
-        status=reply.answer.status,
-        duration_ms=reply.duration_ms,
-        error=reply.answer.error,
-        detail=reply.detail,
+        delivered=Answer(made.status, made.error).ok,
+        status=made.status,
+        duration_ms=made.duration_ms,
+        error=made.error,
+        detail=made.detail,
         event_id=event.id,
-        response=TestResponseOut(headers=kept_answer(reply.headers), body=reply.body),
+        response=TestResponseOut(headers=made.response_headers, body=made.response_body),
     )
 
 

@@ -24,11 +24,11 @@ from onehook.cli.receiver import Receiver
 from onehook.clock import SystemClock
 from onehook.core.jsontext import decode, encode
 from onehook.core.mapping.document import CompiledMapping
-from onehook.core.mapping.testing import Sample, samples
+from onehook.core.mapping.samples import Sample, samples
 from onehook.core.model import Headers, Webhook
 from onehook.core.signatures import BodyPath, Hmac, Scheme, TimeFormat, sign
 from onehook.errors import OnehookError
-from onehook.mappings import MappingFile, read_all
+from onehook.mappings import MappingFile
 from onehook.settings import load
 from onehook.wiring import Runtime
 
@@ -127,7 +127,7 @@ async def _demo(*, once: bool, port: int, data: Path) -> int:
         async with aiohttp.ClientSession(runtime.url, headers=headers) as session:
             subscription = await _post(session, "/v1/subscriptions", {"url": url, "name": "demo"})
             receiver.secret = subscription["secret"]
-            await _show(seen, _send_all(session, seen, read_all(settings.mappings)))
+            await _show(seen, _send_all(session, seen, runtime.gateway.mappings))
         if once:
             return _verdict(seen)
         _invite(runtime)
@@ -178,7 +178,8 @@ async def _send_all(
 def _is_demo(mapping: CompiledMapping, sample: Sample) -> bool:
     """The samples that lie in files are the whole, realistic ones."""
     node = next(n for n in mapping.tests if n.place == sample.place)
-    return "body_file" in node.items and isinstance(sample.expect, list)
+    whole = "body_file" in node.items and sample.row is None
+    return whole and isinstance(sample.expect, list)
 
 
 def _settings(
@@ -210,7 +211,7 @@ async def _send(
 ) -> Row:
     """Post *sample* as its vendor would, signed with the integration's secret."""
     now = SystemClock().now()
-    body = _fresh(scheme, sample.body, now)
+    body = fresh(scheme, sample.body, now)
     bare = Webhook(Headers(), body, now)
     plain, hidden = settings
     proof = sign(scheme, bare, hidden, plain, now)
@@ -224,7 +225,7 @@ async def _send(
     return row
 
 
-def _fresh(scheme: Scheme, body: bytes, now: datetime) -> bytes:
+def fresh(scheme: Scheme, body: bytes, now: datetime) -> bytes:
     """*body* with the time of now, where the proof is dated by the body itself."""
     stamp = scheme.timestamp if isinstance(scheme, Hmac) else None
     if stamp is None or not isinstance(stamp.source, BodyPath):

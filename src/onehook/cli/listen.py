@@ -16,7 +16,8 @@ from aiohttp import hdrs
 from onehook import __version__
 from onehook.cli.output import fail, out, talk
 from onehook.clock import SystemClock
-from onehook.core.profiles import make_secret, secret_key, sign
+from onehook.core.profiles.secrets import make_secret, standard_key
+from onehook.core.profiles.table import sign
 from onehook.errors import OnehookError
 from onehook.settings import ClientSettings
 
@@ -71,7 +72,7 @@ def listen(
         talk.print(f"signing with {made}", markup=False)
     wanted = {"type": type, "integration": integration}
     query = {name: value for name, value in wanted.items() if value is not None}
-    listener = Listener(forward, secret_key(made), query, since, as_json=json)
+    listener = Listener(forward, standard_key(made), query, since, as_json=json)
     return uvloop.run(_listen(listener, url or settings.url, key))
 
 

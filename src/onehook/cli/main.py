@@ -18,6 +18,7 @@ app.command("onehook.cli.serve:serve")
 app.command("onehook.cli.demo:demo")
 app.command("onehook.cli.listen:listen")
 app.command("onehook.cli.mapping:app", name="mapping")
+app.command("onehook.cli.destination:app", name="destination")
 
 
 def main() -> None:

@@ -2,41 +2,44 @@
 
 import json
 from collections.abc import Sequence
+from difflib import unified_diff
 from pathlib import Path
 
 from cyclopts import App
 
 from onehook.cli.output import fail, out
-from onehook.core import identity
-from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import encode
-from onehook.core.mapping.explain import EventTrace, RuleTrace, trace_events, trace_rules
+from onehook.core.mapping.accepting import accepted
+from onehook.core.mapping.explain import EventTrace, RuleTrace
+from onehook.core.mapping.explain import explain as explain_webhook
+from onehook.core.mapping.jsonschema import mapping_schema
+from onehook.core.mapping.lint import strict_problems
 from onehook.core.mapping.normalize import (
     Emitted,
-    Identity,
     Ignored,
     Outcome,
-    dedupe_parts,
-    make_context,
-    normalize,
 )
-from onehook.core.mapping.problems import MappingError
-from onehook.core.mapping.testing import (
-    RECEIVED_AT,
-    SampleError,
-    run,
-    samples,
-    strict_problems,
-)
+from onehook.core.mapping.problems import MappingError, Source
+from onehook.core.mapping.samples import SampleError, samples
+from onehook.core.mapping.testing import RECEIVED_AT, Result, run
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
-from onehook.errors import SettingsError
-from onehook.mappings import MAX_SAMPLE, MappingFile, read_file, shipped_folder
+from onehook.errors import ConflictError, SettingsError
+from onehook.mappings import (
+    MAX_SAMPLE,
+    MappingFile,
+    compile_source,
+    read_file,
+    shipped_folder,
+    write_file,
+)
 
-app = App(name="mapping", help="Test mapping files, and ask why an event is as it is.")
+app = App(name="mapping", help="Test mapping files, and ask what they make of webhooks.")
+app.command("onehook.cli.backtest:backtest")
+app.command("onehook.cli.mapping_docs:docs")
 
 
-@app.command
-def test(*files: Path, strict: bool = False) -> int:  # noqa: PT028 a command, not a test
+@app.command(name="test")
+def run_tests(*files: Path, strict: bool = False, accept: bool = False) -> int:
     """Run the tests that stand inside mapping files (the shipped ones if none is named).
 
     Exit codes: 0 all passed, 1 a test failed, 78 a file cannot be used.
@@ -44,6 +47,8 @@ def test(*files: Path, strict: bool = False) -> int:  # noqa: PT028 a command, n
     Args:
         files: mapping files.
         strict: also want every rule and every table row hit by a test; warnings count as errors.
+        accept: write what failing tests gave into the file, as what they expect, and show the
+            difference. Nothing else in the file changes.
     """
     chosen = files or tuple(sorted(shipped_folder().glob("*.yaml")))
     if not chosen:
@@ -57,20 +62,50 @@ def test(*files: Path, strict: bool = False) -> int:  # noqa: PT028 a command, n
         except (MappingError, SettingsError) as error:
             fail(str(error))
             broken += 1
-    failed = sum(_run(file, strict=strict) for file in loaded)
+    failed = 0
+    for file in loaded:
+        try:
+            failed += _run(_accept(file) if accept else file, strict=strict)
+        except (SampleError, ConflictError, SettingsError) as error:
+            fail(str(error))
+            failed += 1
     if broken:
         return 78
     return 1 if failed else 0
 
 
+def _results(file: MappingFile) -> list[Result]:
+    return [run(file.mapping, sample) for sample in samples(file.mapping, file.load_sample)]
+
+
+def _accept(file: MappingFile) -> MappingFile:
+    """Write what the failing tests of *file* gave into it; the file as it is then.
+
+    Raises:
+        ConflictError: the file changed meanwhile, or would not say what the tests gave.
+    """
+    source = file.mapping.source
+    results = _results(file)
+    text = accepted(source, results)
+    if text == source.text:
+        return file
+    after = compile_source(file.path, file.stamp, Source(source.name, text))
+    wrong = [r for r in _results(after) if r.problems and r.sample.row is None]
+    if wrong:
+        msg = (
+            f"{wrong[0].sample.place}: {wrong[0].sample.name}: cannot be accepted, write it by hand"
+        )
+        raise ConflictError(msg)
+    write_file(file.path, source.text, text)
+    old, new = source.text.splitlines(), text.splitlines()
+    for line in unified_diff(old, new, source.name, source.name, lineterm=""):
+        out.print(line, markup=False)
+    return after
+
+
 def _run(file: MappingFile, *, strict: bool) -> int:
     """Run one file's tests and print them; how many things are wrong."""
-    try:
-        found = samples(file.mapping, file.load_sample)
-    except SampleError as error:
-        fail(str(error))
-        return 1
-    results = [run(file.mapping, sample) for sample in found]
+    results = _results(file)
     bad = [result for result in results if result.problems]
     warnings = list(file.mapping.warnings)
     if strict:
@@ -85,6 +120,13 @@ def _run(file: MappingFile, *, strict: bool) -> int:
     passed = len(results) - len(bad)
     out.print(f"{file.mapping.platform}: {passed} passed, {len(bad)} failed{wanting}", markup=False)
     return len(bad) + (len(warnings) if strict else 0)
+
+
+@app.command
+def schema() -> int:
+    """Print the JSON Schema of mapping files, for editors that complete and check with it."""
+    out.print(json.dumps(mapping_schema(), indent=1, ensure_ascii=False), markup=False)
+    return 0
 
 
 @app.command
@@ -115,20 +157,14 @@ def explain(
         raise SettingsError(msg) from None
     webhook = Webhook(Headers([("content-type", "application/json"), *given]), raw, RECEIVED_AT)
     info = IntegrationInfo(IntegrationId("int_explain"), mapping.platform, "explain", settings)
-    try:
-        parsed = parse_body(webhook, MAX_SAMPLE)
-    except BodyError as error:
-        fail(f"{body}: {error.reason}: {error.detail}")
-        return 1
-    context = make_context(mapping, webhook, info, parsed)
-    _show_rules(trace_rules(mapping, context))
-    digest = identity.digest(raw)
-    known = Identity(dedupe_parts(mapping, digest, context), digest)
-    outcome = normalize(mapping, webhook, info, context, known)
-    _show(outcome)
-    for trace in trace_events(mapping, outcome):
+    found = explain_webhook(mapping, webhook, info, MAX_SAMPLE)
+    _show_rules(found.rules)
+    _show(found.outcome)
+    if found.missing is not None:
+        out.print(f"{found.missing}: states the field", markup=False)
+    for trace in found.events:
         _show_event(trace)
-    return 0 if isinstance(outcome, Emitted | Ignored) else 1
+    return 0 if isinstance(found.outcome, Emitted | Ignored) else 1
 
 
 def _headers(text: str) -> list[tuple[str, str]]:

@@ -4,8 +4,9 @@ import sys
 
 from rich.console import Console
 
-out = Console(highlight=False, soft_wrap=True)
-talk = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without emoji: rich would show one for `:ticket:` in a urn, or line 100 of file.yaml:100:10.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def fail(message: str) -> None:

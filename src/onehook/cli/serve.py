@@ -23,6 +23,8 @@ def serve(
 ) -> int:
     """Run the gateway until SIGTERM or Ctrl-C, then drain and exit 0.
 
+    Mapping files may change meanwhile: they are taken up within a second or two, on SIGHUP at once.
+
     Every option is also a setting, ``ONEHOOK_HOST`` and so on; an option wins.
 
     Args:
@@ -53,6 +55,8 @@ async def _serve(settings: Settings) -> None:
 
 
 def _say_ready(runtime: Runtime) -> None:
+    hurry = runtime.reloader.hurry
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hurry)
     if runtime.settings.api_key is None:
         print(f"The admin API key is in {runtime.key_file}", file=sys.stderr)  # noqa: T201
     gc.freeze()  # what is here now stays: later collections need not look at it

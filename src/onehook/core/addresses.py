@@ -63,14 +63,25 @@ def is_allowed(address: str, allowed: Sequence[Network]) -> bool:
     return not _within(parsed, _REFUSED)
 
 
+def is_named(address: str, allowed: Sequence[Network]) -> bool:
+    """Whether *address*, an IP literal, lies in one of the networks *allowed* by name."""
+    try:
+        return _named(ip_address(address.partition("%")[0]), allowed)
+    except ValueError:
+        return False
+
+
 def _within(address: Address, networks: Sequence[Network]) -> bool:
     return any(address.version == n.version and address in n for n in networks)
 
 
-def check_url(url: str, allowed: Sequence[Network]) -> SplitResult:
+def check_url(
+    url: str, allowed: Sequence[Network], schemes: Sequence[str] = ("https", "http")
+) -> SplitResult:
     """Refuse at save what can never be delivered to; names are judged when we connect.
 
-    Plain http, and private addresses, only where *allowed* names some network.
+    *schemes* are those taken, the best one first. Plain http, and private addresses, only where
+    *allowed* names some network.
 
     Raises:
         AddressError: saying what to change.
@@ -86,8 +97,8 @@ def check_url(url: str, allowed: Sequence[Network]) -> SplitResult:
     except ValueError:
         msg = "this is not a URL"
         raise AddressError(msg) from None
-    if split.scheme not in ("https", "http") or not host:
-        msg = "the URL must begin with https:// and name a host"
+    if split.scheme not in schemes or not host:
+        msg = f"the URL must begin with {schemes[0]}:// and name a host"
         raise AddressError(msg)
     if split.username is not None or split.password is not None:
         msg = "the URL holds a user name or password: leave them out"

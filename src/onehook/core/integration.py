@@ -13,16 +13,21 @@ from onehook.core.bodies import BodyError, check_media_type, parse_body
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
+    Drafts,
+    Emitted,
     Identity,
+    Ignored,
     Outcome,
     Quarantined,
+    apply_rules,
+    complete,
     dedupe_parts,
     is_repeatable,
     make_context,
-    normalize,
 )
-from onehook.core.model import IntegrationInfo, Webhook
-from onehook.core.references import Knowledge, KnownIntegration, find
+from onehook.core.mapping.redactions import REDACTED
+from onehook.core.model import Event, IntegrationInfo, Webhook
+from onehook.core.references import Knowledge, KnownIntegration, Learnt, Lesson, find, prefixes_in
 from onehook.core.signatures import (
     Scheme,
     Secrets,
@@ -36,7 +41,6 @@ from onehook.core.signatures import (
 )
 from onehook.errors import ConfigurationError, FieldError, InvalidRequestError
 
-REDACTED = "[redacted]"
 _ALWAYS_REDACTED = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -48,6 +52,24 @@ class ActiveSecret:
     expires_at: datetime | None = None
 
 
+class Parsed(msgspec.Struct, frozen=True):
+    """A body as JSON, and its hex SHA-256; *problem* if it cannot be read."""
+
+    body: JsonValue
+    digest: str
+    problem: Quarantined | None = None
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What the rules made of a webhook; the other fields are those of :class:`Normalized`."""
+
+    drafted: Drafts | Ignored | Quarantined
+    parts: tuple[str, ...]
+    signed: str | None
+    body_digest: str
+    event_name: str | None
+
+
 class Normalized(msgspec.Struct, frozen=True):
     """What the pure steps made of a webhook."""
 
@@ -55,6 +77,7 @@ class Normalized(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]  # of the first dedupe marker
     signed: str | None  # digest of the signed bytes, for the second one; None: there is none
     body_digest: str
+    event_name: str | None  # the vendor's own; None: the mapping tells none
 
 
 class Integration:
@@ -77,9 +100,10 @@ class Integration:
         names = proof_headers(self.scheme, info.settings) if self.scheme else frozenset[str]()
         self._redacted = names | _ALWAYS_REDACTED
         self._signs_the_body = self.scheme is not None and signs_the_body(self.scheme)
-        self.host = _host_setting(info.settings)  # in its links; learnt from its webhooks otherwise
+        self._host = _host_setting(info.settings)  # in its links, until its webhooks say more
         self.knowledge: Knowledge | None = None  # of all integrations, to find references with
-        self.learnt: Callable[[], None] = _nobody
+        self.learnt = Learnt()  # from its webhooks
+        self.teach: Callable[[Integration, Lesson], None] = _nobody  # told of each new lesson
 
     def _scheme(self, *, unsigned: bool) -> Scheme | None:
         """The proof asked for; None if a usable secret is missing, so nothing can be verified."""
@@ -118,40 +142,80 @@ class Integration:
             return
         verify(self.scheme, webhook, self.secrets_at(now), self.info.settings, now)
 
-    def normalize(self, webhook: Webhook, max_bytes: int) -> Normalized:
-        """Parse a verified webhook and turn it into events.
+    def normalize(
+        self, webhook: Webhook, max_bytes: int, parts: tuple[str, ...] | None = None
+    ) -> Normalized:
+        """Parse a verified webhook and turn it into events: the three steps below in one.
+
+        *parts* are its dedupe parts if it is not the first time: its events' ids come from them.
+
+        Raises:
+            InvalidRequestError: its media type, encoding or size is not taken.
+        """
+        return self.complete(self.apply(webhook, self.parse(webhook, max_bytes), parts))
+
+    def parse(self, webhook: Webhook, max_bytes: int) -> Parsed:
+        """Read the body of a verified webhook.
 
         Raises:
             InvalidRequestError: its media type, encoding or size is not taken.
         """
         check_media_type(webhook)
         digest = identity.digest(webhook.body)  # once: three things need it
-        problem: Quarantined | None = None
         try:
-            body = parse_body(webhook, max_bytes, self.mapping.read)
+            return Parsed(parse_body(webhook, max_bytes, self.mapping.read), digest)
         except BodyError as error:
-            body, problem = None, Quarantined(error.reason, error.detail)
-        context = make_context(self.mapping, webhook, self.info, body)
-        parts = dedupe_parts(self.mapping, digest, context)
-        self._learn(context.host)
+            return Parsed(None, digest, Quarantined(error.reason, error.detail))
+
+    def apply(
+        self, webhook: Webhook, parsed: Parsed, parts: tuple[str, ...] | None = None
+    ) -> Applied:
+        """Apply the rules of the mapping; *parts* as in :meth:`normalize`."""
+        mapping, digest = self.mapping, parsed.digest
+        context = make_context(mapping, webhook, self.info, parsed.body)
+        parts = parts or dedupe_parts(mapping, digest, context)
+        self._learn_host(context.host, webhook)
         if self.knowledge is not None:
             context.references = partial(find_references, knowledge=self.knowledge)
-        outcome = problem or normalize(
-            self.mapping, webhook, self.info, context, Identity(parts, digest)
+        drafted = parsed.problem or apply_rules(
+            mapping, webhook, self.info, context, Identity(parts, digest)
         )
-        signed = None if is_repeatable(self.mapping, context) else self._signed(webhook, digest)
-        return Normalized(outcome, parts, signed, digest)
+        signed = None if is_repeatable(mapping, context) else self._signed(webhook, digest)
+        name = context.event_name
+        return Applied(drafted, parts, signed, digest, name if isinstance(name, str) else None)
 
-    def _learn(self, host: str) -> None:
-        if self.host is None and host != self.info.id:
-            self.host = host
-            self.learnt()
+    def complete(self, applied: Applied) -> Normalized:
+        """Find out what the events talk about, and write them down."""
+        drafted = applied.drafted
+        outcome = complete(drafted) if isinstance(drafted, Drafts) else drafted
+        if isinstance(outcome, Emitted):
+            self._learn_keys(outcome.events)
+        return Normalized(
+            outcome, applied.parts, applied.signed, applied.body_digest, applied.event_name
+        )
+
+    def _learn_host(self, host: str, webhook: Webhook) -> None:
+        if host in self.learnt.hosts or host == self.info.id:  # the id: none is known
+            return
+        at_ms = round(webhook.received_at.timestamp() * 1000)
+        if (lesson := self.learnt.learn_host(host, at_ms)) is not None:
+            self.teach(self, lesson)
+
+    def _learn_keys(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if (lesson := self.learnt.learn_ticket(event)) is not None:
+                self.teach(self, lesson)
 
     def known(self) -> KnownIntegration:
-        """What references to its things look like. Ticket prefixes are not learnt yet."""
-        mapping = self.mapping
+        """What references to its things look like, as far as it was stated or learnt."""
+        mapping, settings = self.mapping, self.info.settings
+        hosts = list(reversed(self.learnt.hosts))
+        if self._host is not None and self._host not in hosts:
+            hosts.append(self._host)
+        stated = prefixes_in(settings.get(mapping.links.prefixes or "") or "")
+        prefixes = {**dict.fromkeys(stated), **self.learnt.prefixes}
         return KnownIntegration(
-            self.info.id, mapping.platform, self.host, frozenset(), mapping.fold
+            self.info.id, mapping.platform, tuple(hosts), prefixes, mapping.fold
         )
 
     def _signed(self, webhook: Webhook, digest: str) -> str | None:
@@ -178,7 +242,7 @@ def find_references(
     return list[JsonValue](find(data, event_type, knowledge))
 
 
-def _nobody() -> None:
+def _nobody(_integration: Integration, _lesson: Lesson) -> None:
     """Nobody wants to know what is learnt."""
 
 

@@ -15,6 +15,7 @@ JsonScalar: TypeAlias = bool | int | float | str | None
 JsonValue: TypeAlias = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 
 MAX_SAFE_INTEGER = 2**53 - 1
+MAX_INDEX = 2**32 - 2  # the largest key that ECMAScript takes for an array's index
 _EXPONENT = 9  # digits of an exponent that are looked at: beyond that no double goes
 _LARGE = 4096  # bytes: of less than that, nearly all is looked at
 MAX_DEPTH = 64  # no vendor sends deeper bodies, and no path of ours looks deeper
@@ -22,6 +23,7 @@ MAX_DEPTH = 64  # no vendor sends deeper bodies, and no path of ours looks deepe
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _POSITION = re.compile(r"\(byte (\d+)\)$")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 class JsonSyntaxError(ValueError):
@@ -234,6 +236,25 @@ def ecmascript(value: float) -> str:
     if len(digits) <= point:
         return sign + digits + "0" * (point - len(digits))
     return f"{sign}{digits[:point]}.{digits[point:]}"
+
+
+def canonical(value: JsonValue) -> JsonValue:
+    """*value* in the form whose :func:`encode` is what JavaScript would give back of it.
+
+    Numbers as :func:`number` says; keys that are indexes first, in their order, as in every
+    ECMAScript object. Source: ECMA-262 §10.1.11, OrdinaryOwnPropertyKeys.
+    """
+    if isinstance(value, dict):
+        indexes = [key for key in value if _INDEX.fullmatch(key) and int(key) <= MAX_INDEX]
+        if not indexes:
+            return {key: canonical(item) for key, item in value.items()}
+        ordered = dict.fromkeys([*sorted(indexes, key=int), *value])
+        return {key: canonical(value[key]) for key in ordered}
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return number(value)
 
 
 def _write(value: object) -> Any:  # Any: msgspec's own hook type

@@ -1,6 +1,6 @@
 """The values that walk the line: a webhook as it came, its identity, who gets its events."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NewType
@@ -8,6 +8,7 @@ from typing import NewType
 import msgspec
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.profiles.outlet import Outlet
 
 IntegrationId = NewType("IntegrationId", str)
 SubscriptionId = NewType("SubscriptionId", str)
@@ -67,7 +68,25 @@ class Headers:
 
     def first_values(self) -> Mapping[str, str]:
         """Name to first value, for templates."""
-        return {name: clean_text(values[0]) for name, values in self._values.items()}
+        return _FirstValues(self._values)
+
+
+class _FirstValues(Mapping[str, str]):
+    """The first value of each header, made fit to be shown when it is asked for."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return clean_text(self._values[name][0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -117,7 +136,7 @@ class Subscription:
     active: bool
     paused: bool
     filter: Callable[[Mapping[str, JsonValue]], bool] | None  # on the event as delivered
-    secret: bytes  # the key's bytes
+    outlet: Outlet  # what its receiver gets
     timeout: timedelta
     retry: tuple[timedelta, ...]
     name: str | None = None

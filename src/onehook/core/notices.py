@@ -134,6 +134,12 @@ def _connection_failed(integration: IntegrationInfo, at: datetime, reason: str) 
     return Notice("integration.connection.failed", about.id, at, about, about.name, reason)
 
 
+def retried(run_id: str, at: datetime, events: int, failed: int) -> Notice:
+    """Webhooks in quarantine were normalized again: *events* were made, *failed* webhooks stay."""
+    type_ = "integration.sync.completed"
+    return Notice(type_, run_id, at, name="quarantine", events=events, failed=failed)
+
+
 def quarantined(integration: IntegrationInfo, webhook_id: str, reason: str, at: datetime) -> Notice:
     """A verified webhook could not be normalized."""
     type_, about = "integration.webhook.quarantined", _about(integration)

@@ -6,6 +6,8 @@ import msgspec
 
 from onehook.core.model import EventId, WebhookId
 
+GONE = "gone"  # where a reason stands: it was deleted before it could come out of the quarantine
+
 
 class Receipt(msgspec.Struct, frozen=True):
     """One committed webhook: its events, or why it is in quarantine."""

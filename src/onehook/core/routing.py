@@ -17,6 +17,11 @@ def pattern_problem(pattern: str) -> str | None:
     return f"{pattern!r} matches no event type; /v1/event-types lists them"
 
 
+def types_of(pattern: str) -> frozenset[str]:
+    """The event types that *pattern* or alias means."""
+    return frozenset(type_ for type_ in EVENT_TYPES if matches(pattern, type_))
+
+
 def matches(pattern: str, type_: str) -> bool:
     """Whether events of *type_* are of *pattern*: ``*``, ``scm.*``, a type, an alias of several."""
     alias = ALIASES.get(pattern)

@@ -12,7 +12,8 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.dates import render
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import Emitted
-from onehook.core.mapping.testing import LoadBody, SampleError, normalize_sample, samples_of
+from onehook.core.mapping.samples import LoadBody, SampleError, samples_of
+from onehook.core.mapping.testing import normalize_sample
 from onehook.core.model import Event, EventId
 from onehook.core.notices import STATUS, Notice, notice_event
 from onehook.core.schema.aliases import ALIASES, Alias

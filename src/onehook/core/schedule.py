@@ -1,6 +1,5 @@
 """An attempt and a policy to what follows: delivered, again after a delay, or dead."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -47,17 +46,6 @@ class Answer:
     def ok(self) -> bool:
         """Success is any 2xx."""
         return self.status is not None and 200 <= self.status <= 299 and self.error is None
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back from a subscriber, and how long it took."""
-
-    answer: Answer
-    duration_ms: int
-    detail: str | None
-    headers: Mapping[str, str]
-    body: str
 
 
 def next_step(

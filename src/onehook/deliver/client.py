@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import aiohttp
 from aiohttp import hdrs
 
 from onehook.core.addresses import Network, is_allowed
-from onehook.core.schedule import Answer, Reply
+from onehook.core.schedule import Answer
 
 MAX_READ = 16 * 1024  # bytes of an answer that are read
 MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
@@ -24,6 +25,22 @@ _refused: ContextVar[list[str]] = ContextVar("refused")  # addresses that this a
 
 class BlockedAddressError(OSError):
     """The name resolved to an address that deliveries may not go to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from a subscriber, and how long it took. *content* is its beginning."""
+
+    answer: Answer
+    duration_ms: int
+    detail: str | None
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def body(self) -> str:
+        """What of *content* the history keeps."""
+        return self.content[:MAX_KEPT].decode("utf-8", "replace")
 
 
 class DeliveryClient:
@@ -76,20 +93,20 @@ class DeliveryClient:
             async with self._session.post(
                 url, data=body, headers=headers, timeout=limits, allow_redirects=False
             ) as response:
-                text = await _read(response)
+                content = await _read(response)
                 answer = Answer(
                     response.status,
                     _status_error(response.status),
                     response.headers.get(hdrs.RETRY_AFTER),
                 )
                 kept = {k: v[:512] for k, v in list(response.headers.items())[:50]}
-                return Reply(answer, _since(started), None, kept, text)
+                return Reply(answer, _since(started), None, kept, content)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             name, detail = _CLASSES[0][1:] if refused else _classify(error, within)
-            return Reply(Answer(None, name), _since(started), detail, {}, "")
+            return Reply(Answer(None, name), _since(started), detail, {}, b"")
 
 
-async def _read(response: aiohttp.ClientResponse) -> str:
+async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The start of the answer's body; the rest of a long one is left unread."""
     taken = b""
     while len(taken) < MAX_READ:
@@ -99,7 +116,7 @@ async def _read(response: aiohttp.ClientResponse) -> str:
         taken += chunk
     else:
         response.close()  # it may be endless: this connection is not used again
-    return taken[:MAX_KEPT].decode("utf-8", "replace")
+    return taken
 
 
 def _status_error(status: int) -> str | None:

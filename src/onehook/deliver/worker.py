@@ -12,14 +12,12 @@ import structlog
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from onehook import __version__
 from onehook.clock import Clock
 from onehook.core.model import Delivery, EventId, Subscription, WebhookId
 from onehook.core.notices import Notice, delivery_failed
-from onehook.core.profiles import headers as make_headers
-from onehook.core.schedule import MAX_LEASES, Again, Dead, Delivered, Reply, Step, next_step
-from onehook.deliver.client import DeliveryClient
-from onehook.deliver.history import attempt_row
+from onehook.core.schedule import MAX_LEASES, Again, Dead, Delivered, Step, next_step
+from onehook.deliver.client import Reply
+from onehook.deliver.courier import Courier
 from onehook.errors import StoreUnavailableError
 from onehook.metrics import Metrics
 from onehook.store.attempts import encode
@@ -38,7 +36,6 @@ QUICK_MS = 250
 GRACE = timedelta(seconds=15)  # of a lease's 20 s beyond the timeout, for waiting in memory
 RECORDS = 128  # in one script
 DRAIN = 10.0  # seconds that attempts in flight may take when we stop
-_USER_AGENT = f"onehook/{__version__}"
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -78,7 +75,7 @@ class Worker:
         self,
         deliveries: DeliveryStore,
         events: EventStore,
-        client: DeliveryClient,
+        courier: Courier,
         clock: Clock,
         metrics: Metrics,
         *,
@@ -87,7 +84,7 @@ class Worker:
         confirm: Callable[[], Awaitable[object]],
         pause: Callable[[str, str], Awaitable[None]],
     ) -> None:
-        self._deliveries, self._events, self._client = deliveries, events, client
+        self._deliveries, self._events, self._courier = deliveries, events, courier
         self._clock, self._metrics = clock, metrics
         self._free = concurrency
         self._targets, self._confirm, self._pause = targets, confirm, pause
@@ -373,11 +370,8 @@ class Worker:
         """
         subscription = delivery.subscription
         try:
-            now = self._clock.now()
-            sent = make_headers(delivery, now, _USER_AGENT)
-            reply = await self._client.post(
-                subscription.url, sent, delivery.body, subscription.timeout
-            )
+            made = await self._courier.attempt(delivery, self._clock.now())
+            reply = made.reply
             step = next_step(
                 reply.answer,
                 delivery.attempt,
@@ -387,9 +381,8 @@ class Worker:
             )
             if isinstance(step, Again) and step.pause:
                 await self._pause(subscription.id, "gone")
-            row = attempt_row(delivery, now, sent, reply)
-            await self._record(delivery, reply, step, encode(row))
-        except StoreUnavailableError:
+            await self._record(delivery, reply, step, encode(made.row))
+        except (StoreUnavailableError, RedisError):
             log.warning("delivery.unrecorded", delivery_id=delivery.id)  # repeated after its lease
         except Exception:
             log.exception("delivery.crashed", delivery_id=delivery.id)

@@ -26,6 +26,7 @@ from onehook.core.notices import (
     refused,
 )
 from onehook.core.receipts import Receipt
+from onehook.core.references import index
 from onehook.errors import StoreUnavailableError
 from onehook.ids import new_id
 from onehook.ingest.committer import Committer, EventToCommit, WebhookToCommit
@@ -182,18 +183,19 @@ class Announcer:
         wanted = [s for s in routes.match(event, notice.about) if s.id != notice.subject]
         webhook_id = WebhookId(new_id("whk", self._clock.now()))
         packed = pack_event(webhook_id, event.body)
+        indexed = index(event, self._snapshot().knowledge)
         committed = await self._committer.commit(
             WebhookToCommit(
                 Receipt(webhook_id, "", ((event.id, event.type),)),
                 notice.about.id,
                 [keys.marker(notice.about.id, "notice", [event.id])],
                 pack_native(notice.about.id, webhook, webhook.headers.pairs()),
-                [EventToCommit(event.id, event.type, event.body, packed, wanted)],
+                [EventToCommit(event.id, event.type, event.body, packed, wanted, indexed)],
             ),
             PATIENCE,
         )
         if not committed.duplicate:
-            self._metrics.events.labels(notice.about.type).inc()
+            self._metrics.event(notice.about.type).inc()
         log.info(
             "notice.committed",
             event_id=event.id,

@@ -9,6 +9,7 @@ import msgspec
 from onehook.core.model import Delivery, EventId, Subscription
 from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.metrics import Metrics
 from onehook.store.batches import Batcher
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Route
@@ -46,6 +47,7 @@ class EventToCommit(msgspec.Struct, frozen=True):
     body: bytes
     packed: bytes
     subscriptions: Sequence[Subscription]
+    indexed: Indexed
 
 
 class WebhookToCommit(msgspec.Struct, frozen=True):
@@ -54,14 +56,17 @@ class WebhookToCommit(msgspec.Struct, frozen=True):
     receipt: Receipt
     integration_id: str
     markers: Sequence[str]
-    native: bytes
+    native: bytes | None  # None: it lies in the quarantine, and comes out
     events: Sequence[EventToCommit]
+    held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # of its quarantine
 
     @property
     def size(self) -> int:
         """Roughly the bytes it takes while it waits."""
-        return len(self.native) + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        return (
+            len(self.native or b"") + sum(len(e.packed) + len(e.body) for e in self.events) + 1000
+        )
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -140,16 +145,19 @@ class Committer:
             routes: list[Route] = []
             for subscription in event.subscriptions:
                 lease = _NOT_LEASED
-                if not subscription.held and self._deliverer.reserve(subscription):
+                # What comes out of the quarantine may have come by another way: ask the queue.
+                fresh = webhook.native is not None and not subscription.held
+                if fresh and self._deliverer.reserve(subscription):
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
                 routes.append(Route(subscription.id, lease, subscription.held))
-            events.append(CommitEvent(event.id, event.type, event.packed, routes))
+            events.append(CommitEvent(event.id, event.type, event.packed, routes, event.indexed))
         return CommitWebhook(
             webhook.receipt,
             webhook.integration_id,
             webhook.markers,
             webhook.native,
             events,
+            webhook.held,
             webhook.notice,
         )

@@ -3,7 +3,6 @@
 One line: receive, verify, normalize, route, commit. Each step is one call here.
 """
 
-import asyncio
 from urllib.parse import parse_qsl
 
 import structlog
@@ -12,25 +11,22 @@ from aiohttp import web
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.integration import Integration, Normalized
 from onehook.core.jsontext import JsonValue, encode
+from onehook.core.mapping.handshakes import Handshake
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
-from onehook.core.mapping.proofs import Handshake
-from onehook.core.model import Headers, Webhook, WebhookId
-from onehook.core.notices import Notice, quarantined
-from onehook.core.receipts import Receipt
+from onehook.core.model import Headers, Webhook
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
-from onehook.ids import new_id
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
-from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
-from onehook.store.packing import pack_event, pack_native
+from onehook.ingest.committer import Committed, Committer, WebhookToCommit
+from onehook.ingest.steps import LARGE, Steps
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import problem
 
 log = structlog.get_logger()
 
-LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
 ANNOUNCER = web.AppKey("announcer", Announcer)
 COMMITTER = web.AppKey("committer", Committer)
+STEPS = web.AppKey("steps", Steps)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
 
 
@@ -75,19 +71,24 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     webhook = _webhook(request, gateway, body)
     if handshakes and (answer := _shake(webhook, handshakes, verified=False)) is not None:
         return answer
-    integration.verify(webhook, webhook.received_at)
-    if handshakes and (answer := _shake(webhook, handshakes, verified=True)) is not None:
-        return answer
+    if handshakes:
+        integration.verify(webhook, webhook.received_at)
+        if (answer := _shake(webhook, handshakes, verified=True)) is not None:
+            return answer
     if webhook.method != "POST":
         detail = f"{webhook.method} is only taken for the vendor's handshake"
         raise InvalidRequestError(detail, code="method_not_allowed", status=405)
-    made = await _normalize(integration, webhook, settings.max_body)
+    taken = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
     request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
-    if isinstance(made.outcome, Ignored):
-        return _ignored(gateway, integration, made.outcome)
-    commit = _prepare(gateway, integration, webhook, made)
-    committed = await request.app[COMMITTER].commit(commit, integration.mapping.answer_within)
-    return _answer(gateway, integration, made, commit, committed)
+    if taken.commit is None:
+        gateway.drift.note(integration.info.type, taken.made, webhook)
+        return _ignored(gateway, integration, taken.made)
+    patience = integration.mapping.answer_within
+    committed = await request.app[COMMITTER].commit(taken.commit, patience)
+    if not committed.duplicate:
+        webhook_id = committed.receipt.webhook_id
+        gateway.drift.note(integration.info.type, taken.made, webhook, webhook_id)
+    return _answer(gateway, integration, taken.made, taken.commit, committed)
 
 
 def _webhook(request: web.Request, gateway: Gateway, body: bytes) -> Webhook:
@@ -129,51 +130,12 @@ def _shake(
     return None
 
 
-async def _normalize(integration: Integration, webhook: Webhook, max_bytes: int) -> Normalized:
-    """Normalize; a large body in a thread, so that it holds up nobody else."""
-    if len(webhook.body) <= LARGE and webhook.headers.get("content-encoding") is None:
-        return integration.normalize(webhook, max_bytes)
-    return await asyncio.to_thread(integration.normalize, webhook, max_bytes)
-
-
-def _prepare(
-    gateway: Gateway, integration: Integration, webhook: Webhook, made: Normalized
-) -> WebhookToCommit:
-    """Route the events, and pack everything for the store."""
-    webhook_id = WebhookId(new_id("whk", webhook.received_at))
-    outcome, info, keys = made.outcome, integration.info, gateway.events.keys
-    markers = [keys.marker(info.id, "id", made.parts)]
-    if made.signed is not None:
-        markers.append(keys.marker(info.id, "bytes", [made.signed]))
-    events: list[EventToCommit] = []
-    reason = detail = None
-    notice: Notice | None = None
-    if isinstance(outcome, Emitted):
-        routes = gateway.registry.snapshot.routes
-        events = [
-            EventToCommit(
-                e.id, e.type, e.body, pack_event(webhook_id, e.body), routes.match(e, info)
-            )
-            for e in outcome.events
-        ]
-    elif isinstance(outcome, Quarantined):
-        reason, detail = outcome.reason, outcome.detail
-        notice = quarantined(info, webhook_id, f"{reason}: {detail}", webhook.received_at)
-    return WebhookToCommit(
-        Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events), reason),
-        info.id,
-        markers,
-        pack_native(info.id, webhook, integration.kept_headers(webhook), reason, detail),
-        events,
-        notice,
-    )
-
-
-def _ignored(gateway: Gateway, integration: Integration, outcome: Ignored) -> web.Response:
+def _ignored(gateway: Gateway, integration: Integration, made: Normalized) -> web.Response:
+    reason = made.outcome.reason if isinstance(made.outcome, Ignored) else None
     gateway.metrics.webhook(integration.info.id, "ignored").inc()
-    log.info("webhook.ignored", integration_id=integration.info.id, reason=outcome.reason)
+    log.info("webhook.ignored", integration_id=integration.info.id, reason=reason)
     status = integration.mapping.reply.accepted
-    return _json(status, {"status": "ignored", "reason": outcome.reason})
+    return _json(status, {"status": "ignored", "reason": reason})
 
 
 def _answer(
@@ -207,6 +169,8 @@ def _answer(
     else:
         outcome = "accepted"
         body = {"status": "accepted", "events": events}
+        for event in commit.events:
+            gateway.registry.sightings.take(event.indexed.things)
         gateway.metrics.event(info.type).inc(len(events))
         if isinstance(made.outcome, Emitted):
             for field, _ in made.outcome.unmapped:

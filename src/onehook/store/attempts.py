@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from onehook.core.integration import REDACTED
+from onehook.core.mapping.redactions import REDACTED
 from onehook.store.packing import compress, decompress
 
 

@@ -177,11 +177,15 @@ class DeliveryStore:
         """Take a paused subscription's queue out of what is due; nothing in it is lost."""
         await self.client.zrem(self.keys.due, subscription_id)
 
-    async def release(self, subscription_id: str) -> None:
-        """Make a resumed subscription's queue due again."""
-        first = await self.client.zrange(self.keys.queue(subscription_id), 0, 0, withscores=True)
-        if first:
-            await self.client.zadd(self.keys.due, {subscription_id: first[0][1]})
+    async def release(self, *subscription_ids: str) -> None:
+        """Make the queues of subscriptions that run again due."""
+        pipe = self.client.pipeline(transaction=False)
+        for id_ in subscription_ids:
+            pipe.zrange(self.keys.queue(id_), 0, 0, withscores=True)
+        firsts = await pipe.execute()
+        due = {id_: rows[0][1] for id_, rows in zip(subscription_ids, firsts, strict=True) if rows}
+        if due:
+            await self.client.zadd(self.keys.due, due)
 
     async def expedite(self, subscription_id: str) -> None:
         """Have a worker look at a subscription now, whenever its queue would be due."""

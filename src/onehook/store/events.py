@@ -9,6 +9,7 @@ import msgspec
 from onehook.core.model import EventId, WebhookId
 from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
+from onehook.core.references import Indexed
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.packing import Native, unpack_event, unpack_native
@@ -34,6 +35,7 @@ class CommitEvent(msgspec.Struct, frozen=True):
     type: str
     packed: bytes
     routes: Sequence[Route]
+    indexed: Indexed  # which other things it names
 
 
 class CommitWebhook(msgspec.Struct, frozen=True):
@@ -42,8 +44,9 @@ class CommitWebhook(msgspec.Struct, frozen=True):
     receipt: Receipt
     integration_id: str
     markers: Sequence[str]  # keys
-    native: bytes  # packed
+    native: bytes | None  # packed; None: it lies in the quarantine, and comes out
     events: Sequence[CommitEvent]
+    held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # to tell, if it is quarantined
 
 
@@ -100,13 +103,14 @@ class EventStore:
 
         Returns the store's time in ms, and for each webhook the receipt that holds and whether
         it is an earlier webhook's: then nothing was written. A batch may be sent again after an
-        unknown outcome: what was written is found again under its own receipt.
+        unknown outcome: what was written is found again under its own receipt. What was deleted
+        before it could come out of the quarantine has a receipt that says `GONE`.
 
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
         names = self.keys
-        keys = [names.due, names.index, names.quarantine, names.untold]
+        keys = [names.due, names.index, names.quarantine, names.untold, *names.references]
         keep = self.retention
         arguments: list[Argument] = [
             len(batch),
@@ -138,15 +142,17 @@ class EventStore:
             webhook.integration_id,
             len(webhook.markers),
             receipt.marker(),
-            webhook.native,
-            "0" if receipt.quarantined is None else "1",
+            webhook.native or b"",
+            webhook.held,
             len(webhook.events),
         ]
-        if receipt.quarantined is not None:
+        if webhook.held:
             arguments += notice_arguments(webhook.notice)
         for event in webhook.events:
             keys += [names.event(event.id), names.deliveries(event.id)]
-            arguments += [event.id, event.type, event.packed, len(event.routes)]
+            entries, things = event.indexed
+            arguments += [event.id, event.type, event.packed, b"".join(things)]
+            arguments += [len(entries), len(event.routes), *entries]
             for route in event.routes:
                 keys += [names.queue(route.subscription_id), names.log(route.subscription_id)]
                 lease = milliseconds(route.lease)

@@ -1,4 +1,4 @@
-"""Every key in the store: its name, its type, its life.
+r"""Every key in the store: its name, its type, its life.
 
 ``T`` is ``<prefix>:{<partition>}:``; all keys that one script touches carry one hash tag, so the
 same scripts run on a cluster.
@@ -6,13 +6,14 @@ same scripts run on a cluster.
 | key | type | holds | life |
 |---|---|---|---|
 | T d:<digest> | string | a dedupe marker: the webhook's receipt | 72 h |
-| T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way | 3 d after the last delivery; quarantined 30 d |
+| T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way; q: why it is in quarantine | 3 d after the last delivery; quarantined 30 d |
 | T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
 | T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | 30 d after the last delivery |
 | T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
 | T c:<subscription> | hash | event -> leases without a record; a:event -> attempts made; r:event -> of a replay: attempts made before it, its id or -, what the delivery was before: state, ended ms | until it ended |
 | T due | zset | subscription -> earliest moment in its queue | - |
-| T ix | stream | every event: e id, t type, i integration | 30 d |
+| T ix | stream | every event: e id, t type, i integration, u fingerprints of the things it is about | 30 d |
+| T r:<0-9> | zset | references of an eighth of the events' life, by turns: name, kind, time, event id (core/references/timeline.py) | 7 d after that eighth |
 | T x:<subscription> | stream | every delivery: e event id, t type, i integration | 30 d |
 | T h:<subscription> | stream | every attempt: e event id, a JSON | 30 d; beyond 100,000 on disk |
 | T rp:<replay> | hash | a bulk replay: spec JSON, status, at: how far it is, matched, queued, skipped, finished ms, runner and until when it is its, ms | 30 d after its end |
@@ -24,9 +25,11 @@ same scripts run on a cluster.
 | T m:<minute> | hash | the same of one minute since 1970 | 25 h |
 | T un | hash | facts to be told: n:<topic> how many, t:<topic> the latest as JSON | until told |
 | <prefix>:{cfg}:integrations, :subscriptions, :keys | hash | id -> JSON, secrets sealed | - |
+| <prefix>:{cfg}:drift:<platform> | hash | what did not fit the mapping: name -> count, first and last seen, sample | 30 d after the last |
 | <prefix>:{cfg}:untold | hash | the same, of facts about the configuration | until told |
 | <prefix>:{cfg}:told | hash | what is told only so often -> the moment it was told for, ms | as what it is about |
 | <prefix>:{cfg}:heard | zset | integrations; score = their last verified webhook, ms | as the integration |
+| <prefix>:{cfg}:learnt | hash | "<integration> host\|prefix <name>" -> what its webhooks taught | with the integration |
 | <prefix>:{cfg}:ver | string | counts changes of the configuration | - |
 | <prefix>:{cfg}:meta | hash | schema version, partitions, sealed check | - |
 """
@@ -37,6 +40,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onehook.core.jsontext import encode
+
+LIVE_TURNS = 8  # parts of the index of references that an event's life takes
+REFERENCE_TURNS = LIVE_TURNS + 2  # with those that are filling and ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,11 @@ class Keys:
     def minute(self, minute: int) -> str:
         """Counters of one minute since 1970."""
         return self._data(f"m:{minute}")
+
+    @property
+    def references(self) -> list[str]:
+        """The parts of the index of references, in order of their turns."""
+        return [self._data(f"r:{turn}") for turn in range(REFERENCE_TURNS)]
 
     @property
     def replays(self) -> str:
@@ -133,6 +144,10 @@ class Keys:
     def dead(self, subscription_id: str) -> str:
         """A subscription's dead letters."""
         return self._data(f"dl:{subscription_id}")
+
+    def drift(self, platform: str) -> str:
+        """What did not fit a platform's mapping."""
+        return self.config(f"drift:{platform}")
 
     def config(self, name: str) -> str:
         """A part of the configuration."""

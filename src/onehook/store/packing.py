@@ -48,8 +48,6 @@ class _Head(msgspec.Struct, array_like=True):
     received_at: str
     method: str
     headers: list[tuple[str, str]]
-    reason: str | None = None  # of the quarantine
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +56,12 @@ class Native:
 
     integration_id: str
     webhook: Webhook
-    reason: str | None
-    detail: str | None
 
 
-def pack_native(
-    integration_id: str,
-    webhook: Webhook,
-    headers: list[tuple[str, str]],
-    reason: str | None = None,
-    detail: str | None = None,
-) -> bytes:
+def pack_native(integration_id: str, webhook: Webhook, headers: list[tuple[str, str]]) -> bytes:
     """*webhook* for the store; *headers* are those kept, proofs left out."""
     clean = [(name, value if value.isascii() else clean_text(value)) for name, value in headers]
-    head = _Head(
-        integration_id, webhook.received_at.isoformat(), webhook.method, clean, reason, detail
-    )
+    head = _Head(integration_id, webhook.received_at.isoformat(), webhook.method, clean)
     return compress(msgspec.json.encode(head) + b"\n" + webhook.body)
 
 
@@ -83,7 +71,7 @@ def unpack_native(packed: bytes) -> Native:
     head = msgspec.json.decode(line, type=_Head)
     received_at = datetime.fromisoformat(head.received_at).astimezone(UTC)
     webhook = Webhook(Headers(head.headers), body, received_at, head.method)
-    return Native(head.integration_id, webhook, head.reason, head.detail)
+    return Native(head.integration_id, webhook)
 
 
 def pack_event(webhook_id: str, body: bytes) -> bytes:

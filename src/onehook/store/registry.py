@@ -6,8 +6,8 @@ something.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -15,29 +15,26 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from onehook.core.destinations.document import Destination
+from onehook.core.destinations.outlets import Choices, make_outlet
 from onehook.core.filters import compile_filter
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
 from onehook.core.notices import Notice
-from onehook.core.profiles import secret_key
-from onehook.core.references import Knowledge
+from onehook.core.profiles.outlet import Outlet
+from onehook.core.profiles.secrets import Keys as SigningKeys
+from onehook.core.references import Knowledge, Lesson, Sightings
 from onehook.core.routing import Routes
 from onehook.errors import SettingsError
 from onehook.store.client import Client
 from onehook.store.keys import Keys
-from onehook.store.sealing import Sealer
+from onehook.store.outlets import OutletRecord, open_choices
+from onehook.store.sealing import SealedSecret, Sealer
 from onehook.store.untold import write_down
 
 SCHEMA = "1"
 log = structlog.get_logger()
-
-
-class SealedSecret(msgspec.Struct):
-    """A secret of an integration as it lies in the store."""
-
-    sealed: str
-    expires_at: datetime | None = None
 
 
 class IntegrationRecord(msgspec.Struct, kw_only=True):
@@ -56,19 +53,16 @@ class IntegrationRecord(msgspec.Struct, kw_only=True):
     updated_at: datetime
 
 
-class SubscriptionRecord(msgspec.Struct, kw_only=True):
+class SubscriptionRecord(OutletRecord, kw_only=True):
     """A subscription as it lies in the store. Durations are in ms."""
 
     id: str
     key: str | None = None
     name: str | None = None
-    url: str  # empty: it pulls
-    events: list[str]
     integrations: list[str]
     filter: dict[str, Any] | None = None  # conditions, as they were given
     active: bool = True
     paused_reason: str | None = None  # None: not paused
-    secret: str  # sealed
     timeout_ms: int
     retry_ms: list[int]
     created_at: datetime
@@ -101,10 +95,14 @@ class Snapshot:
     targets: dict[str, Subscription] = field(default_factory=dict[str, Subscription])
     routes: Routes = field(default_factory=lambda: Routes(()))
     by_key: dict[str, str] = field(default_factory=dict[str, str])  # the operator's key -> id
+    knowledge: Knowledge = field(default_factory=Knowledge)  # of all that run
 
 
 class Registry:
-    """Reads and writes the configuration; ``snapshot`` is replaced whole when it changes."""
+    """Reads and writes the configuration; ``snapshot`` is replaced whole when it changes.
+
+    *origin* is the gateway's public URL, None if it has none.
+    """
 
     def __init__(
         self,
@@ -112,9 +110,15 @@ class Registry:
         keys: Keys,
         sealer: Sealer,
         mappings: Mapping[str, CompiledMapping],
+        destinations: Mapping[str, Destination],
+        origin: str | None = None,
     ) -> None:
         self.client, self.keys, self.sealer, self.mappings = client, keys, sealer, mappings
+        self.destinations, self.origin = destinations, origin
         self.snapshot = Snapshot()
+        self.sightings = Sightings()
+        self._links = {name: mapping.links for name, mapping in mappings.items()}
+        self._lessons: set[tuple[str, Lesson]] = set()  # taught, not written yet
 
     async def open(self) -> None:
         """Check that this store is ours to use, and read the configuration.
@@ -145,45 +149,109 @@ class Registry:
             return False
         pipe = self.client.pipeline(transaction=True)
         pipe.get(self.keys.config("ver"))
-        for name in ("integrations", "subscriptions", "keys"):
+        for name in ("integrations", "subscriptions", "keys", "learnt"):
             pipe.hgetall(self.keys.config(name))
-        raw, integrations, subscriptions, keys = await pipe.execute()
+        raw, integrations, subscriptions, keys, learnt = await pipe.execute()
         snapshot = Snapshot(
             int(raw or 0),
             _decode(integrations, IntegrationRecord),
             _decode(subscriptions, SubscriptionRecord),
             _decode(keys, KeyRecord),
         )
-        self._compile(snapshot)
+        self._compile(snapshot, _lessons_of(learnt))
         self.snapshot = snapshot
         return True
 
-    def _compile(self, snapshot: Snapshot) -> None:
+    def _compile(self, snapshot: Snapshot, lessons: Mapping[str, Sequence[Lesson]]) -> None:
         for record in snapshot.integrations.values():
             if record.key:
                 snapshot.by_key[record.key] = record.id
-            mapping = self.mappings.get(record.type)
-            if mapping is None:
-                log.error("integration.unusable", integration_id=record.id, platform=record.type)
-                continue
-            snapshot.running[record.id] = self.running(record, mapping)
-        self._learn(snapshot)
+            if self._run(snapshot, record):
+                self._remind(snapshot.running[record.id], lessons.get(record.id, ()))
+        self._inform(snapshot)
         for wanted in snapshot.subscriptions.values():
             if wanted.key:
                 snapshot.by_key[wanted.key] = wanted.id
             snapshot.targets[wanted.id] = self.target(wanted)
         snapshot.routes = Routes(snapshot.targets.values())
 
-    def _learn(self, snapshot: Snapshot) -> None:
-        """Tell every integration of all of them: events of one talk about things of another."""
+    def _run(self, snapshot: Snapshot, record: IntegrationRecord) -> bool:
+        """Have an integration run in *snapshot*; False if it has no mapping."""
+        mapping = self.mappings.get(record.type)
+        if mapping is None:
+            log.error("integration.unusable", integration_id=record.id, platform=record.type)
+            snapshot.running.pop(record.id, None)
+            return False
+        made = snapshot.running[record.id] = self.running(record, mapping)
+        if made.scheme is None:  # nobody saved it so: its mapping asks for another secret now
+            log.error("integration.unverifiable", integration_id=record.id, platform=record.type)
+        return True
+
+    def use(self, mappings: Mapping[str, CompiledMapping], changed: Collection[str]) -> None:
+        """Work with *mappings* from now on: all integrations of *changed* platforms at once.
+
+        A webhook in hand is finished with the mapping that it began with.
+        """
+        self.mappings = mappings
+        self._links = {name: mapping.links for name, mapping in mappings.items()}
         before = self.snapshot.running
-        for id_, integration in snapshot.running.items():
-            if integration.host is None and id_ in before:
-                integration.host = before[id_].host
-        knowledge = Knowledge([one.known() for one in snapshot.running.values()])
+        snapshot = replace(self.snapshot, running=dict(before))
+        for record in snapshot.integrations.values():
+            if record.type in changed and self._run(snapshot, record) and record.id in before:
+                snapshot.running[record.id].learnt.take(before[record.id].learnt.lessons())
+        self._inform(snapshot)
+        self.snapshot = snapshot
+
+    def _remind(self, integration: Integration, written: Sequence[Lesson]) -> None:
+        """Let *integration* keep what was learnt here, and then what is *written*, which wins."""
+        before = self.snapshot.running.get(integration.info.id)
+        if before is not None:
+            integration.learnt.take(before.learnt.lessons())
+            known = {(lesson.kind, lesson.name) for lesson in written}
+            for lesson in before.learnt.lessons():
+                if (lesson.kind, lesson.name) not in known:
+                    self._lessons.add((integration.info.id, lesson))
+        integration.learnt.take(written)
+
+    def _inform(self, snapshot: Snapshot) -> None:
+        """Tell every integration of all of them: events of one talk about things of another."""
+        known = [one.known() for one in snapshot.running.values()]
+        snapshot.knowledge = Knowledge(known, self._links, self.sightings)
         for integration in snapshot.running.values():
-            integration.knowledge = knowledge
-            integration.learnt = partial(self._learn, snapshot)
+            integration.knowledge = snapshot.knowledge
+            integration.teach = partial(self._taught, snapshot)
+
+    def _taught(self, snapshot: Snapshot, integration: Integration, lesson: Lesson) -> None:
+        """Take up what a webhook taught, at once here; :meth:`keep_lessons` writes it down."""
+        self._lessons.add((integration.info.id, lesson))
+        if lesson.kind == "prefix":
+            snapshot.knowledge.learn_prefix(integration.known(), lesson.name)
+        else:
+            self._inform(snapshot)
+
+    async def keep_lessons(self) -> None:
+        """Write down what webhooks taught since the last call; other gateways then take it up."""
+        lessons, self._lessons = self._lessons, set()
+        rows = {
+            f"{id_} {lesson.kind} {lesson.name}": lesson.value.encode()
+            for id_, lesson in lessons
+            if id_ in self.snapshot.integrations
+        }
+        if not rows:
+            return
+        pipe = self.client.pipeline(transaction=True)
+        for field_, value in rows.items():
+            pipe.hset(self.keys.config("learnt"), field_, value)
+        pipe.incr(self.keys.config("ver"))
+        try:
+            await pipe.execute()
+        except BaseException:
+            self._lessons |= lessons  # the next call tries again
+            raise
+
+    def mapping(self, platform: str) -> CompiledMapping | None:
+        """The mapping of *platform* as it is now; None if there is none."""
+        return self.mappings.get(platform)
 
     def running(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
         """The integration that *record* describes, its secrets opened."""
@@ -201,21 +269,46 @@ class Registry:
         unsigned = record.verify == "none"
         return Integration(info, mapping, secrets, unsigned=unsigned, active=record.active)
 
+    def trial(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
+        """The integration as it would be with *mapping*; nothing in use learns from it."""
+        made = self.running(record, mapping)
+        live = self.snapshot.running.get(record.id)
+        made.knowledge = None if live is None else live.knowledge
+        return made
+
     def target(self, record: SubscriptionRecord) -> Subscription:
-        """The subscription that *record* describes, its secret opened."""
+        """The subscription that *record* describes, its secrets opened.
+
+        One that cannot be sent to is held as if it were paused: its deliveries wait until its
+        destination's file is back.
+        """
+        choices = open_choices(record.id, record, self.sealer)
+        outlet = self._outlet(record, choices)
         return Subscription(
             SubscriptionId(record.id),
-            record.url,
+            choices.url,
             tuple(record.events),
             tuple(record.integrations),
             record.active,
-            record.paused_reason is not None,
+            record.paused_reason is not None or outlet is None,
             None if record.filter is None else compile_filter(record.filter),
-            secret_key(self.sealer.open(record.id, record.secret)),
+            outlet or Outlet(SigningKeys(b"")),
             timedelta(milliseconds=record.timeout_ms),
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
             record.name,
         )
+
+    def _outlet(self, record: SubscriptionRecord, choices: Choices) -> Outlet | None:
+        """Its way out; None, and said in the log, where there is none any more."""
+        destination = self.destinations.get(record.destination)
+        try:
+            if destination is not None:
+                return make_outlet(choices, destination, self.origin)
+            reason = f"there is no destination {record.destination}"
+        except ValueError as error:  # its destination's file has another profile now
+            reason = str(error)
+        log.error("subscription.unusable", subscription_id=record.id, reason=reason)
+        return None
 
     async def save(
         self,
@@ -239,6 +332,9 @@ class Registry:
         """Remove the record of that id from *name*."""
         pipe = self.client.pipeline(transaction=True)
         pipe.hdel(self.keys.config(name), id_)
+        gone = self.snapshot.running.get(id_)
+        for lesson in gone.learnt.lessons() if gone is not None else ():
+            pipe.hdel(self.keys.config("learnt"), f"{id_} {lesson.kind} {lesson.name}")
         pipe.incr(self.keys.config("ver"))
         await pipe.execute()
         await self.refresh()
@@ -268,6 +364,19 @@ class Registry:
             await self.save(
                 "keys", KeyRecord(id="key_first", name="first", digest=digest, created_at=now)
             )
+
+
+def _lessons_of(rows: Mapping[bytes, bytes]) -> dict[str, list[Lesson]]:
+    """What each integration taught, by its id; rows of another release are passed over."""
+    found: dict[str, list[Lesson]] = {}
+    for row, value in rows.items():
+        id_, kind, name = (*row.decode().split(" ", 2), "", "")[:3]
+        match kind:
+            case "host" | "prefix":
+                found.setdefault(id_, []).append(Lesson(kind, name, value.decode()))
+            case _:
+                continue
+    return found
 
 
 def _decode(rows: Mapping[bytes, bytes], kind: type[Record]) -> dict[str, Record]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from onehook.store.client import Client
 from onehook.store.events import Retention, milliseconds
-from onehook.store.keys import Keys
+from onehook.store.keys import LIVE_TURNS, Keys
 
 
 async def sweep(
@@ -32,3 +32,22 @@ async def sweep(
         pipe.xtrim(keys.attempts(id_), minid=oldest, approximate=True)
         pipe.zremrangebyscore(keys.dead(id_), "-inf", before(retention.dead))
     await pipe.execute()
+    await _free_references(client, keys, retention)
+
+
+async def _free_references(client: Client, keys: Keys, retention: Retention) -> None:
+    """Free the parts of the index of references whose events are all gone.
+
+    They would expire a little later by themselves. But they are large, and some servers free what
+    expires while everybody waits; UNLINK frees in the background.
+    """
+    pipe = client.pipeline(transaction=False)
+    for key in keys.references:
+        pipe.pttl(key)
+    left = await pipe.execute()
+    overdue = milliseconds(retention.event) // (2 * LIVE_TURNS)  # as the commit grants it
+    pipe = client.pipeline(transaction=False)
+    ended = [key for key, ms in zip(keys.references, left, strict=True) if 0 <= ms <= overdue]
+    if ended:
+        pipe.unlink(*ended)
+        await pipe.execute()

@@ -1,12 +1,20 @@
 """Secrets at rest: encrypted, and bound to the object they belong to."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from onehook.errors import SettingsError
+
+
+class SealedSecret(msgspec.Struct):
+    """A secret as it lies in the store; an older one ends at *expires_at*."""
+
+    sealed: str
+    expires_at: datetime | None = None
 
 
 class Sealer:

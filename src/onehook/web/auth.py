@@ -13,10 +13,19 @@ def authenticate(request: web.Request, gateway: Gateway) -> KeyRecord:
     Raises:
         ForbiddenError: 401, there is none or it is not known.
     """
-    header = request.headers.get("Authorization", "")
-    scheme, _, key = header.partition(" ")
-    found = gateway.registry.find_key(key.strip()) if scheme.lower() == "bearer" and key else None
+    found = _find(request, gateway)
     if found is None:
-        what = "this API key is not known" if key else "send Authorization: Bearer <api key>"
+        sent = " " in request.headers.get("Authorization", "")
+        what = "this API key is not known" if sent else "send Authorization: Bearer <api key>"
         raise ForbiddenError(what, code="unauthorized", status=401)
     return found
+
+
+def is_authentic(request: web.Request, gateway: Gateway) -> bool:
+    """Whether *request* has a known API key; for what anybody may ask, and key holders see more."""
+    return _find(request, gateway) is not None
+
+
+def _find(request: web.Request, gateway: Gateway) -> KeyRecord | None:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return gateway.registry.find_key(key.strip()) if scheme.lower() == "bearer" and key else None

@@ -1,6 +1,6 @@
 """What every HTTP handler works with: the running parts, in one frozen value."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -8,17 +8,22 @@ from aiohttp import web
 
 from onehook.clock import Clock
 from onehook.core.model import Event, Subscription
-from onehook.core.schedule import Reply
-from onehook.mappings import MappingFile
+from onehook.library import Library
 from onehook.metrics import Metrics
 from onehook.settings import Settings
+from onehook.store.attempts import AttemptRow
 from onehook.store.deliveries import DeliveryStore
+from onehook.store.drift import Drift
 from onehook.store.events import EventStore
 from onehook.store.history import History
 from onehook.store.notices import NoticeStore
+from onehook.store.quarantine import QuarantineStore
+from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
 from onehook.store.replays import ReplayStore
 from onehook.store.statistics import Statistics
+from onehook.web.retries import Retrier
+from onehook.web.workbench import Workbench
 
 STOPPING = "stopping"
 
@@ -26,16 +31,17 @@ STOPPING = "stopping"
 class Tester(Protocol):
     """Who sends test events."""
 
-    async def send(self, subscription: Subscription, event: Event) -> Reply:
-        """Send *event* to *subscription*, whatever state that is in; what came back."""
+    async def send(self, subscription: Subscription, event: Event) -> AttemptRow:
+        """Send *event* to *subscription*, whatever state that is in; the attempt, no secret."""
         ...
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Why the gateway is not ready; empty: it is."""
+    """Why the gateway is not ready (no reason: it is), and what it is ready in spite of."""
 
     reasons: set[str] = field(default_factory=lambda: {"starting"})
+    warnings: dict[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @property
     def stopping(self) -> bool:
@@ -49,6 +55,13 @@ class Readiness:
         else:
             self.reasons.discard(reason)
 
+    def warn(self, code: str, details: Sequence[str]) -> None:
+        """Warn of *code*, a sentence for each case; none: it is over."""
+        if details:
+            self.warnings[code] = details
+        else:
+            self.warnings.pop(code, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
@@ -57,11 +70,16 @@ class Gateway:
     settings: Settings
     clock: Clock
     metrics: Metrics
-    mappings: Mapping[str, MappingFile]
+    mappings: Library
     registry: Registry
     events: EventStore
     deliveries: DeliveryStore
+    quarantine: QuarantineStore
+    retrier: Retrier
+    drift: Drift
+    workbench: Workbench
     notices: NoticeStore
+    references: ReferenceIndex
     history: History
     replays: ReplayStore
     statistics: Statistics

@@ -37,6 +37,8 @@ KINDS: Mapping[str, ProblemKind] = {
     "media_type_unsupported": ProblemKind(415, "The content type is not taken", "Send application/json."),
     "encoding_unsupported": ProblemKind(415, "The content encoding is not taken", "Send gzip, or no encoding."),
     "request_invalid": ProblemKind(422, "The request is wrong in what it says", "Each entry of errors points to a field and says what it should be."),
+    "mapping_invalid": ProblemKind(422, "The mapping cannot be compiled", "Each entry of errors says line, column and what is wrong; /v1/mappings/preview shows it with the line."),
+    "mapping_too_slow": ProblemKind(422, "The mapping took too long", "Make the mapping or the sample smaller."),
     "blocked_address": ProblemKind(422, "The address may not be called", "Use a public https URL, or name the network in ONEHOOK_DELIVERY_ALLOW."),
     "internal_error": ProblemKind(500, "The gateway failed", "This is a fault of onehook; its log has the details."),
     "store_unavailable": ProblemKind(503, "The store is away", "Send it again after Retry-After."),

@@ -78,6 +78,84 @@ def test_a_field_s_change(line: str, body: dict[str, JsonValue], expected: JsonV
     assert changes(line, body) == expected
 
 
+@pytest.mark.parametrize(
+    ("line", "body", "count"),
+    [
+        ("{field: title, from: $.a, to: $.b}", {"a": "x", "b": "x"}, 0),
+        ("{field: title, from: $.a, to: $.b}", {"a": None, "b": None}, 0),
+        ("{field: title, from: $.a, to: $.b}", {"b": None}, 1),
+        ("{field: title, to: $.b}", {"b": None}, 1),
+        ("{field: priority, from: {lookup: $.a, table: p}, to: {lookup: $.b, table: p}}",
+         {"a": "High", "b": "HIGH"}, 1),
+        ("{field: native.n, from: $.a, to: $.b}", {"a": 1, "b": True}, 1),
+        ("{field: native.n, from: $.a, to: $.b}", {"a": 0, "b": False}, 1),
+        ("{field: native.n, from: $.a, to: $.b}", {"a": 1, "b": 1.0}, 0),
+        ("{field: native.n, from: $.a, to: $.b}", {"a": 1, "b": "1"}, 1),
+    ],
+)  # fmt: skip
+def test_what_is_as_it_was_is_no_change(line: str, body: dict[str, JsonValue], count: int) -> None:
+    """If the old value is known: two codes may be one value of ours."""
+    found = changes(line, body, top=P)
+    assert isinstance(found, list)
+    assert len(found) == count
+
+
+@pytest.mark.parametrize(
+    ("before", "body", "known"),
+    [
+        ("$.a", {"a": None}, True),
+        ("$.a", {}, False),
+        ("null", {}, True),
+        ("{const: x}", {}, True),
+        ("{coalesce: [$.a], non_empty: true}", {"a": ""}, True),
+        ("{coalesce: [$.a], non_empty: true}", {}, False),
+        ("{coalesce: [$.a, $.c]}", {"c": "x"}, True),
+        ("{coalesce: [$.a, null]}", {}, True),
+        ("{match: $.a, pattern: x}", {"a": "y"}, True),
+        ("{match: $.a, pattern: x}", {}, False),
+        ("{join: $.a}", {}, False),
+        ("{if: {$.k: 1}, then: $.a}", {"k": 1, "a": "x"}, True),
+        ("{if: {$.k: 1}, then: $.a}", {"k": 1}, False),
+        ("{if: {$.k: 1}, then: $.a}", {"a": "x"}, False),
+        ("{if: {$.k: 1}, then: $.a, else: {const: x}}", {}, True),
+        ("{let: before}", {"a": "x"}, True),
+        ("{let: before}", {}, False),
+    ],
+)
+def test_an_old_value_is_known_where_its_path_leads_somewhere(
+    before: str, body: dict[str, JsonValue], *, known: bool
+) -> None:
+    """Whatever is done to it on the way; a literal is always known."""
+    found = changes(
+        f"{{field: title, from: {before}, to: {{const: new}}}}", body, top="let: {before: $.a}\n"
+    )
+    assert isinstance(found, list)
+    assert isinstance(found[0], dict)
+    assert found[0]["from_known"] is known
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("field: native.watchers, added: $.a, removed: $.b", (["x"], ["y", "z"])),
+        ("field: native.watchers, added: $.a", (["x"], [])),
+        ('field: {template: "native.{{ item.f }}"}, removed: $.b', ([], ["y", "z"])),
+        ("field: native.watchers, added: $.gone", None),
+        ('field: {template: "{{ item.f }}"}, removed: $.b', None),
+    ],
+)
+def test_a_vendor_s_list_has_added_and_removed(line: str, expected: JsonValue) -> None:
+    """As a list field of ours does; ``from`` and ``to`` would say it in one text."""
+    found = changes(f"{{{line}}}", {"a": "x", "b": ["y", "z"], "f": "watchers"})
+    if expected is None:
+        assert found == []
+        return
+    added, removed = expected  # type: ignore[misc]  # tests/ is not type-checked
+    assert found == [
+        {"field": "native.watchers", "added": added, "removed": removed, "from_known": True}
+    ]
+
+
 def test_enums_are_normalized_on_both_sides() -> None:
     """As in the model, and unknown values as ``unknown``."""
     line = "{field: priority, from: {lookup: $.a, table: p}, to: {lookup: $.b, table: p}}"

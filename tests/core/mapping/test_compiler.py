@@ -10,6 +10,7 @@ from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.mapping.problems import MappingError
 from onehook.core.mapping.rules import MAX_ITEMS
+from onehook.core.mapping.source import plain
 from onehook.core.schema.events import EVENT_TYPES
 from tests.core.mapping.building import (
     HEAD,
@@ -21,7 +22,6 @@ from tests.core.mapping.building import (
     problems,
     rule,
     run,
-    ticket,
     ticket_text,
 )
 
@@ -42,7 +42,7 @@ def shaken(line: str) -> str:
 # What is wrong -> a file with a mark before each wrong thing, and what the message must say.
 REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
     # E001 YAML syntax, duplicate keys, what is not allowed of YAML
-    "open quote": (HEAD + "host: 'x\n⟨E001⟩", ("end of stream",)),
+    "open quote": (HEAD + "host: ⟨E001⟩'x\n", ("a quote is never closed",)),
     "tab for indentation": (HEAD + "rules:\n⟨E001⟩\t- id: x\n", ("cannot start any token",)),
     "key twice": (
         HEAD + "tables:\n  t: {a: high}\n  ⟨E001⟩t: {a: low}\n",
@@ -111,6 +111,10 @@ REFUSED: dict[str, tuple[str, tuple[str, ...]]] = {
     "urn that is no list": (ticket_text(urn="⟨E002⟩$.id"), ("urn: is a list",)),
     "native that is no map": (ticket_text(native="⟨E002⟩$.id"), ("native: is a map",)),
     "same that is no list": (ticket_text(same="⟨E002⟩number"), ("same: takes a list",)),
+    "setup that is no list of texts": (
+        HEAD + 'setup: [Open Settings, ⟨E002⟩7, ⟨E002⟩" ", ⟨E002⟩{step: Save}]\n',
+        ("setup: is a list of steps",),
+    ),
     # E003: another format
     "wrong version of the format": (
         HEAD.replace("onehook: mapping/v1", "⟨E003⟩onehook: mapping/v2"),
@@ -501,17 +505,93 @@ def test_without_a_settings_section_every_setting_in_use_is_one() -> None:
     }
 
 
-def test_a_shape_that_no_rule_uses_is_a_warning() -> None:
-    """The file works all the same, and the warning says where the shape stands."""
-    mapping = compiled(HEAD + "shapes:\n  spare: {id: $.id}\n")
-    assert [(w.code, w.is_warning) for w in mapping.warnings] == [("W205", True)]
-    assert "'spare'" in mapping.warnings[0].message
+# What a file is warned of when it is loaded -> the file, marked.
+WARNED = {
+    "shape that nothing uses": HEAD + "shapes:\n  ⟨W205⟩spare: {id: $.id}\n",
+    "table that nothing uses": HEAD + "tables: {⟨W205⟩spare: {a: high}}\n",
+    "default that guesses": ticket_text(
+        "tables: {p: {a: high}}\n", priority="{lookup: $.a, table: p, default: ⟨W204⟩low}"
+    ),
+    "default that guesses, as a constant": ticket_text(
+        "tables: {p: {a: high}}\n", priority="{lookup: $.a, table: p, default: {const: ⟨W204⟩low}}"
+    ),
+    "rule that its group rules out": ticket_text()
+    + """\
+  - id: g
+    when: {header.x-event: made}
+    rules:
+      - {id: x, when: {⟨W207⟩header.x-event: gone}, rules: []}
+      - {id: y, when: {header.x-event: [gone, made]}, rules: []}
+""",
+    "truth value both ways": ticket_text()
+    + """\
+  - id: g
+    when: {$.merged: true}
+    rules: [{id: x, when: {⟨W207⟩$.merged: false}, rules: []}]
+""",
+    "there and not there": ticket_text()
+    + """\
+  - id: g
+    when: {$.a: {exists: true}}
+    rules: [{id: x, when: {⟨W207⟩$.a: null}, rules: []}, {id: y, when: {$.a: 1}, rules: []}]
+""",
+    "not, and yet": ticket_text()
+    + """\
+  - id: g
+    when: {not: {$.a: [x, y]}}
+    rules: [{id: x, when: {⟨W207⟩$.a: x}, rules: []}, {id: y, when: {$.a: [x, z]}, rules: []}]
+""",
+    "not below": ticket_text()
+    + """\
+  - id: g
+    when: {$.a: x}
+    rules: [{id: x, when: {⟨W207⟩not: {$.a: x}}, rules: []}]
+""",
+    "test that excludes itself": ticket_text()
+    + "  - {id: g, when: {setting.a: x, ⟨W207⟩not: {setting.a: [x, y]}}, rules: []}\n",
+    "the body below a foreach": ticket_text()
+    + """\
+  - id: g
+    when: {$.a: 1, $.b: 1}
+    foreach: {in: "$.items[*]", key: $.id}
+    rules:
+      - {id: x, when: {⟨W207⟩$$.a: 2}, rules: []}
+      - {id: y, when: {$.a: 2}, rules: []}
+""",
+    "ignore behind one that takes everything": HEAD
+    + "ignore: [{when: {$.a: 1}, reason: x}, {reason: y}, ⟨W207⟩{when: {$.b: 1}, reason: z}]\n",
+}
 
 
-def test_a_default_that_guesses_is_a_warning() -> None:
-    """An enum's default other than unknown would hide what nobody mapped (W204)."""
-    mapping = ticket("tables: {p: {a: high}}\n", priority="{lookup: $.a, table: p, default: low}")
-    assert [w.code for w in mapping.warnings] == ["W204"]
+@pytest.mark.parametrize("text", WARNED.values(), ids=WARNED)
+def test_a_doubtful_file_is_warned_of_at_the_place_of_each_doubt(text: str) -> None:
+    """It works all the same; each warning has its line and column."""
+    clean, expected = marked(text)
+    warnings = list(compiled(clean).warnings)
+    assert sorted(places(warnings)) == sorted(expected)
+    assert all(w.is_warning and w.message for w in warnings)
+
+
+def test_a_list_may_hold_both_words_that_a_path_must_be() -> None:
+    """A path may lead to a list, and a word is equal to a list that holds it."""
+    mapping = compiled(
+        ticket_text()
+        + """\
+  - id: g
+    when: {$.fields: state}
+    rules: [{id: x, when: {$.fields: assignee}, rules: []}]
+"""
+    )
+    assert mapping.warnings == ()
+
+
+def test_what_a_file_leaves_unused_of_its_parent_is_no_fault_of_its_own() -> None:
+    """W205 is about this file; a parent's shape may serve other children."""
+    parent = ticket_text("shapes: {spare: {id: $.id}}\ntables: {t: {a: high}}\n")
+    child = "onehook: mapping/v1\nextends: base\nplatform: acme\ntables: {u: {a: high}}\n"
+    assert [w.message for w in compiled(child, base=parent).warnings] == [
+        "nothing uses the table 'u'"
+    ]
 
 
 def test_leaves_are_all_rules_that_emit_in_order() -> None:
@@ -654,6 +734,20 @@ def test_extends_replaces_lists() -> None:
     assert [reason for _, reason in mapping.ignores] == ["pong"]
 
 
+def test_setup_of_a_parent_holds_unless_the_child_has_its_own() -> None:
+    """The vendor is the same; steps are a list, and replace."""
+    parent = PARENT + "setup: [Settings, Save]\n"
+    assert compiled(CHILD, parent=parent).setup == ("Settings", "Save")
+    assert compiled(CHILD + "setup: [Ask Ada]\n", parent=parent).setup == ("Ask Ada",)
+
+
+def test_the_document_is_the_file_laid_over_its_parent() -> None:
+    """What pages are made from: the rules of both."""
+    rules = plain(compiled(CHILD, parent=PARENT).document.items["rules"])
+    assert isinstance(rules, list)
+    assert [rule["id"] for rule in rules if isinstance(rule, dict)] == ["made", "g"]
+
+
 def test_tests_of_a_parent_hold_for_the_parent() -> None:
     """They do not run for what is laid over it."""
     assert compiled(CHILD, parent=PARENT).tests == ()
@@ -731,7 +825,7 @@ def test_many_rules_match_as_each_would_alone(
 
 SECTIONS = st.sampled_from(
     ["settings", "tables", "shapes", "rules", "ignore", "dedupe", "host", "verify", "handshake",
-     "tests", "event_name", "answer_within", "urn_case", "extends", "disable", "onehook"]
+     "tests", "setup", "event_name", "answer_within", "urn_case", "extends", "disable", "onehook"]
 )  # fmt: skip
 WORDS = st.sampled_from(
     ["id", "when", "emit", "data", "foreach", "in", "key", "use", "with", "each", "if", "then",
@@ -826,8 +920,3 @@ def test_foreach_without_in_is_refused() -> None:
 def test_a_test_that_is_no_map_is_refused() -> None:
     """It would quietly not run."""
     assert "E002" in [p.code for p in problems(HEAD + "tests: [5]\n")]
-
-
-def test_redact_is_refused_until_raw_bodies_are_delivered() -> None:
-    """Taken and then without effect it would promise what nobody keeps."""
-    assert [problem.code for problem in problems(HEAD + "redact: [$.token]\n")] == ["E002"]

@@ -68,6 +68,64 @@ def test_each_test_of_a_value(test: str, same: list[JsonValue], others: list[Jso
     assert [v for v in others if holds(f"{{$.x: {test}}}", {"x": v})] == []
 
 
+def test_present_tells_null_from_absent() -> None:
+    """An update that sets a field to null names it; one that leaves it alone does not."""
+    assert holds("{$.x: {present: true}}", {"x": None})
+    assert holds("{$.x: {present: true}}", {"x": 1})
+    assert not holds("{$.x: {present: true}}", {})
+    assert holds("{$.x: {present: false}}", {})
+    assert holds("{$.x: {present: true, exists: false}}", {"x": None})
+    assert not holds("{$.x: {present: true, exists: false}}", {})
+    assert not holds("{header.x: {present: true}}", {})
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ("a", "a", True), ("a", "b", False), (1, 1.0, True), (1, True, False), (0, False, False),
+        ("1", 1, False), (None, None, False), (None, "a", False), ([1], [1], True),
+        ({"a": 1}, {"a": 1}, True), ("a", ["a"], False), (True, True, True),
+    ],
+)  # fmt: skip
+def test_equals_compares_with_what_stands_elsewhere(
+    left: JsonValue, right: JsonValue, *, expected: bool
+) -> None:
+    """Of one kind, whole; and nothing equals null."""
+    assert holds("{$.x: {equals: $.y}}", {"x": left, "y": right}) is expected
+    assert holds("{$.x: {not: {equals: $.y}}}", {"x": left, "y": right}) is not expected
+    assert holds("{$.x: {equals: $$.y}}", {"x": left}, body={"y": right}) is expected
+
+
+def test_equals_looks_at_headers_and_settings_too() -> None:
+    """Whatever a condition can look at."""
+    headers, settings = {"X-Team": "blue"}, {"team": "blue"}
+    assert holds("{$.t: {equals: header.x-team}}", {"t": "blue"}, headers=headers)
+    assert holds("{header.x-team: {equals: setting.team}}", {}, headers=headers, settings=settings)
+    assert not holds("{$.t: {equals: $.gone}}", {"t": "blue"})
+    assert not holds("{$.gone: {equals: $.lost}}", {})
+
+
+@pytest.mark.parametrize(
+    ("test", "code", "says"),
+    [
+        ("{equals: 5}", "E101", "names a path such as $.a.b"),
+        ("{equals: y}", "E101", "'y' is not a path"),
+        ("{equals: $..y}", "E102", "'..' is not allowed"),
+        ("{equals: let.y}", "E104", "there is no value named 'y'"),
+        ("{present: 1}", "E106", "present: is true or false"),
+        ("{equal: $.y}", "E002", "there is no test 'equal'"),
+    ],
+)
+def test_a_wrong_test_is_refused(test: str, code: str, says: str) -> None:
+    """With its code, where it stands."""
+    report = Report()
+    node = parse(Source("c.yaml", f"when: {{$.x: {test}}}\n")).items["when"]
+    compile_condition(node, report)
+    (problem,) = report.problems
+    assert (problem.code, problem.place.line) == (code, 0)
+    assert says in problem.message
+
+
 @pytest.mark.parametrize(
     ("test", "expected"),
     [

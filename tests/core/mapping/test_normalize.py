@@ -14,8 +14,8 @@ from onehook.core.mapping.normalize import (
     is_repeatable,
     make_context,
 )
+from onehook.core.mapping.samples import samples
 from onehook.core.mapping.testing import run as run_test
-from onehook.core.mapping.testing import samples
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.core.schema.base import fields_of
 from onehook.core.schema.events import EVENT_TYPES, data_model
@@ -250,6 +250,24 @@ def test_foreach_emits_for_each_item_and_its_when_sees_the_body() -> None:
         ("1", "A", 7),
         ("2", "B", 7),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        ({"result": {"id": "1"}}, ["1"]),
+        ({"result": [{"id": "1"}, {"id": "2"}]}, ["1", "2"]),
+        ({"records": [{"id": "3"}], "id": "0"}, ["3"]),
+        ({"result": [], "records": [{"id": "3"}]}, []),
+        ({"id": "0"}, ["0"]),
+    ],
+)
+def test_foreach_takes_the_first_path_that_leads_somewhere(body: JsonValue, ids: list[str]) -> None:
+    """Rows alone, in a list, or not wrapped at all, by the same rules."""
+    rest = "foreach: {in: [$.result, $.records, $], key: $.id}\nwhen: {$.a: null}"
+    outcome = run(ticket(rest=rest), body)
+    found = outcome.events if isinstance(outcome, Emitted) else ()
+    assert [event.data["id"] for event in found] == ids
 
 
 def test_foreach_beyond_its_max_quarantines() -> None:

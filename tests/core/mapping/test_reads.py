@@ -11,8 +11,9 @@ from onehook.core.jsontext import JsonSyntaxError, JsonValue, decode, decoder, e
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.mapping.reads import reads_of
+from onehook.core.mapping.samples import Sample, samples
 from onehook.core.mapping.source import Map, parse
-from onehook.core.mapping.testing import Sample, normalize_sample, samples
+from onehook.core.mapping.testing import normalize_sample
 from onehook.mappings import MappingFile, read_file, shipped_folder
 from tests.core.mapping.building import HEAD, compiled
 
@@ -23,9 +24,13 @@ ODD: list[JsonValue] = [None, True, 7, "text", "", [], {}, [1, "two"], {"id": "x
 def pruning(mapping: CompiledMapping) -> CompiledMapping:
     """*mapping*, with whatever it does not look at left out of bodies of any size."""
     top = parse(mapping.source)
-    shapes = top.get("shapes")
+    shapes, lets = top.get("shapes"), top.get("let")
     named = shapes.items.items() if isinstance(shapes, Map) else ()
-    reads = reads_of(top, {name: node for name, node in named if isinstance(node, Map)})
+    reads = reads_of(
+        top,
+        {name: node for name, node in named if isinstance(node, Map)},
+        lets.items if isinstance(lets, Map) else {},
+    )
     return replace(mapping, read=decoder(reads.type(), least=0))
 
 

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.problems import MappingError, Source
-from onehook.core.mapping.source import MAX_DEPTH, MAX_FILE, Map, Scalar, merge, parse, plain
+from onehook.core.mapping.source import (
+    MAX_DEPTH,
+    MAX_FILE,
+    MAX_NODES,
+    Map,
+    Scalar,
+    merge,
+    parse,
+    plain,
+)
 from tests.core.mapping.building import places
 
 
@@ -160,7 +169,26 @@ def test_a_file_beyond_a_megabyte_is_refused_before_it_is_read() -> None:
 def test_a_file_may_nest_forty_deep() -> None:
     """Deeper is refused, before the interpreter's own limit is near."""
     assert read("x: " + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1) + "\n")
-    assert f"deeper than {MAX_DEPTH} levels" in str(refused("x: " + "[" * 5000 + "]" * 5000))
+    error = refused("a: 1\nx: " + "[" * 5000 + "]" * 5000)
+    assert f"deeper than {MAX_DEPTH} levels" in str(error)
+    assert places(error.problems) == [("E001", f"2:{4 + MAX_DEPTH}")]
+
+
+def test_m6_a_file_may_hold_a_hundred_thousand_values() -> None:
+    """One more is pointed at: a small file of empty values would take a hundred times its size."""
+    assert read(f"x: [{'1,' * (MAX_NODES - 3)}]\n")  # the file, its key and the list are three
+    error = refused(f"x:\n  [{'1,' * (MAX_NODES - 3)}\n   2]\n")
+    assert f"more than {MAX_NODES} values" in str(error)
+    assert places(error.problems) == [("E001", "3:4")]
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e999", "+9.9e9999"])
+def test_a_number_beyond_a_double_is_refused_at_its_place(text: str) -> None:
+    """It would be infinite, and JSON has no such number; quoted it is a text."""
+    error = refused(f"a: [1, {text}]\n")
+    assert places(error.problems) == [("E001", "1:8")]
+    assert f"{text} is beyond what a number can hold" in str(error)
+    assert value(f"'{text}'") == text
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "just words\n", "5\n", "[]\n"])

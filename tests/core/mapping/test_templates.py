@@ -97,6 +97,8 @@ def test_an_expression(text: str, expected: str) -> None:
         ("body.list | join('-')", "a-b-3"),
         ("body.list | join", "ab3"),
         ("body.empty | join(',')", ""),
+        ("'abcdef' | truncate(6)", "abcdef"),
+        ("'abcdef' | truncate(5)", "abcd…"),
         ("body.gone | default('none')", "none"),
         ("body.list | tojson", '["a", "b", 3]'),
         ("body.null | tojson", "null"),

@@ -4,8 +4,9 @@ import pytest
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.document import CompiledMapping
-from onehook.core.mapping.normalize import Emitted, Quarantined
-from onehook.core.mapping.testing import SampleError, normalize_sample, run, samples
+from onehook.core.mapping.normalize import Quarantined
+from onehook.core.mapping.samples import samples
+from onehook.core.mapping.testing import normalize_sample, run
 from tests.core.mapping.building import ticket
 
 TOP = """
@@ -118,57 +119,12 @@ def test_exact_wants_every_field() -> None:
     assert len(found) == 7
 
 
-def test_headers_have_any_case_and_json_is_the_default_type() -> None:
-    """A form body says so."""
-    compiled = mapping(
-        "{name: n, headers: {X-Abc: 1, Content-Type: application/x-www-form-urlencoded},"
-        " body_text: 'payload=%7B%22id%22%3A1%2C%22t%22%3A%22x%22%7D', expect: [{}]}"
-    )
-    (sample,) = samples(compiled, no_file)
-    assert dict(sample.headers) == {
-        "content-type": "application/x-www-form-urlencoded",
-        "x-abc": "1",
-    }
-    assert isinstance(normalize_sample(compiled, sample), Emitted)
-
-
 def test_settings_are_the_test_s_over_the_defaults() -> None:
     """As an integration's would be."""
     top = "settings: {site: {default: a.example}, other: {}}\nhost: {setting: site}\n"
     urn = "{name: n, body: {id: 1, t: x}, %sexpect: [{data: {urn: 'oh:acme:%s:ticket:1'}}]}"
     assert problems(urn % ("", "a.example"), top) == []
     assert problems(urn % ("settings: {site: b.example}, ", "b.example"), top) == []
-
-
-def test_a_body_file_is_loaded_byte_for_byte() -> None:
-    """By whoever knows where files lie."""
-    compiled = mapping("{name: n, body_file: samples/a.json, expect: [{}]}")
-    asked: list[str] = []
-
-    def load(name: str) -> bytes:
-        asked.append(name)
-        return b'{"id": 1,  "t": "x"}'
-
-    (sample,) = samples(compiled, load)
-    assert (asked, sample.body) == (["samples/a.json"], b'{"id": 1,  "t": "x"}')
-
-
-@pytest.mark.parametrize(
-    ("test", "says"),
-    [
-        ("{body: {}, expect: ignored}", "a test needs name: and expect:"),
-        ("{name: n, body: {}}", "a test needs name: and expect:"),
-        ("{name: n, boddy: {}, expect: ignored}", "a test has no boddy"),
-        ("{name: n, body_file: gone.json, expect: ignored}", "gone.json"),
-        ("{name: n, body_file: [a], expect: ignored}", "body_file: is a file name"),
-    ],
-)
-def test_a_test_that_cannot_be_read_says_where(test: str, says: str) -> None:
-    """File, line and column."""
-    with pytest.raises(SampleError) as caught:
-        samples(mapping(test), no_file)
-    assert says in str(caught.value)
-    assert str(caught.value).startswith("acme.yaml:")
 
 
 def test_a_deep_body_is_quarantined_as_the_gateway_would() -> None:

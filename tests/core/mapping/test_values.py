@@ -288,6 +288,30 @@ def test_match_gives_the_first_group(pattern: str, source: JsonValue, expected: 
 @pytest.mark.parametrize(
     ("value", "source", "expected"),
     [
+        ("{join: $.a}", ["x", "y"], "x, y"),
+        ("{join: $.a, on: ' '}", ["x", 5, None, {"z": 1}, True], "x 5 true"),
+        ("{join: $.a, on: ''}", ["x", "y"], "xy"),
+        ("{join: $.a}", "x", "x"),
+        ("{join: $.a}", [], None),
+        ("{join: $.a}", [None], None),
+        ("{join: $.a}", None, None),
+        ("{join: '$.a[*].n', on: '; '}", [{"n": "x"}, {}, {"n": "y"}], "x; y"),
+        (
+            "{join: {each: '$.a[*]', as: $.n, where: {$.n: {not: x}}}}",
+            [{"n": "x"}, {"n": "y"}],
+            "y",
+        ),
+        ("{join: [$.b, $.c, {const: d}], on: /}", None, "b/c/d"),
+    ],
+)
+def test_join_makes_one_text_of_a_list(value: str, source: JsonValue, expected: JsonValue) -> None:
+    """Of what it holds of scalars; null where there is nothing to join."""
+    assert field("description", value, {"a": source, "b": "b", "c": "c"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "source", "expected"),
+    [
         ("{split: $.a}", "a  b\tc\n", ["a", "b", "c"]),
         ("{split: $.a, on: ','}", "a, b,,c ,", ["a", "b", "c"]),
         ("{split: $.a, on: ', '}", "a, b,c", ["a", "b,c"]),

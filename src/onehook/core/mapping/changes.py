@@ -10,6 +10,7 @@ from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.coerce import Get, nothing, single, text
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.forms import CONDITION, PATH, TEXTS, VALUE, Keys, defined, word_of
 from onehook.core.mapping.paths import Missing, Path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
@@ -20,6 +21,22 @@ from onehook.core.schema.common import Reference
 from onehook.core.schema.identity import Membership
 
 Many = Callable[[JsonValue, Context], list[dict[str, JsonValue]]]
+_ENTRY: Keys = {"if": PATH, "each": PATH, "when": CONDITION}
+CHANGE: Keys = {
+    "field": defined("change_field"),
+    "from": TEXTS,
+    "to": TEXTS,
+    "added": TEXTS,
+    "removed": TEXTS,
+    **_ENTRY,
+}
+REFERENCE: Keys = {
+    "type": word_of(sorted(fields_of(Reference)["type"].members)),
+    "key": VALUE,
+    "url": VALUE,
+    "relation": word_of(sorted(fields_of(Reference)["relation"].members)),
+    **_ENTRY,
+}
 _TEXT = FieldSpec("value", Kind.TEXT, required=False)
 # `schema.md` §4: a membership changes the members of its group, which is no field of its own.
 _MEMBERS = FieldSpec("members", Kind.LIST, required=False, item=_TEXT)
@@ -56,7 +73,7 @@ def _run(entries: tuple[_Entry, ...]) -> Many:
 def _entries(
     node: Node | None,
     values: ValueCompiler,
-    keys: tuple[str, ...],
+    keys: Keys,
     make: Callable[[Reader], Callable[[JsonValue, Context], dict[str, JsonValue] | None] | None],
 ) -> Many:
     if node is None:
@@ -69,7 +86,7 @@ def _entries(
         if not isinstance(item, Map):
             values.report("E002", item.place, "expected a map")
             continue
-        reader = Reader(item, values.report).only("each", "if", "when", *keys)
+        reader = Reader(item, values.report).only(*keys)
         made = make(reader)
         each, present, when = item.get("each"), item.get("if"), item.get("when")
         if made is not None:
@@ -86,8 +103,7 @@ def _entries(
 
 def compile_changes(node: Node | None, model: type[Model], values: ValueCompiler) -> Many:
     """Compile ``changes: [{field, if, each, when, from, to, added, removed}]`` for *model*."""
-    keys = ("field", "from", "to", "added", "removed")
-    return _entries(node, values, keys, lambda reader: _change(reader, model, values))
+    return _entries(node, values, CHANGE, lambda reader: _change(reader, model, values))
 
 
 def _change(
@@ -105,10 +121,21 @@ def _change(
         hint = nearest(name, fields_of(model)) + " or native.<vendor field>"
         reader.report("E107", field.place, f"{model.__name__} has no field {name!r}", hint)
         return None
-    if spec is not None and spec.kind is Kind.LIST:
-        return _list_change(name, reader, values)
-    shown = _TEXT if spec is not None and spec.kind is Kind.MODEL else spec
+    if spec is None:
+        return _native_change(lambda _item, _context: name, reader, values)
+    if spec.kind is Kind.LIST:
+        return _list_change(lambda _item, _context: name, reader, values)
+    shown = _TEXT if spec.kind is Kind.MODEL else spec
     return _scalar_change(lambda _item, _context: name, shown, reader, values)
+
+
+def _native_change(
+    field: Get, reader: Reader, values: ValueCompiler
+) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None]:
+    """Of a vendor's own field: a list if the entry says what was added or removed."""
+    if reader.node_of("added") is not None or reader.node_of("removed") is not None:
+        return _list_change(field, reader, values)
+    return _scalar_change(field, None, reader, values)
 
 
 def find_field(model: type[Model], name: str) -> FieldSpec | None:
@@ -132,7 +159,7 @@ def _dynamic(
         name = get(item, context)
         return name if isinstance(name, str) and name.startswith("native.") else None
 
-    return _scalar_change(native, None, reader, values)
+    return _native_change(native, reader, values)
 
 
 def _scalar_change(
@@ -147,39 +174,50 @@ def _scalar_change(
     known = _known(before, values)
 
     def change(item: JsonValue, context: Context) -> dict[str, JsonValue] | None:
-        name = field(item, context)
-        if name is None:
+        name, told = field(item, context), known(item, context)
+        was, now = old(item, context), new(item, context)
+        unchanged = told and was == now and isinstance(was, bool) is isinstance(now, bool)
+        if name is None or unchanged:
             return None
-        return {
-            "field": name,
-            "from": old(item, context),
-            "to": new(item, context),
-            "from_known": known(item, context),
-        }
+        return {"field": name, "from": was, "to": now, "from_known": told}
 
     return change
+
+
+# What reads one value, and so knows an old one where that value does.
+_READERS = ("lookup", "date", "match", "split", "join", "integer", "scale", "count", "each")
 
 
 def _known(before: Node | None, values: ValueCompiler) -> Condition:
     """Whether the source gave an old value: ``from`` is stated and, if a path, leads somewhere."""
     if before is None:
         return lambda _item, _context: False
-    if isinstance(before, Map) and len(before.items) > 0:
-        kind = next(iter(before.items))
-        inner = before.items[kind]
-        if kind in ("lookup", "date", "each", "split") and isinstance(inner, Scalar):
-            before = inner
+    before = values.resolved(before)
     if isinstance(before, Scalar) and isinstance(before.value, str):
         path = values.path(before)
-        if path is not None:
-            return lambda item, context: (
-                not isinstance(path.lookup(context.body if path.absolute else item), Missing)
-            )
+        if path is None:
+            return always
+        return lambda item, context: (
+            not isinstance(path.lookup(context.body if path.absolute else item), Missing)
+        )
+    if not isinstance(before, Map):
+        return always
+    inner = next((before.items[kind] for kind in _READERS if kind in before.items), None)
+    if inner is not None:
+        return _known(inner, values)
+    choices = before.get("coalesce")
+    if isinstance(choices, Seq):
+        some = tuple(_known(choice, values) for choice in choices.items)
+        return lambda item, context: any(known(item, context) for known in some)
+    if "if" in before.items:
+        condition = compile_condition(before.items["if"], values.report)
+        yes, no = _known(before.get("then"), values), _known(before.get("else"), values)
+        return lambda item, context: (yes if condition(item, context) else no)(item, context)
     return always
 
 
 def _list_change(
-    name: str, reader: Reader, values: ValueCompiler
+    field: Get, reader: Reader, values: ValueCompiler
 ) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None]:
     """``added`` and ``removed`` as stated, or as the difference of ``from`` and ``to``."""
     gets: Mapping[str, Get] = {
@@ -196,7 +234,8 @@ def _list_change(
         removed = found["removed"] + [v for v in found["from"] if v not in found["to"]]
         if not stated and not known(item, context):
             removed = []
-        if not added and not removed:
+        name = field(item, context)
+        if name is None or (not added and not removed):
             return None
         told = stated or known(item, context)
         return {"field": name, "added": added, "removed": removed, "from_known": told}
@@ -212,8 +251,7 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
 
 def compile_references(node: Node | None, values: ValueCompiler) -> Many:
     """Compile ``references: [{type, key, url, relation, if, each, when}]``: stated links."""
-    keys = ("type", "key", "url", "relation")
-    return _entries(node, values, keys, lambda reader: _reference(reader, values))
+    return _entries(node, values, REFERENCE, lambda reader: _reference(reader, values))
 
 
 def _reference(

@@ -156,15 +156,32 @@ def literal_fits(value: object, spec: FieldSpec) -> bool:
         return True
     if spec.kind is Kind.ENUM:
         return value in spec.members
-    kinds = _LITERALS.get(spec.kind, ())
+    kinds = LITERALS.get(spec.kind, ())
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
-_LITERALS: Mapping[Kind, tuple[type, ...]] = {
+LITERALS: Mapping[Kind, tuple[type, ...]] = {
     Kind.TEXT: (str, int),
     Kind.LONG: (str, int),
     Kind.EMAIL: (str,),
     Kind.BOOLEAN: (bool,),
     Kind.INTEGER: (int,),
     Kind.NUMBER: (int, float),
+}
+
+# What a field of each kind takes, for people.
+WORDS: Mapping[Kind, str] = {
+    Kind.TEXT: "text",
+    Kind.LONG: "text",
+    Kind.EMAIL: "an address, as text",
+    Kind.TIMESTAMP: "a time: a path, or {date: …}",
+    Kind.DAY: "a day: a path, or {date: …}",
+    Kind.ENUM: "one of its words",
+    Kind.INTEGER: "a whole number",
+    Kind.NUMBER: "a number",
+    Kind.BOOLEAN: "true or false",
+    Kind.MODEL: "an object: {use: shape, with: path}, or a map of its fields",
+    Kind.LIST: "a list",
+    Kind.SCALARS: "a map of names to values",
+    Kind.ANY: "any value",
 }

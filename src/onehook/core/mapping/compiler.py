@@ -14,12 +14,33 @@ from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.document import CompiledMapping, Dedupe, Reply, SettingSpec
 from onehook.core.mapping.extending import extended
+from onehook.core.mapping.forms import (
+    CONDITION,
+    FIELDS,
+    PATH,
+    SCALAR,
+    TEXT,
+    VALUE,
+    Keys,
+    defined,
+    list_of,
+    map_of,
+    names_to,
+    one_or_list,
+    word_of,
+)
+from onehook.core.mapping.handshakes import HANDSHAKE_FORM, compile_handshakes
+from onehook.core.mapping.lets import Lets
+from onehook.core.mapping.links import LINKS, compile_links
 from onehook.core.mapping.problems import MappingError, Source
-from onehook.core.mapping.proofs import compile_handshakes, compile_verify
+from onehook.core.mapping.proofs import VERIFY, compile_verify
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.reads import reads_of
+from onehook.core.mapping.redactions import compile_redactions
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.rules import RuleCompiler
+from onehook.core.mapping.samples import TEST
+from onehook.core.mapping.settings import SETTING, compile_settings
 from onehook.core.mapping.source import Map, Scalar, parse
 from onehook.core.mapping.tables import Table
 from onehook.core.mapping.values import ValueCompiler
@@ -27,11 +48,34 @@ from onehook.core.schema.base import FieldSpec, Kind
 
 FORMAT = "mapping/v1"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_TOP = (
-    "onehook", "platform", "version", "settings", "extends", "disable", "verify", "handshake",
-    "answer_within", "reply", "dedupe", "event_name", "host", "urn_case", "tables", "shapes",
-    "rules", "ignore", "tests",
-)  # fmt: skip
+REPLY: Keys = {"accepted": {"enum": [200, 201, 202, 204]}, "error_field": TEXT}
+DEDUPE: Keys = {"key": one_or_list(VALUE), "repeatable": one_or_list(CONDITION)}
+IGNORE: Keys = {"when": CONDITION, "reason": TEXT}
+TOP: Keys = {
+    "onehook": {"const": FORMAT},
+    "platform": {"type": "string", "pattern": f"^{_SLUG.pattern}$"},
+    "version": TEXT,
+    "setup": list_of(TEXT),
+    "settings": names_to(map_of(SETTING)),
+    "extends": TEXT,
+    "disable": list_of(SCALAR),
+    "verify": VERIFY,
+    "handshake": list_of(HANDSHAKE_FORM),
+    "answer_within": TEXT,
+    "reply": map_of(REPLY),
+    "dedupe": map_of(DEDUPE),
+    "event_name": VALUE,
+    "host": VALUE,
+    "urn_case": word_of(("keep", "lower", "upper")),
+    "links": map_of(LINKS),
+    "redact": list_of(PATH),
+    "tables": names_to(names_to(SCALAR)),
+    "let": names_to(defined("part")),
+    "shapes": names_to(FIELDS),
+    "rules": list_of(defined("rule")),
+    "ignore": list_of(map_of(IGNORE, "reason")),
+    "tests": list_of(map_of(TEST, "name")),
+}
 _TEXT = FieldSpec("text", Kind.TEXT, required=False)
 
 
@@ -58,11 +102,12 @@ class _Document:
 
     def __init__(self, top: Map, source: Source, report: Report) -> None:
         self.top, self.source, self.report = top, source, report
-        self.reader = Reader(top, report).only(*_TOP)
-        self.settings = self._settings()
+        self.reader = Reader(top, report).only(*TOP)
+        self.settings = compile_settings(self.reader.map("settings"), report)
         if "settings" in top.items:
             report.settings = tuple(self.settings)
-        self.values = ValueCompiler(report, self._tables(), self._shapes())
+        self.lets = Lets(self.reader.map("let"), report)
+        self.values = ValueCompiler(report, self._tables(), self._shapes(), self.lets)
 
     def compile(self) -> CompiledMapping:
         reader, top = self.reader, self.top
@@ -90,44 +135,47 @@ class _Document:
             self._value("event_name"),
             self._value("host"),
             reader.one_of("urn_case", ("keep", "lower", "upper"), "keep"),
+            compile_links(top.get("links"), self.report),
             branch,
             self._ignores(),
             tests,
             self.values.tables,
             self.values.plans,
-            decoder(reads_of(top, self.values.shapes).type()),
+            decoder(reads_of(top, self.values.shapes, self.values.lets.nodes).type()),
+            compile_redactions(self.reader.items("redact"), self.report),
             (),
+            top,
+            self._setup(),
         )
         if self.report.settings is None:  # declared by their use, none required but the secret
             for name in dict.fromkeys(self.report.used_settings):
                 secret = name == "secret"
                 self.settings[name] = SettingSpec(name, secret, secret, None, "", ())
-        for name, shape in self.values.shapes.items():
-            if name not in self.values.objects.used:
-                self.report("W205", shape.place, f"no rule uses the shape {name!r}")
+        self._warn_of_unused()
         warnings = tuple(p for p in self.report.problems if p.is_warning)
         return replace(compiled, warnings=warnings)
 
-    def _settings(self) -> dict[str, SettingSpec]:
-        node = self.reader.map("settings")
-        found: dict[str, SettingSpec] = {}
-        for name, below in (node.items if node else {}).items():
-            if not isinstance(below, Map):
-                self.report(
-                    "E002", below.place, "a setting is a map of secret, required, default, help"
-                )
-                continue
-            reader = Reader(below, self.report)
-            reader.only("secret", "required", "default", "help", "choices")
-            found[name] = SettingSpec(
-                name,
-                reader.flag("secret", default=False),
-                reader.flag("required", default=False),
-                reader.text("default"),
-                reader.text("help") or "",
-                tuple(str(n.value) for n in reader.items("choices") if isinstance(n, Scalar)),
-            )
-        return found
+    def _warn_of_unused(self) -> None:
+        """W205, of this file: a mapping that it extends may be used in part only."""
+        shapes, used, lets = self.values.shapes, self.values.objects.used, self.lets
+        unused = [("shapes", "shape", name) for name in shapes if name not in used]
+        unused += [("tables", "table", n) for n, t in self.values.tables.items() if not t.used]
+        unused += [("let", "value", name) for name in lets.nodes if name not in lets.used]
+        for section, what, name in unused:
+            below = self.top.get(section)
+            place = below.keys[name] if isinstance(below, Map) else self.top.place
+            if place.source == self.source:
+                message = f"nothing uses the {what} {name!r}"
+                self.report("W205", place, message, "remove it")
+
+    def _setup(self) -> tuple[str, ...]:
+        steps: list[str] = []
+        for node in self.reader.items("setup"):
+            if isinstance(node, Scalar) and isinstance(node.value, str) and node.value.strip():
+                steps.append(node.value)
+            else:
+                self.report("E002", node.place, "setup: is a list of steps, each a text")
+        return tuple(steps)
 
     def _tables(self) -> dict[str, Table]:
         tables: dict[str, Table] = {}
@@ -169,7 +217,7 @@ class _Document:
         node = self.reader.map("reply")
         if node is None:
             return Reply()
-        reader = Reader(node, self.report).only("accepted", "error_field")
+        reader = Reader(node, self.report).only(*REPLY)
         given = reader.node_of("accepted")
         accepted = given.value if isinstance(given, Scalar) else 202
         if isinstance(accepted, bool) or accepted not in (200, 201, 202, 204):
@@ -181,7 +229,7 @@ class _Document:
         node = self.reader.map("dedupe")
         if node is None:
             return Dedupe((), ())
-        reader = Reader(node, self.report).only("key", "repeatable")
+        reader = Reader(node, self.report).only(*DEDUPE)
         return Dedupe(
             tuple(self.values.typed(part, _TEXT) for part in reader.items("key")),
             tuple(compile_condition(n, self.report) for n in reader.items("repeatable")),
@@ -193,8 +241,11 @@ class _Document:
             if not isinstance(node, Map):
                 self.report("E002", node.place, "ignore: holds {when, reason}")
                 continue
-            reader = Reader(node, self.report).only("when", "reason")
+            reader = Reader(node, self.report).only(*IGNORE)
             when = node.get("when")
             condition = always if when is None else compile_condition(when, self.report)
+            if found and found[-1][0] is always:
+                message = "this is never asked: the entry before it takes everything"
+                self.report("W207", node.place, message, "move it up, or give that one a when:")
             found.append((condition, reader.text("reason", required=True) or ""))
         return tuple(found)

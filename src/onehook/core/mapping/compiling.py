@@ -17,6 +17,10 @@ class Values(Protocol):
     tables: Mapping[str, Table]
     shapes: Mapping[str, Map]
 
+    def resolved(self, node: Node) -> Node:
+        """*node*, or what it names by ``let``."""
+        ...
+
     def typed(self, node: Node, spec: FieldSpec | None) -> Get:
         """Compile a value for the field *spec* (None: any scalar)."""
         ...

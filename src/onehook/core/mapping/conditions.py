@@ -1,17 +1,20 @@
-"""Conditions: ``{$.path: scalar | [any of] | {exists|not|matches|gt|lt: …}}``, all and-ed.
+"""Conditions: ``{$.path: scalar | [any of] | {exists|not|matches|…: …}}``, all and-ed.
 
 One condition language serves rules, groups, ignores, values and the choice of a proof.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import re2
 
 from onehook.core.jsontext import JsonScalar, JsonValue
 from onehook.core.mapping.context import Context
-from onehook.core.mapping.paths import MISSING, Found, Missing, PathError, compile_path
-from onehook.core.mapping.problems import nearest
+from onehook.core.mapping.forms import ANY_TEXT, FLAG, Form, defined
+from onehook.core.mapping.lets import PREFIX
+from onehook.core.mapping.paths import MISSING, SUBSET, Found, Missing, PathError, compile_path
+from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.model import clean_text
@@ -38,9 +41,8 @@ def compile_condition(node: Node, report: Report) -> Condition:
         elif key == "not":
             parts.append(_negated(compile_condition(value, report)))
         else:
-            subject = compile_subject(key, node, report)
-            test = _test(value, report)
-            parts.append(_pair(subject, test))
+            subject = compile_subject(key, node.keys[key], report)
+            parts.append(_tested(subject, value, report))
     return all_of(parts)
 
 
@@ -74,16 +76,21 @@ def _any(node: Node, report: Report) -> Condition:
     return lambda item, context: any(part(item, context) for part in some)
 
 
-def compile_subject(key: str, node: Map, report: Report) -> Subject:
-    """What the *key* of the condition *node* looks at: a path, a header, a setting."""
-    place = node.keys[key]
+def compile_subject(key: str, place: Place, report: Report) -> Subject:
+    """What *key* of a condition looks at: a path, a header, a setting, a named value."""
     if key.startswith("header."):
         name = key.removeprefix("header.").lower()
+        if not report.headers:
+            message = "header. is refused: a filter sees the event, not the request"
+            report("E104", place, message)
         return lambda _item, context: _or_missing(context.headers.get(name))
     if key.startswith("setting."):
         name = key.removeprefix("setting.")
         report.uses_setting(name, place)
         return lambda _item, context: _or_missing(context.settings.get(name))
+    if key.startswith(PREFIX):
+        named = report.named(key.removeprefix(PREFIX), place)
+        return lambda item, context: _or_missing(named(item, context))
     if not key.startswith("$"):
         hint = f"did you mean $.{key}, or header.{key}?"
         report("E101", place, f"{key!r} is not a path", hint)
@@ -91,7 +98,8 @@ def compile_subject(key: str, node: Map, report: Report) -> Subject:
     try:
         path = compile_path(key)
     except PathError as error:
-        report("E102", place, f"{error.message} (column {error.column + 1} of {key})")
+        message = f"{error.message} (column {error.column + 1} of {key})"
+        report("E102", place, message, SUBSET)
         return lambda _item, _context: MISSING
     lookup = path.lookup
     if path.absolute:
@@ -99,29 +107,29 @@ def compile_subject(key: str, node: Map, report: Report) -> Subject:
     return lambda item, _context: lookup(item)
 
 
-def _or_missing(value: str | None) -> Found:
+def _or_missing(value: JsonValue) -> Found:
     return MISSING if value is None else value
 
 
-def _test(node: Node, report: Report) -> Test:
+def _tested(subject: Subject, node: Node, report: Report) -> Condition:
+    """The condition that *subject* passes the test *node*."""
     if isinstance(node, Scalar):
-        return _equals(node.value)
+        return _pair(subject, _equals(node.value))
     if isinstance(node, Seq):
         values = tuple(item.value for item in node.items if isinstance(item, Scalar))
         if len(values) != len(node.items) or not values:
             report("E002", node.place, "a list in a condition holds scalars: any of them may match")
         tests = tuple(_equals(value) for value in values)
-        return lambda found: any(test(found) for test in tests)
-    tests_of: list[Test] = []
+        return _pair(subject, lambda found: any(test(found) for test in tests))
+    parts: list[Condition] = []
     for key, value in node.items.items():
-        make = _OPERATORS.get(key)
-        if make is None:
-            hint = nearest(key, _OPERATORS)
+        operator = OPERATORS.get(key)
+        if operator is None:
+            hint = nearest(key, OPERATORS)
             report("E002", node.keys[key], f"there is no test {key!r}", hint)
         else:
-            tests_of.append(make(value, report))
-    every = tuple(tests_of)
-    return lambda found: all(test(found) for test in every)
+            parts.append(operator.compile(subject, value, report))
+    return all_of(parts)
 
 
 def _equals(wanted: JsonScalar) -> Test:
@@ -138,16 +146,42 @@ def _equals(wanted: JsonScalar) -> Test:
 
 
 def _exists(node: Node, report: Report) -> Test:
-    if not isinstance(node, Scalar) or not isinstance(node.value, bool):
-        report("E106", node.place, "exists: is true or false")
-        return bool
-    wanted = node.value
+    """There, and not null."""
+    wanted = _flag("exists", node, report)
     return lambda found: (found is not MISSING and found is not None) is wanted
 
 
-def _not(node: Node, report: Report) -> Test:
-    test = _test(node, report)
-    return lambda found: not test(found)
+def _present(node: Node, report: Report) -> Test:
+    """There, be it null."""
+    wanted = _flag("present", node, report)
+    return lambda found: (found is not MISSING) is wanted
+
+
+def _flag(name: str, node: Node, report: Report) -> bool:
+    if isinstance(node, Scalar) and isinstance(node.value, bool):
+        return node.value
+    report("E106", node.place, f"{name}: is true or false")
+    return True
+
+
+def _not(subject: Subject, node: Node, report: Report) -> Condition:
+    return _negated(_tested(subject, node, report))
+
+
+def _same(subject: Subject, node: Node, report: Report) -> Condition:
+    """Equal to what stands elsewhere, and of one kind; nothing equals what is null or absent."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        report("E101", node.place, "equals: names a path such as $.a.b, for a literal leave it out")
+        return always
+    other = compile_subject(node.value, node.place, report)
+
+    def same(item: JsonValue, context: Context) -> bool:
+        left, right = subject(item, context), other(item, context)
+        if left is None or left is MISSING or isinstance(left, bool) is not isinstance(right, bool):
+            return False
+        return left == right
+
+    return same
 
 
 def compile_pattern(node: Node, report: Report) -> Any:
@@ -197,10 +231,26 @@ def _compares(node: Node, report: Report, *, greater: bool) -> Test:
     return test
 
 
-_OPERATORS: Mapping[str, Callable[[Node, Report], Test]] = {
-    "exists": _exists,
-    "not": _not,
-    "matches": _matches,
-    "gt": lambda node, report: _compares(node, report, greater=True),
-    "lt": lambda node, report: _compares(node, report, greater=False),
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A test by its name: how it compiles, and what it is given."""
+
+    compile: Callable[[Subject, Node, Report], Condition]
+    form: Form
+
+
+def _alone(make: Callable[[Node, Report], Test]) -> Callable[[Subject, Node, Report], Condition]:
+    """A test that looks at nothing but its subject."""
+    return lambda subject, node, report: _pair(subject, make(node, report))
+
+
+_BOUND: Form = {"type": ["number", "string"]}
+OPERATORS: Mapping[str, Operator] = {
+    "exists": Operator(_alone(_exists), FLAG),
+    "present": Operator(_alone(_present), FLAG),
+    "not": Operator(_not, defined("test")),
+    "equals": Operator(_same, defined("subject")),
+    "matches": Operator(_alone(_matches), ANY_TEXT),
+    "gt": Operator(_alone(lambda node, report: _compares(node, report, greater=True)), _BOUND),
+    "lt": Operator(_alone(lambda node, report: _compares(node, report, greater=False)), _BOUND),
 }

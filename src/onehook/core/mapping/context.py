@@ -1,5 +1,6 @@
 """What one normalization carries along: the webhook's parts, and what was odd on the way."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -7,6 +8,10 @@ import msgspec
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.model import Headers
+
+# What quote() would leave as it is: asking that first costs a tenth of quoting.
+_SAFE = re.compile(r"[A-Za-z0-9_.~/!*'()-]*").fullmatch
+_SAFE_HOST = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 # The data of an event, with its native references, and its type -> all its references.
 FindReferences = Callable[[Mapping[str, JsonValue], str], Sequence[JsonValue]]
@@ -33,8 +38,11 @@ class Context(msgspec.Struct):
     unmapped: list[tuple[str, str]] = []  # field, value
     misfits: list[str] = []  # optional fields of a wrong type
     references: FindReferences | None = None  # who finds what the texts of an event talk about
+    before_each: Callable[[], None] | None = None  # called for each event; may raise to stop
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
+    # By name and id() of an object: that object, and what ``let`` calls so of it.
+    named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = {}
 
     def variables(self, item: JsonValue, *, headers: bool) -> Mapping[str, object]:
         """What a template may name; the headers only if it does."""
@@ -50,5 +58,7 @@ class Context(msgspec.Struct):
             path = path.lower()
         elif self.fold == "upper":
             path = path.upper()
-        path = quote(path, safe="/!~*'()", errors="replace")
-        return f"oh:{self.platform}:{quote(self.host, safe='')}:{entity}:{path}"
+        if not _SAFE(path):
+            path = quote(path, safe="/!~*'()", errors="replace")
+        host = self.host if _SAFE_HOST(self.host) else quote(self.host, safe="")
+        return f"oh:{self.platform}:{host}:{entity}:{path}"

@@ -5,7 +5,7 @@ Out: RFC 3339 UTC with three decimals and ``Z``; finer digits are cut, not round
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,13 @@ _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _EPOCH = timedelta(milliseconds=1)
+# Formats that count from 1970 -> how many make how many milliseconds.
+EPOCHS: Mapping[str, tuple[int, int]] = {
+    "epoch_s": (1, 1000),
+    "epoch_ms": (1, 1),
+    "epoch_ns": (1_000_000, 1),
+}
+_EPOCH_DIGITS = 15  # of text that counts milliseconds
 _MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,7 +34,7 @@ def render(moment: datetime) -> str:
 
 
 def parser(formats: Sequence[str], tz: tzinfo | None) -> Parse:
-    """A function that tries *formats* in order: ``iso8601``, ``epoch_s``, ``epoch_ms``, strptime.
+    """A function that tries *formats* in order: ``iso8601``, those of EPOCHS, strptime.
 
     *tz* is the zone of times that state no offset; without it they are refused (None).
     """
@@ -64,9 +71,9 @@ def renderer(formats: Sequence[str], tz: tzinfo | None) -> Callable[[JsonValue],
 def _parser(format_: str, tz: tzinfo | None) -> Parse:
     if format_ == "iso8601":
         return lambda value: _iso(value, tz)
-    if format_ in ("epoch_s", "epoch_ms"):
-        per_unit = 1000 if format_ == "epoch_s" else 1
-        return lambda value: _epoch(value, per_unit)
+    if format_ in EPOCHS:
+        units, ms = EPOCHS[format_]
+        return lambda value: _epoch(value, units, ms)
     return lambda value: _strptime(value, format_, tz)
 
 
@@ -99,15 +106,16 @@ def _aware(moment: datetime, tz: tzinfo | None) -> datetime | None:
         return None
 
 
-def _epoch(value: JsonValue, ms_per_unit: int) -> datetime | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
-        value = int(value)
+def _epoch(value: JsonValue, units: int, ms: int) -> datetime | None:
+    """*value* counts since 1970, *units* of it making *ms* milliseconds; finer ones are cut."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value) if len(value) < _EPOCH_DIGITS + len(str(units)) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    ms = value * ms_per_unit
-    if not 0 <= ms <= _MAX_EPOCH_MS:
+    since = value * ms // units
+    if not 0 <= since <= _MAX_EPOCH_MS:
         return None
-    return _START + int(ms) * _EPOCH
+    return _START + int(since) * _EPOCH
 
 
 def _strptime(value: JsonValue, format_: str, tz: tzinfo | None) -> datetime | None:
@@ -124,8 +132,8 @@ def day_parser(formats: Sequence[str]) -> Callable[[JsonValue], str | None]:
 
     def parse(value: JsonValue) -> str | None:
         for format_ in formats:
-            if format_ in ("epoch_s", "epoch_ms"):
-                moment = _epoch(value, 1000 if format_ == "epoch_s" else 1)
+            if format_ in EPOCHS:
+                moment = _epoch(value, *EPOCHS[format_])
                 if moment is not None:
                     return moment.date().isoformat()
                 continue
@@ -146,12 +154,12 @@ def day_parser(formats: Sequence[str]) -> Callable[[JsonValue], str | None]:
 
 def states_offset(format_: str) -> bool:
     """Whether a time in *format_* may carry its own offset."""
-    return format_ in ("iso8601", "epoch_s", "epoch_ms") or "%z" in format_
+    return format_ == "iso8601" or format_ in EPOCHS or "%z" in format_
 
 
 def is_format(format_: str) -> bool:
     """Whether *format_* is one of ours, or something strptime can read."""
-    if format_ in ("iso8601", "epoch_s", "epoch_ms"):
+    if format_ == "iso8601" or format_ in EPOCHS:
         return True
     if "%" not in format_:
         return False

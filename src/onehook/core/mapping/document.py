@@ -9,11 +9,14 @@ from onehook.core.mapping.changes import Many
 from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.conditions import Condition, Subject
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.handshakes import Handshake
+from onehook.core.mapping.links import Links
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, Problem, Source
-from onehook.core.mapping.proofs import Handshake, VerifySection
-from onehook.core.mapping.source import Map
+from onehook.core.mapping.proofs import VerifySection
+from onehook.core.mapping.redactions import Redact
+from onehook.core.mapping.source import Map, Node
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import Model
 
@@ -34,11 +37,19 @@ class SettingSpec:
 
 @dataclass(frozen=True, slots=True)
 class Foreach:
-    """One event for each item that *path* finds; *key* tells them apart for ever."""
+    """One event for each item that a path finds; *key* tells them apart for ever."""
 
-    path: Path
+    paths: tuple[Path, ...]  # the first that leads somewhere
     key: Path
     max: int
+
+    def items(self, item: JsonValue, context: Context) -> list[JsonValue]:
+        """What is to be taken one by one."""
+        for path in self.paths:
+            found = path.values(context.body if path.absolute else item)
+            if found is not None:
+                return found
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,7 @@ class Rule:
     model: ModelType
     at: Get
     actor: Get
+    origins: Mapping[str, Node]  # where its parts stand: actor, data …
     data: Plan
     source: Path | None  # ``with:`` of the data
     changes: Many
@@ -122,13 +134,17 @@ class CompiledMapping:
     event_name: Get
     host: Get
     fold: str
+    links: Links
     branch: Branch
     ignores: tuple[tuple[Condition, str], ...]
     tests: tuple[Map, ...]
     tables: Mapping[str, Table]
     plans: Mapping[int, Plan]  # by the id() of the node that each was made from
     read: Callable[[bytes], JsonValue]  # decodes of a body what the mapping looks at
+    redact: Redact  # blanks in a body what nobody downstream may see
     warnings: tuple[Problem, ...]
+    document: Map  # the file as it was read, laid over the one that it extends
+    setup: tuple[str, ...] = ()  # what to do at the vendor's side, a step each
 
     def leaves(self) -> Iterator[Rule]:
         """Every rule that emits, in order."""

@@ -8,6 +8,7 @@ from onehook.core.mapping.coerce import EnumGet, key_text
 from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.conditions import compile_condition
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.kinds import COALESCE, IF, KINDS
 from onehook.core.mapping.paths import Missing
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
 from onehook.core.mapping.tables import find_table, finder
@@ -16,6 +17,7 @@ from onehook.core.schema.base import FieldSpec
 
 def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
     """Compile a value for an enum field: the member, and the source's own value beside it."""
+    node = values.resolved(node)
     if isinstance(node, Map):
         special = {
             "if": _enum_if,
@@ -46,7 +48,7 @@ def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
 
 
 def _enum_if(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
-    values.keys(node, "if", "then", "else")
+    values.keys(node, *IF)
     condition = compile_condition(node.items["if"], values.report)
     absent = Scalar(node.place, None, plain=True)
     yes = values.enum(node.get("then") or absent, spec)
@@ -55,7 +57,7 @@ def _enum_if(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
 
 
 def _enum_coalesce(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
-    values.keys(node, "coalesce", "non_empty")
+    values.keys(node, *COALESCE)
     choices = node.items["coalesce"]
     if not isinstance(choices, Seq) or not choices.items:
         values.report("E002", choices.place, "coalesce: takes a list of values")
@@ -78,7 +80,7 @@ def _enum_coalesce(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
 
 
 def _enum_const(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
-    values.keys(node, "const")
+    values.keys(node, *KINDS["const"].keys)
     value = node.items["const"]
     member = value.value if isinstance(value, Scalar) else None
     if member is not None or not isinstance(value, Scalar):
@@ -87,7 +89,7 @@ def _enum_const(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
 
 
 def _enum_lookup(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
-    values.keys(node, "lookup", "table", "ignore_case", "default")
+    values.keys(node, *KINDS["lookup"].keys)
     get = values.raw(node.items["lookup"])
     table = find_table(node, values.tables, values.report)
     if table is None:

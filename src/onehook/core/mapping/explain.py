@@ -1,16 +1,27 @@
 """Why an event is as it is: which rule made it, which line gave each field, what was missing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from onehook.core import identity
+from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import JsonValue, encode
-from onehook.core.mapping.context import Context
+from onehook.core.mapping.context import Context, FindReferences
 from onehook.core.mapping.document import CompiledMapping, Group, Rule
-from onehook.core.mapping.normalize import Emitted, Outcome
+from onehook.core.mapping.normalize import (
+    Emitted,
+    Identity,
+    Outcome,
+    Quarantined,
+    dedupe_parts,
+    make_context,
+    normalize,
+)
+from onehook.core.mapping.outline import leaves, outline, plans_of
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place
-from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
-from onehook.core.model import Event
+from onehook.core.mapping.source import Map, Node, Scalar, plain
+from onehook.core.model import Event, IntegrationInfo, Webhook
 
 _LONGEST = 120  # characters of a value as it is shown
 
@@ -45,6 +56,65 @@ class EventTrace:
     origins: tuple[Origin, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a mapping makes of one webhook, and why.
+
+    *missing* is where the mapping states the field that is required and came out null.
+    """
+
+    outcome: Outcome
+    rules: tuple[RuleTrace, ...] = ()
+    events: tuple[EventTrace, ...] = ()
+    missing: Place | None = None
+
+
+def explain(
+    mapping: CompiledMapping,
+    webhook: Webhook,
+    integration: IntegrationInfo,
+    max_bytes: int,
+    references: FindReferences | None = None,
+    before_each: Callable[[], None] | None = None,
+) -> Explanation:
+    """Normalize *webhook* as the gateway would, and say why it came out so.
+
+    *before_each* is called for each event that is made, and may raise to stop.
+
+    Raises:
+        InvalidRequestError: its encoding or size is not taken.
+    """
+    try:
+        body = parse_body(webhook, max_bytes, mapping.read)
+    except BodyError as error:
+        return Explanation(Quarantined(error.reason, error.detail))
+    context = make_context(mapping, webhook, integration, body)
+    context.references, context.before_each = references, before_each
+    rules = tuple(trace_rules(mapping, context))
+    digest = identity.digest(webhook.body)
+    known = Identity(dedupe_parts(mapping, digest, context), digest)
+    outcome = normalize(mapping, webhook, integration, context, known)
+    missing = _missing(mapping, rules, outcome) if isinstance(outcome, Quarantined) else None
+    return Explanation(outcome, rules, tuple(trace_events(mapping, outcome)), missing)
+
+
+def _missing(
+    mapping: CompiledMapping, rules: Sequence[RuleTrace], outcome: Quarantined
+) -> Place | None:
+    """Where the first rule that matched states the field that was missing."""
+    matched = {trace.id for trace in rules if trace.matched}
+    names = [n for n in (outcome.pointer or "").split("/")[2:] if not n.isdigit()]
+    for rule in mapping.leaves():
+        if rule.id in matched and names:
+            plan: Plan | None = rule.data
+            node: Node | None = None
+            for name in names:
+                node = None if plan is None else plan.origins.get(name)
+                plan = None if node is None else next(plans_of(mapping, node), None)
+            return rule.place if node is None else node.place
+    return None
+
+
 def trace_rules(mapping: CompiledMapping, context: Context) -> list[RuleTrace]:
     """Every rule that was asked about the webhook, in order; below a group only if it matched."""
     return list(_rules(mapping.branch.rules, context.body, context))
@@ -64,8 +134,7 @@ def _rules(
         if rule.foreach is None:
             yield from _rules(rule.branch.rules, item, context)
             continue
-        path = rule.foreach.path
-        for below in (path.values(context.body if path.absolute else item) or [])[:5]:
+        for below in rule.foreach.items(item, context)[:5]:
             yield from _rules(rule.branch.rules, below, context)
 
 
@@ -73,48 +142,47 @@ def trace_events(mapping: CompiledMapping, outcome: Outcome) -> list[EventTrace]
     """The origin of every field of the events in *outcome*."""
     if not isinstance(outcome, Emitted):
         return []
-    by_id = {rule.id: rule for rule in mapping.leaves()}
+    by_id = {rule.id: (rule, stated.parts) for rule, stated in leaves(outline(mapping))}
     traces: list[EventTrace] = []
     for event in outcome.events:
-        rule = by_id[event.rule]
-        origins = tuple(_origins(mapping, rule.data, dict(event.data), "/data"))
-        traces.append(EventTrace(event, rule, origins))
+        rule, parts = by_id[event.rule]
+        own = _origins(mapping, rule.data, dict(event.data), "/data")
+        traces.append(EventTrace(event, rule, (*_of_rule(mapping, parts, event), *own)))
     return traces
+
+
+def _of_rule(mapping: CompiledMapping, parts: Mapping[str, Node], event: Event) -> Iterator[Origin]:
+    """What the rule states beside the data, or its groups do: time, actor and changes."""
+    at, actor, changes = (parts.get(name) for name in ("at", "actor", "changes"))
+    if at is not None:
+        occurred = event.envelope["timestamp_basis"] == "occurred"
+        note = "" if occurred else "nothing there in this webhook: when it was received"
+        yield Origin("/timestamp", event.envelope["timestamp"], at.place, _shown(at), note)
+    if actor is not None:
+        yield from _values(mapping, actor, event.data["actor"], "/data/actor")
+    if changes is not None:
+        yield Origin("/data/changes", event.data["changes"], changes.place, _shown(changes))
 
 
 def _origins(
     mapping: CompiledMapping, plan: Plan, data: dict[str, JsonValue], pointer: str
 ) -> Iterator[Origin]:
     for name, node in plan.origins.items():
-        if name not in data:
-            continue
-        value = data[name]
-        at = f"{pointer}/{name}"
-        below = None if value is None else _plan_of(mapping, node)
-        if below is None:
-            yield Origin(at, value, node.place, _shown(node), _note(value, node))
-        elif isinstance(value, dict):
-            yield from _origins(mapping, below, value, at)
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, dict):
-                    yield from _origins(mapping, below, item, f"{at}/{index}")
+        if name in data:
+            yield from _values(mapping, node, data[name], f"{pointer}/{name}")
 
 
-def _plan_of(mapping: CompiledMapping, node: Node) -> Plan | None:
-    """The plan that *node*, or a branch of it, was made into."""
-    found = mapping.plans.get(id(node))
-    if found is not None:
-        return found
-    branches: tuple[Node, ...] = ()
-    if isinstance(node, Map):
-        branches = tuple(
-            v for k, v in node.items.items() if k in ("then", "else", "coalesce", "as")
-        )
-    elif isinstance(node, Seq):
-        branches = node.items
-    plans = (_plan_of(mapping, branch) for branch in branches)
-    return next((plan for plan in plans if plan is not None), None)
+def _values(mapping: CompiledMapping, node: Node, value: JsonValue, at: str) -> Iterator[Origin]:
+    """The origin of *value*, which *node* states; of an object, of each of its fields."""
+    below = None if value is None else next(plans_of(mapping, node), None)
+    if below is None:
+        yield Origin(at, value, node.place, _shown(node), _note(value, node))
+    elif isinstance(value, dict):
+        yield from _origins(mapping, below, value, at)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                yield from _origins(mapping, below, item, f"{at}/{index}")
 
 
 def _shown(node: Node) -> str:

@@ -27,7 +27,7 @@ def extended(top: Map, parent_of: Callable[[str], Source | None], report: Report
         before = merged.get(key)
         if key == "rules" and isinstance(before, Seq) and isinstance(value, Seq):
             merged[key] = _merge_rules(before, value)
-        elif key in ("tables", "shapes", "settings") and isinstance(before, Map):
+        elif key in ("tables", "shapes", "settings", "let") and isinstance(before, Map):
             merged[key] = _merge_deep(before, value)
         elif key == "tests":
             merged[key] = value

@@ -11,6 +11,25 @@ from onehook.core.mapping.coerce import Get, coerced, key_text, literal_fits, no
 from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.conditions import compile_pattern
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.forms import (
+    ANY_TEXT,
+    CONDITION,
+    CONSTANT,
+    DEFAULT,
+    FLAG,
+    ITEM,
+    NUMBER,
+    OWN_FIELDS,
+    PATH,
+    SCALAR,
+    SELF,
+    TEMPLATE,
+    TEXT,
+    VALUE,
+    Keys,
+    list_of,
+    one_or_list,
+)
 from onehook.core.mapping.paths import Missing
 from onehook.core.mapping.source import Map, Scalar, Seq, plain
 from onehook.core.mapping.tables import find_table, finder
@@ -61,7 +80,7 @@ def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         render = compile_template(text.value, VARIABLES).render
         headers = any(variable == "headers" for variable, _ in template_reads(text.value))
     except TemplateError as problem:
-        values.report("E103", text.place, str(problem))
+        values.report("E103", text.place, str(problem), problem.hint)
         return nothing
     return coerced(lambda item, context: render(context.variables(item, headers=headers)), spec)
 
@@ -185,6 +204,20 @@ def _split(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     return coerced(split, spec)
 
 
+def _join(values: Values, node: Map, spec: FieldSpec | None) -> Get:
+    get = values.raw(node.items["join"])
+    on = node.get("on")
+    between = str(on.value) if isinstance(on, Scalar) and on.value is not None else ", "
+
+    def join(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        items = value if isinstance(value, list) else [value]
+        texts = [text for one in items if (text := key_text(one)) is not None]
+        return between.join(texts) if texts else None
+
+    return coerced(join, spec)
+
+
 def _sum(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     parts = node.items["sum"]
     if not isinstance(parts, Seq) or not parts.items:
@@ -262,25 +295,39 @@ class ValueKind:
     """One kind of value: how it compiles, what may stand in its map, which fields it can fill."""
 
     compile: Compile
-    keys: tuple[str, ...]
+    keys: Keys
+    required: tuple[str, ...] = ()  # beside the key that names the kind
     fills: frozenset[Kind] | None = None  # None: what it gives may fit any field
 
 
 _NUMBERS = frozenset({Kind.TEXT, Kind.LONG, Kind.INTEGER, Kind.NUMBER, Kind.LIST, Kind.ANY})
+_TEXTS = frozenset({Kind.TEXT, Kind.LONG, Kind.EMAIL, Kind.ANY})
 LISTS = frozenset({Kind.LIST, Kind.ANY})
+GIVES = {_NUMBERS: "a number", _TEXTS: "a text", LISTS: "a list"}
+# What hands its parts on to what the field asks for, and so is compiled by whoever knows the field.
+IF: Keys = {"if": CONDITION, "then": SELF, "else": SELF}
+COALESCE: Keys = {"coalesce": {**list_of(SELF), "minItems": 1}, "non_empty": FLAG}
+CONCAT: Keys = {"concat": list_of(SELF)}
+EACH: Keys = {"each": PATH, "as": ITEM, "use": TEXT, "set": OWN_FIELDS, "where": CONDITION}
+USE: Keys = {"use": TEXT, "with": PATH, "set": OWN_FIELDS}
 
 KINDS: Mapping[str, ValueKind] = {
-    "const": ValueKind(_const, ("const",)),
-    "header": ValueKind(_header, ("header",)),
-    "setting": ValueKind(_setting, ("setting",)),
-    "template": ValueKind(_template, ("template",)),
-    "lookup": ValueKind(_lookup, ("lookup", "table", "ignore_case", "default")),
-    "date": ValueKind(compile_date, ("date", "format", "tz")),
-    "match": ValueKind(_match, ("match", "pattern")),
-    "split": ValueKind(_split, ("split", "on"), LISTS),
-    "sum": ValueKind(_sum, ("sum",), _NUMBERS),
-    "count": ValueKind(_count, ("count",), _NUMBERS),
-    "integer": ValueKind(_integer, ("integer",), _NUMBERS),
-    "scale": ValueKind(_scale, ("scale", "by"), _NUMBERS),
-    "use": ValueKind(_misplaced_use, ("use", "with", "set")),
+    "const": ValueKind(_const, {"const": CONSTANT}),
+    "header": ValueKind(_header, {"header": TEXT}),
+    "setting": ValueKind(_setting, {"setting": TEXT}),
+    "template": ValueKind(_template, {"template": TEMPLATE}),
+    "lookup": ValueKind(
+        _lookup,
+        {"lookup": VALUE, "table": SCALAR, "ignore_case": FLAG, "default": DEFAULT},
+        ("table",),
+    ),
+    "date": ValueKind(compile_date, {"date": VALUE, "format": one_or_list(TEXT), "tz": TEXT}),
+    "match": ValueKind(_match, {"match": VALUE, "pattern": ANY_TEXT}, ("pattern",)),
+    "split": ValueKind(_split, {"split": VALUE, "on": SCALAR}, fills=LISTS),
+    "join": ValueKind(_join, {"join": VALUE, "on": SCALAR}, fills=_TEXTS),
+    "sum": ValueKind(_sum, {"sum": {**list_of(VALUE), "minItems": 1}}, fills=_NUMBERS),
+    "count": ValueKind(_count, {"count": VALUE}, fills=_NUMBERS),
+    "integer": ValueKind(_integer, {"integer": VALUE}, fills=_NUMBERS),
+    "scale": ValueKind(_scale, {"scale": VALUE, "by": NUMBER}, ("by",), fills=_NUMBERS),
+    "use": ValueKind(_misplaced_use, USE),
 }

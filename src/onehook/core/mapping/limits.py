@@ -52,8 +52,8 @@ def trim(data: dict[str, JsonValue]) -> list[JsonValue]:
     return cut
 
 
-def shrink(data: dict[str, JsonValue]) -> None:
-    """Cut the longest texts of *data*, then its longest lists, until the event fits.
+def shrink(data: dict[str, JsonValue], room: int = MAX_EVENT - _ENVELOPE) -> None:
+    """Cut the longest texts of *data*, then its longest lists, until it fits in *room* bytes.
 
     All that is longer than a cap is cut to it, and the cap halves each round, so that a thousand
     long texts take no more rounds than one. Each cut is named in ``truncated``.
@@ -63,7 +63,7 @@ def shrink(data: dict[str, JsonValue]) -> None:
     for kind, least in ((str, _LEAST), (list, 1)):
         slots = [slot for slot in _slots(data, "") if isinstance(slot.value, kind)]
         cap = max((_length(slot.value) for slot in slots), default=0)
-        while cap > least and len(encode(data)) > MAX_EVENT - _ENVELOPE:
+        while cap > least and len(encode(data)) > room:
             cap = max(cap // 2, least)
             for slot in slots:
                 value = slot.value

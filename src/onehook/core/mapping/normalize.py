@@ -70,6 +70,23 @@ class _Source(msgspec.Struct, frozen=True):
     raw: Mapping[str, JsonValue]
 
 
+class Draft(msgspec.Struct, frozen=True):
+    """An event that lacks its references and its bytes."""
+
+    rule: Rule
+    at: JsonValue
+    data: dict[str, JsonValue]
+    discriminator: str
+
+
+class Drafts(msgspec.Struct, frozen=True):
+    """What the rules made of a webhook: at least one draft."""
+
+    context: Context
+    source: _Source
+    drafts: tuple[Draft, ...]
+
+
 class _TooMany(Exception):  # noqa: N818 a signal inside this module
     """A foreach found more items than it may."""
 
@@ -112,11 +129,26 @@ def normalize(
 ) -> Outcome:
     """Turn one webhook into events. Never raises: every input has an outcome.
 
-    *known* is what identifies it. An event that lacks a required field quarantines the whole
-    webhook: part of a batch would pass for all of it.
+    *known* is what identifies it.
+    """
+    drafted = apply_rules(mapping, webhook, integration, context, known)
+    return complete(drafted) if isinstance(drafted, Drafts) else drafted
+
+
+def apply_rules(
+    mapping: CompiledMapping,
+    webhook: Webhook,
+    integration: IntegrationInfo,
+    context: Context,
+    known: Identity,
+) -> Drafts | Ignored | Quarantined:
+    """The first half of :func:`normalize`: which rules match, and what they say.
+
+    An event that lacks a required field quarantines the whole webhook: part of a batch would
+    pass for all of it.
     """
     try:
-        events = tuple(_events(mapping, webhook, integration, context, known))
+        drafts = tuple(_drafts(mapping, context))
     except MissingField as missing:
         pointer = f"/data{missing.pointer}"
         detail = f"{pointer} is required and the webhook has nothing for it"
@@ -125,8 +157,8 @@ def normalize(
         return Quarantined("mapping_error", str(error))
     except RecursionError:
         return Quarantined("mapping_error", "nested too deeply to be read")
-    if events:
-        return Emitted(events, tuple(context.unmapped), tuple(context.misfits))
+    if drafts:
+        return Drafts(context, _source(webhook, integration, known), drafts)
     for condition, reason in mapping.ignores:
         if condition(context.body, context):
             return Ignored(reason)
@@ -136,26 +168,30 @@ def normalize(
     return Quarantined("no_rule", detail)
 
 
-def _events(
-    mapping: CompiledMapping,
-    webhook: Webhook,
-    integration: IntegrationInfo,
-    context: Context,
-    known: Identity,
-) -> Iterator[Event]:
-    source: _Source | None = None
+def complete(drafted: Drafts) -> Emitted | Quarantined:
+    """The second half of :func:`normalize`: what the texts talk about, ids and bytes."""
+    context = drafted.context
+    try:
+        events = tuple([_event(draft, context, drafted.source) for draft in drafted.drafts])
+    except RecursionError:
+        return Quarantined("mapping_error", "nested too deeply to be written")
+    return Emitted(events, tuple(context.unmapped), tuple(context.misfits))
+
+
+def _drafts(mapping: CompiledMapping, context: Context) -> Iterator[Draft]:
     ordinals: dict[str, int] = {}
-    for rule, item, key in _matching(mapping.branch, context.body, context, None):
-        if source is None:  # most webhooks of a busy sender may be ignored: spare them the digest
-            source = _source(webhook, integration, known)
+    for rule, item, key in matching(mapping.branch, context.body, context, None):
+        if context.before_each is not None:
+            context.before_each()
         ordinal = ordinals.get(rule.emit, 0)
         ordinals[rule.emit] = ordinal + 1
-        yield _event(mapping, rule, item, context, source, key or str(ordinal))
+        yield Draft(rule, rule.at(item, context), _data(rule, item, context), key or str(ordinal))
 
 
-def _matching(
+def matching(
     branch: Branch, item: JsonValue, context: Context, key: str | None
 ) -> Iterator[tuple[Rule, JsonValue, str | None]]:
+    """Each rule that takes *item*, in order, with what it takes and the ``foreach`` key of that."""
     for rule in branch.candidates(item, context):
         if not rule.condition(item, context):
             continue
@@ -163,19 +199,20 @@ def _matching(
             if isinstance(rule, Rule):
                 yield rule, item, key
             else:
-                yield from _matching(rule.branch, item, context, key)
+                yield from matching(rule.branch, item, context, key)
             continue
         for below, item_key in _items(rule.foreach, item, context):
             if isinstance(rule, Rule):
                 yield rule, below, item_key
             else:
-                yield from _matching(rule.branch, below, context, item_key)
+                yield from matching(rule.branch, below, context, item_key)
 
 
 def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tuple[JsonValue, str]]:
-    items = foreach.path.values(context.body if foreach.path.absolute else item) or []
+    items = foreach.items(item, context)
     if len(items) > foreach.max:
-        msg = f"{foreach.path.text} holds {len(items)} items, and foreach takes {foreach.max}"
+        paths = ", ".join(path.text for path in foreach.paths)
+        msg = f"{paths} holds {len(items)} items, and foreach takes {foreach.max}"
         raise _TooMany(msg)
     seen: dict[str, int] = {}
     for at, below in enumerate(items):
@@ -204,24 +241,18 @@ def _source(webhook: Webhook, integration: IntegrationInfo, known: Identity) -> 
     )
 
 
-def _event(
-    mapping: CompiledMapping,
-    rule: Rule,
-    item: JsonValue,
-    context: Context,
-    source: _Source,
-    discriminator: str,
-) -> Event:
-    event_id = identity.event_id(source.integration.id, source.parts, rule.emit, discriminator)
-    at = rule.at(item, context)
-    data = _data(mapping, rule, item, context)
+def _event(draft: Draft, context: Context, source: _Source) -> Event:
+    type_, data, at = draft.rule.emit, draft.data, draft.at
+    event_id = identity.event_id(source.integration.id, source.parts, type_, draft.discriminator)
+    if context.references is not None:
+        data["references"] = list(context.references(data, type_))
     data["raw"] = {"ref": f"/v1/events/{event_id}/native", **source.raw}
     data["truncated"] = []
     if context.oversize:
         data["truncated"] = trim(data)
     envelope: dict[str, JsonValue] = {
         "id": event_id,
-        "type": rule.emit,
+        "type": type_,
         "schema_version": SCHEMA_VERSION,
         "timestamp": at if isinstance(at, str) else source.received_at,
         "timestamp_basis": "occurred" if isinstance(at, str) else "received",
@@ -233,12 +264,10 @@ def _event(
     if len(body) > MAX_EVENT:
         shrink(data)
         body = encode(envelope)
-    return Event(event_id, rule.emit, data, envelope, body, rule.id)
+    return Event(event_id, type_, data, envelope, body, draft.rule.id)
 
 
-def _data(
-    mapping: CompiledMapping, rule: Rule, item: JsonValue, context: Context
-) -> dict[str, JsonValue]:
+def _data(rule: Rule, item: JsonValue, context: Context) -> dict[str, JsonValue]:
     root = item
     if rule.source is not None:
         found = rule.source.lookup(context.body if rule.source.absolute else item)
@@ -262,6 +291,4 @@ def _data(
     data["changes"] = list(changes)
     data["references"] = list(references)
     data["custom"] = custom
-    if context.references is not None:
-        data["references"] = list(context.references(data, rule.emit))
     return data

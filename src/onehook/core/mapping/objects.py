@@ -90,7 +90,8 @@ class ObjectCompiler:
             tuple(n for n, s in fields.items() if s.required and s.kind is Kind.LIST),
         )
         origins = {name: value for name, (value, _) in entries.items()}
-        return Plan(model, make_build(model.__name__, parts), origins)
+        native, custom = (tuple(name for name, _ in some) for some in (parts.native, parts.custom))
+        return Plan(model, make_build(model.__name__, parts), origins, native, custom)
 
     def _entries(self, nodes: list[Map]) -> dict[str, tuple[Node, Place]]:
         """Field name to value and place; a later map's fields replace, native and custom merge."""

@@ -22,6 +22,9 @@ from onehook.core.jsontext import JsonValue
 MAX_LENGTH = 256
 MAX_STEPS = 64
 MAX_FOUND = 100_000
+# What every path looks like from afar: for those who can only compare with a pattern.
+PATTERN = r"^\$\$?(?:\.(?:\*|[^.\[\](){}\s]+)|\[[^\n]+?\])*$"
+SUBSET = "a path is made of .name, ['a name'], [0], [*], [0:5] and [?@.name == 'x']"
 
 
 class Missing:
@@ -385,3 +388,18 @@ def _library(base: Lookup, step: Library) -> Lookup:
         return [match.value for match in compiled.find(container)]
 
     return find
+
+
+def direct_keys(text: str) -> tuple[str | int, ...] | None:
+    """The names and indexes of a path that is made of nothing else; None of any other.
+
+    Raises:
+        PathError: with the column, if it is no path or outside the subset.
+    """
+    steps = _steps(text, 2 if text.startswith("$$") else 1)
+    keys = tuple(
+        step.name if isinstance(step, Name) else step.index
+        for step in steps
+        if isinstance(step, Name | Index)
+    )
+    return keys if len(keys) == len(steps) else None

@@ -86,6 +86,8 @@ class Plan:
     model: type[Model]
     build: Build
     origins: Mapping[str, Node]  # where each field's value stands in the file
+    native: tuple[str, ...]  # names that the mapping adds, beside those of enum fields
+    custom: tuple[str, ...]
 
 
 class _Code:

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 
 from onehook.errors import ConfigurationError
 
+_WIDTH, _BEFORE = 160, 100  # characters of a line that are shown, and of those before the place
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -46,11 +48,19 @@ class Problem:
         """Whether the file can be used all the same."""
         return self.code.startswith("W")
 
+    def excerpt(self) -> tuple[str, str]:
+        """The line it stands in, around its place if that is long, and the caret to go below."""
+        line, column = self.place.source.line(self.place.line), self.place.column
+        start = max(0, column - _BEFORE) if len(line) > _WIDTH else 0
+        # A tab stays one, so that the caret stands below its character.
+        margin = "".join("\t" if char == "\t" else " " for char in line[start:column])
+        return line[start : start + _WIDTH], margin.ljust(column - start) + "^"
+
     def __str__(self) -> str:
-        line = self.place.source.line(self.place.line)
+        line, caret = self.excerpt()
         shown = [f"{self.place}: {self.code} {self.message}"]
         if line:
-            shown += [f"    {line}", f"    {' ' * self.place.column}^"]
+            shown += [f"    {line}", f"    {caret}"]
         if self.hint:
             shown.append(f"    hint: {self.hint}")
         return "\n".join(shown)

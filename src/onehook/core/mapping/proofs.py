@@ -1,6 +1,6 @@
-"""The ``verify`` and ``handshake`` sections: how a vendor proves itself, and its first hello.
+"""The ``verify`` section: how a vendor proves itself.
 
-Source: `vendors/signatures.md` §2 and §3. Problems are E108.
+Source: `vendors/signatures.md` §2. Problems are E108.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,27 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from onehook.core.durations import parse_duration
-from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.context import Context
+from onehook.core.mapping.forms import (
+    ANY_TEXT,
+    CONDITION,
+    SCALAR,
+    TEXT,
+    Form,
+    Keys,
+    list_of,
+    map_of,
+    one_or_list,
+    word_of,
+)
+from onehook.core.mapping.forms import PATH as A_PATH
 from onehook.core.mapping.paths import Path, PathError, compile_path, is_path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
-from onehook.core.mapping.source import Map, Node, Scalar, Seq
-from onehook.core.mapping.templates import Render, TemplateError, compile_template
-from onehook.core.model import Headers, Webhook
+from onehook.core.mapping.source import Map, Node, Scalar
+from onehook.core.model import Headers
 from onehook.core.signatures import (
     BODY,
     METHOD,
@@ -50,15 +61,65 @@ from onehook.core.signatures import (
 )
 from onehook.errors import ConfigurationError
 
-MAX_ECHO = 512  # characters of a challenge that are given back; threats.md A14
-_HMAC_KEYS = (
-    "scheme", "when", "header", "body_path", "format", "prefix", "encoding", "algorithm",
-    "content", "timestamp", "secret", "key", "key_prefix",
-)  # fmt: skip
 _PARTS: Mapping[str, ContentPart] = {
     "body": BODY, "timestamp": TIMESTAMP, "method": METHOD, "url": URL, "path": PATH,
     "query": QUERY,
 }  # fmt: skip
+
+_SETTING: Keys = {"setting": TEXT}
+_SECRET = map_of(_SETTING, "setting")
+_HEADER: Keys = {**_SETTING, "default": TEXT}
+_HEADER_NAME: Form = {"anyOf": [TEXT, map_of(_HEADER, "setting")]}
+_LIST: Keys = {"separator": TEXT, "tag": TEXT}
+_PAIRS: Keys = {"timestamp": TEXT, "signature": one_or_list(SCALAR), "separator": TEXT}
+_FORMAT: Keys = {"list": map_of(_LIST, "separator"), "pairs": map_of(_PAIRS, "signature")}
+_TIMESTAMP: Keys = {
+    "header": _HEADER_NAME,
+    "body_path": A_PATH,
+    "format": word_of(TimeFormat),
+    "tolerance": TEXT,
+}
+_HEADER_PART: Keys = {"header": TEXT}
+_BODY_PART: Keys = {"body_path": A_PATH}
+_HMAC: Keys = {
+    "scheme": {"const": "hmac"},
+    "when": CONDITION,
+    "header": one_or_list(_HEADER_NAME),
+    "body_path": A_PATH,
+    "format": map_of(_FORMAT),
+    "prefix": one_or_list(SCALAR),
+    "encoding": one_or_list(word_of(Encoding)),
+    "algorithm": word_of(Algorithm),
+    "content": one_or_list({"anyOf": [ANY_TEXT, map_of(_HEADER_PART), map_of(_BODY_PART)]}),
+    "timestamp": map_of(_TIMESTAMP),
+    "secret": _SECRET,
+    "key": word_of(KeyForm),
+    "key_prefix": TEXT,
+}
+_SHARED_TOKEN: Keys = {
+    "scheme": {"const": "shared_token"},
+    "when": CONDITION,
+    "header": _HEADER_NAME,
+    "query": TEXT,
+    "body_path": A_PATH,
+    "prefix": one_or_list(SCALAR),
+    "secret": _SECRET,
+}
+_BASIC: Keys = {
+    "scheme": {"const": "basic"},
+    "when": CONDITION,
+    "username": _SECRET,
+    "secret": _SECRET,
+}
+_PROOF: Form = {
+    "anyOf": [
+        map_of(_HMAC, "scheme", "secret"),
+        map_of(_SHARED_TOKEN, "scheme", "secret"),
+        map_of(_BASIC, "scheme", "username", "secret"),
+    ]
+}
+_ANY_OF: Keys = {"any_of": list_of(_PROOF)}
+VERIFY: Form = {"anyOf": [{"const": "none"}, map_of(_ANY_OF, "any_of"), _PROOF]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,57 +138,6 @@ class VerifySection:
         return proofs[0] if len(proofs) == 1 else AnyOf(proofs)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handshake is answered with."""
-
-    status: int
-    content_type: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """A request that is no event: the vendor asks whether we are the right one.
-
-    *verify*: the proof is checked before anything is echoed.
-    """
-
-    method: str
-    header: str | None
-    query: str | None
-    empty_body: bool
-    condition: Condition | None  # on the parsed body
-    verify: bool
-    status: int
-    content_type: str
-    render: Render
-
-    def matches(self, webhook: Webhook) -> bool:
-        """Whether *webhook*, by method, headers, query and emptiness, may be this handshake."""
-        return (
-            webhook.method == self.method
-            and (self.header is None or webhook.headers.get(self.header) is not None)
-            and (self.query is None or webhook.query_value(self.query) is not None)
-            and (not self.empty_body or not webhook.body)
-        )
-
-    def answer(self, webhook: Webhook, body: JsonValue) -> Answer | None:
-        """The answer; None if *body* does not fit, or what it asks to echo is not harmless."""
-        context = Context(body, webhook.headers, {}, "", "", "keep")
-        if self.condition is not None and not self.condition(body, context):
-            return None
-        value = None
-        if self.header is not None:
-            value = webhook.headers.get(self.header)
-        elif self.query is not None:
-            value = webhook.query_value(self.query)
-        text = self.render({"body": body, "item": body, "value": value})
-        if text is None or len(text) > MAX_ECHO + 256 or not text.isprintable():
-            return None
-        return Answer(self.status, self.content_type, text)
-
-
 def compile_verify(node: Node | None, report: Report, at: Map) -> VerifySection:
     """Compile the ``verify`` section."""
     if node is None:
@@ -142,7 +152,7 @@ def compile_verify(node: Node | None, report: Report, at: Map) -> VerifySection:
     reader = Reader(node, report, "E108")
     nodes: Sequence[Node] = (node,)
     if "any_of" in node.items:
-        reader.only("any_of")
+        reader.only(*_ANY_OF)
         nodes = reader.items("any_of")
         if not nodes:
             reader.problem("any_of", "any_of: is a list of proofs")
@@ -182,7 +192,7 @@ def _setting(reader: Reader, key: str) -> str | None:
             "E108", reader.place, f"{key}: is missing", f"write {key}: {{setting: secret}}"
         )
         return None
-    below = Reader(node, reader.report, "E108").only("setting")
+    below = Reader(node, reader.report, "E108").only(*_SETTING)
     name = below.text("setting", required=True)
     if name is not None:
         reader.report.uses_setting(name, below.at("setting"))
@@ -194,7 +204,7 @@ def _header(reader: Reader, node: Node) -> Header | None:
     if isinstance(node, Scalar) and isinstance(node.value, str) and node.value:
         return Header(node.value)
     if isinstance(node, Map):
-        below = Reader(node, reader.report, "E108").only("setting", "default")
+        below = Reader(node, reader.report, "E108").only(*_HEADER)
         setting = below.text("setting", required=True)
         if setting is None:
             return None
@@ -225,7 +235,7 @@ def _getter(path: Path) -> Getter:
 
 
 def _hmac(reader: Reader) -> Hmac | None:
-    reader.only(*_HMAC_KEYS)
+    reader.only(*_HMAC)
     secret = _setting(reader, "secret")
     where: tuple[Header, ...] | BodyPath | None
     if (body_path := reader.node_of("body_path")) is not None:
@@ -272,12 +282,12 @@ def _format(reader: Reader) -> Plain | List | Pairs:
     node = reader.map("format")
     if node is None:
         return Plain(_prefixes(reader))
-    below = Reader(node, reader.report, "E108").only("list", "pairs")
+    below = Reader(node, reader.report, "E108").only(*_FORMAT)
     if (listed := below.map("list")) is not None:
-        inner = Reader(listed, reader.report, "E108").only("separator", "tag")
+        inner = Reader(listed, reader.report, "E108").only(*_LIST)
         return List(inner.text("separator", required=True) or ",", inner.text("tag") or "")
     if (paired := below.map("pairs")) is not None:
-        inner = Reader(paired, reader.report, "E108").only("timestamp", "signature", "separator")
+        inner = Reader(paired, reader.report, "E108").only(*_PAIRS)
         names = tuple(str(n.value) for n in inner.items("signature") if isinstance(n, Scalar))
         if not names:
             inner.problem("signature", "pairs: needs signature: [names]")
@@ -292,7 +302,7 @@ def _content(reader: Reader) -> tuple[ContentPart, ...]:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             parts.append(_PARTS.get(node.value) or Literal(node.value.encode()))
         elif isinstance(node, Map) and "header" in node.items:
-            name = Reader(node, reader.report, "E108").only("header").text("header")
+            name = Reader(node, reader.report, "E108").only(*_HEADER_PART).text("header")
             parts.append(HeaderPart(name or ""))
         elif isinstance(node, Map) and "body_path" in node.items:
             path = _body_path(reader, node.items["body_path"])
@@ -310,7 +320,7 @@ def _timestamp(reader: Reader) -> Timestamp | None:
         if reader.node_of("tolerance") is not None:
             reader.problem("tolerance", "a tolerance needs a timestamp:")
         return None
-    below = Reader(node, reader.report, "E108").only("header", "body_path", "format", "tolerance")
+    below = Reader(node, reader.report, "E108").only(*_TIMESTAMP)
     source: Header | BodyPath | None = None
     if (header := below.node_of("header")) is not None:
         source = _header(below, header)
@@ -325,7 +335,7 @@ def _timestamp(reader: Reader) -> Timestamp | None:
 
 
 def _shared_token(reader: Reader) -> SharedToken | None:
-    reader.only("scheme", "when", "header", "query", "body_path", "prefix", "secret")
+    reader.only(*_SHARED_TOKEN)
     secret = _setting(reader, "secret")
     where: Header | Query | BodyPath | None = None
     if (header := reader.node_of("header")) is not None:
@@ -343,60 +353,6 @@ def _shared_token(reader: Reader) -> SharedToken | None:
 
 
 def _basic(reader: Reader) -> Basic | None:
-    reader.only("scheme", "when", "username", "secret")
+    reader.only(*_BASIC)
     username, secret = _setting(reader, "username"), _setting(reader, "secret")
     return None if username is None or secret is None else Basic(username, secret)
-
-
-def compile_handshakes(node: Node | None, report: Report) -> tuple[Handshake, ...]:
-    """Compile the ``handshake`` section, a list."""
-    if node is None:
-        return ()
-    if not isinstance(node, Seq):
-        report("E108", node.place, "handshake: is a list")
-        return ()
-    found = (_handshake(item, report) for item in node.items)
-    return tuple(handshake for handshake in found if handshake is not None)
-
-
-def _handshake(node: Node, report: Report) -> Handshake | None:
-    if not isinstance(node, Map):
-        report("E108", node.place, "a handshake is a map")
-        return None
-    reader = Reader(node, report, "E108").only("method", "match", "verify", "answer")
-    method = reader.one_of("method", ("GET", "POST"), "POST")
-    match, answer = reader.map("match"), reader.map("answer")
-    if match is None or answer is None or not match.items:
-        report("E108", node.place, "a handshake needs match: and answer:")
-        return None
-    matching = Reader(match, report, "E108").only("header", "query", "body")
-    body = match.get("body")
-    empty = isinstance(body, Scalar) and body.value == "empty"
-    condition = compile_condition(body, report) if body is not None and not empty else None
-    if "verify" not in node.items:
-        report("E108", node.place, "verify: is missing", "say whether the proof is checked first")
-    header = matching.text("header")
-    return Handshake(
-        method,
-        None if header is None else header.lower(),
-        matching.text("query"),
-        empty,
-        condition,
-        reader.flag("verify", default=True),
-        *_answer(Reader(answer, report, "E108").only("status", "content_type", "body")),
-    )
-
-
-def _answer(reader: Reader) -> tuple[int, str, Render]:
-    status = reader.node_of("status")
-    code = status.value if isinstance(status, Scalar) else 200
-    if not isinstance(code, int) or not 200 <= code <= 299:
-        reader.problem("status", "status: is a number from 200 to 299")
-        code = 200
-    content_type = reader.one_of("content_type", ("text/plain", "application/json"), "text/plain")
-    try:
-        template = compile_template(reader.text("body") or "", frozenset({"body", "item", "value"}))
-    except TemplateError as problem:
-        reader.report("E103", reader.at("body"), str(problem))
-        template = compile_template("", frozenset[str]())
-    return code, content_type, template.render

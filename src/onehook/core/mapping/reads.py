@@ -64,10 +64,10 @@ class Reads:
         return found
 
 
-def reads_of(top: Map, shapes: Mapping[str, Map]) -> Reads:
-    """What the mapping *top* reads of a body; *shapes* are its named ones."""
+def reads_of(top: Map, shapes: Mapping[str, Map], lets: Mapping[str, Node]) -> Reads:
+    """What the mapping *top* reads of a body; *shapes* and *lets* are what it has names for."""
     body = Reads()
-    walk = _Walk(body, shapes)
+    walk = _Walk(body, shapes, lets)
     for key in _OF_THE_BODY:
         if key in top.items:
             walk.value(top.items[key], body)
@@ -80,9 +80,13 @@ def reads_of(top: Map, shapes: Mapping[str, Map]) -> Reads:
 class _Walk:
     """Follows values through a mapping, each with the item that its paths start at."""
 
-    def __init__(self, body: Reads, shapes: Mapping[str, Map]) -> None:
-        self.body, self.shapes = body, shapes
-        self._open: list[str] = []  # the shapes that are being followed
+    def __init__(self, body: Reads, shapes: Mapping[str, Map], lets: Mapping[str, Node]) -> None:
+        self.body = body
+        self.named: Mapping[str, Node] = {
+            **{f"use.{name}": shape for name, shape in shapes.items()},
+            **{f"let.{name}": node for name, node in lets.items()},
+        }
+        self._open: list[str] = []  # those that are being followed
 
     def rule(self, node: Node, item: Reads, inherited: Mapping[str, Node]) -> None:
         """A rule or group; what a group states is read at the items of each rule below it."""
@@ -133,7 +137,9 @@ class _Walk:
         for key, value in node.items.items():
             self.read(key, item)  # the subject of a condition
             if key == "use" and isinstance(value, Scalar):
-                self._shape(str(value.value), item)
+                self._follow(f"use.{value.value}", item)
+            elif key == "let" and isinstance(value, Scalar):
+                self._follow(f"let.{value.value}", item)
             elif key == "template" and isinstance(value, Scalar):
                 self._template(str(value.value), item)
             elif key == "same" and isinstance(value, Seq):
@@ -143,11 +149,11 @@ class _Walk:
             elif key not in ("each", "with", "use"):
                 self.value(value, item)
 
-    def _shape(self, name: str, item: Reads) -> None:
-        shape = self.shapes.get(name)
-        if shape is not None and name not in self._open:  # one inside itself is refused elsewhere
+    def _follow(self, name: str, item: Reads) -> None:
+        node = self.named.get(name)
+        if node is not None and name not in self._open:  # one inside itself is refused elsewhere
             self._open.append(name)
-            self.value(shape, item)
+            self.value(node, item)
             self._open.pop()
 
     def _template(self, text: str, item: Reads) -> None:
@@ -169,7 +175,9 @@ class _Walk:
         return [*found, *(at.follow([0]) for at in found)] if each else found
 
     def read(self, text: str, item: Reads) -> None:
-        """Note *text* as read whole, if it is a path."""
+        """Note *text* as read whole, if it is a path, or the name of a value."""
+        if text.startswith("let."):
+            self._follow(text, item)
         found = self._find(text, item)
         if found is not None:
             found.whole = True

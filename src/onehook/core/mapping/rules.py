@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from onehook.core.mapping.changes import compile_changes, compile_references
+from onehook.core.mapping.changes import CHANGE, REFERENCE, compile_changes, compile_references
 from onehook.core.mapping.coerce import nothing
 from onehook.core.mapping.conditions import (
     Condition,
@@ -12,10 +13,22 @@ from onehook.core.mapping.conditions import (
     compile_subject,
 )
 from onehook.core.mapping.document import Branch, Foreach, Group, ModelType, Rule
+from onehook.core.mapping.forms import (
+    CONDITION,
+    PATH,
+    TEXT,
+    Keys,
+    defined,
+    list_of,
+    map_of,
+    one_or_list,
+    word_of,
+)
 from onehook.core.mapping.inheritance import inherit
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import Place, nearest
+from onehook.core.mapping.reach import Reach
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
@@ -26,11 +39,34 @@ from onehook.core.schema.events import EVENT_TYPES
 
 MAX_ITEMS = 1000
 INDEXED = 4  # siblings that name one subject, from which on an index is worth it
-_RULE = (
-    "id", "when", "emit", "at", "actor", "data", "references", "changes", "foreach", "rules",
-)  # fmt: skip
-_TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
-_ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
+FOREACH: Keys = {
+    "in": one_or_list(PATH),
+    "key": PATH,
+    "max": {"type": "integer", "minimum": 1, "maximum": MAX_ITEMS},
+}
+RULE: Keys = {
+    "id": TEXT,
+    "when": CONDITION,
+    "emit": word_of(EVENT_TYPES),
+    "at": defined("at"),
+    "actor": defined("actor"),
+    "data": defined("data"),
+    "references": list_of(map_of(REFERENCE, "key")),
+    "changes": list_of(map_of(CHANGE, "field")),
+    "foreach": map_of(FOREACH, "in", "key"),
+    "rules": list_of(defined("rule")),
+}
+TIME = FieldSpec("at", Kind.TIMESTAMP, required=False)
+ACTOR = FieldSpec("actor", Kind.MODEL, required=False, model=Actor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What a rule has from the groups around it."""
+
+    parts: Mapping[str, Node]  # what it inherits: emit, at, actor, data …
+    reach: Reach  # what their conditions leave possible
+    in_item: bool  # below a foreach
 
 
 class RuleCompiler:
@@ -42,13 +78,10 @@ class RuleCompiler:
 
     def compile(self, nodes: tuple[Node, ...]) -> Branch:
         """The rules of the file."""
-        return self._branches(nodes, {}, inside=False)
+        return self._branches(nodes, _Above({}, Reach.everything(), in_item=False))
 
-    def _branches(
-        self, nodes: tuple[Node, ...], inherited: Mapping[str, Node], *, inside: bool
-    ) -> Branch:
-        """Sibling rules; *inside*: below a ``foreach``."""
-        found = (self._rule(node, inherited, inside=inside) for node in nodes)
+    def _branches(self, nodes: tuple[Node, ...], above: _Above) -> Branch:
+        found = (self._rule(node, above) for node in nodes)
         return self._branch(nodes, tuple(rule for rule in found if rule is not None))
 
     def _branch(self, nodes: tuple[Node, ...], rules: tuple[Rule | Group, ...]) -> Branch:
@@ -71,25 +104,33 @@ class RuleCompiler:
         when = node.get("when") if isinstance(node, Map) else None
         if not isinstance(when, Map):
             return Branch(rules)
-        return Branch(rules, compile_subject(name, when, self.report), index, others)
+        return Branch(rules, compile_subject(name, when.keys[name], self.report), index, others)
 
-    def _rule(
-        self, node: Node, inherited: Mapping[str, Node], *, inside: bool
-    ) -> Rule | Group | None:
+    def _rule(self, node: Node, above: _Above) -> Rule | Group | None:
         if not isinstance(node, Map):
             self.report("E002", node.place, "a rule is a map")
             return None
-        reader = Reader(node, self.report).only(*_RULE)
+        reader = Reader(node, self.report).only(*RULE)
         name = self._id(reader)
         when = node.get("when")
         condition = always if when is None else compile_condition(when, self.report)
-        foreach = self._foreach(reader, inside=inside)
-        merged = inherit(inherited, node)
-        if "rules" in node.items:
-            inner = inside or foreach is not None
-            branch = self._branches(reader.items("rules"), merged, inside=inner)
-            return Group(name, condition, foreach, branch)
-        return self._leaf(name, node, condition, foreach, merged)
+        reach = self._reach(when, above)
+        foreach = self._foreach(reader, inside=above.in_item)
+        merged = inherit(above.parts, node)
+        if "rules" not in node.items:
+            return self._leaf(name, node, condition, foreach, merged)
+        if foreach is not None:
+            reach = reach.below_foreach()
+        below = _Above(merged, reach, in_item=above.in_item or foreach is not None)
+        return Group(name, condition, foreach, self._branches(reader.items("rules"), below))
+
+    def _reach(self, when: Node | None, above: _Above) -> Reach:
+        reach, stuck = above.reach.narrowed(when, in_item=above.in_item)
+        if stuck is not None and isinstance(when, Map):
+            message = f"this can never match: {stuck} must be something else as well"
+            hint = "compare it with the conditions of the groups around it"
+            self.report("W207", when.keys[stuck], message, hint)
+        return reach
 
     def _id(self, reader: Reader) -> str:
         name = reader.text("id", required=True) or ""
@@ -103,7 +144,7 @@ class RuleCompiler:
         node = reader.map("foreach")
         if node is None:
             return None
-        below = Reader(node, self.report, "E107").only("in", "key", "max")
+        below = Reader(node, self.report, "E107").only(*FOREACH)
         if inside:
             below.problem("in", "a foreach inside another is not allowed")
         if "key" not in node.items:
@@ -116,10 +157,11 @@ class RuleCompiler:
             most = MAX_ITEMS
         if "in" not in node.items:
             self.report("E107", node.place, "foreach: needs in:", "e.g. in: $.items[*]")
-        where, key = below.node_of("in"), below.node_of("key")
-        path = None if where is None else self.values.path(where)
+        key = below.node_of("key")
+        found = [self.values.path(where) for where in below.items("in")]
+        paths = tuple(path for path in found if path is not None)
         key_path = None if key is None else self.values.path(key)
-        return None if path is None or key_path is None else Foreach(path, key_path, most)
+        return None if not paths or key_path is None else Foreach(paths, key_path, most)
 
     def _leaf(
         self,
@@ -149,8 +191,9 @@ class RuleCompiler:
             foreach,
             type_,
             model,
-            nothing if at_node is None else self.values.typed(at_node, _TIME),
-            nothing if actor is None else self.values.typed(actor, _ACTOR),
+            nothing if at_node is None else self.values.typed(at_node, TIME),
+            nothing if actor is None else self.values.typed(actor, ACTOR),
+            parts,
             plan,
             source,
             compile_changes(parts.get("changes"), model, self.values),

@@ -9,7 +9,8 @@ stand once, is decided here.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from math import isinf
+from typing import Any, NoReturn
 
 import yaml
 from yaml.error import Mark, MarkedYAMLError, YAMLError
@@ -17,8 +18,9 @@ from yaml.error import Mark, MarkedYAMLError, YAMLError
 from onehook.core.jsontext import JsonScalar, JsonValue
 from onehook.core.mapping.problems import MappingError, Place, Problem, Source
 
-MAX_FILE = 1024 * 1024  # characters; the largest shipped mapping has some 60,000
+MAX_FILE = 1024 * 1024  # characters; the largest shipped mapping has some 150,000
 MAX_DEPTH = 40
+MAX_NODES = 100_000  # scalars, lists and maps; the largest shipped mapping has some 13,000
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # Python's own where libyaml is not
 
 _NULL = re.compile(r"(?:~|null|Null|NULL)?")
@@ -92,18 +94,56 @@ def parse(source: Source) -> Map:
     reader = _Reader(source)
     try:
         node = reader.document()
+    except _TooMuchError:
+        raise MappingError(reader.problems) from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = start if mark is None else Place(source, mark.line, mark.column)
-        reader.problems.append(Problem("E001", place, f"YAML: {error.problem or error.context}"))
+        reader.problems.append(_syntax_problem(source, error))
         raise MappingError(reader.problems) from None
     except (YAMLError, ValueError) as error:
-        raise MappingError([Problem("E001", start, f"YAML: {error}".splitlines()[0])]) from None
+        message = f"YAML: {error}".splitlines()[0]
+        raise MappingError([Problem("E001", start, message, "is it a text file?")]) from None
     if not isinstance(node, Map):
-        reader.problems.append(Problem("E001", start, "a mapping file is a map of keys to values"))
+        hint = "begin with onehook: mapping/v1"
+        message = "a mapping file is a map of keys to values"
+        reader.problems.append(Problem("E001", start, message, hint))
     if reader.problems or not isinstance(node, Map):
         raise MappingError(reader.problems)
     return node
+
+
+class _TooMuchError(Exception):
+    """A file nests too deeply, or holds too much; the reader has noted where."""
+
+
+# What libyaml says -> what to do about it. The first that fits.
+_HINTS = (
+    ("mapping values are not allowed", "quote a text that holds a colon and a space"),
+    ("cannot start any token", "quote a text that begins with @, `, % or a tab"),
+    ("quoted scalar", "close the quote; inside it, write a quote twice or escape it"),
+    ("flow mapping", "inside {} quote paths and texts that hold [ ] { } , or a colon"),
+    ("flow sequence", "inside [] quote paths and texts that hold [ ] { } , or a colon"),
+    ("could not find expected ':'", "a key is followed by a colon and a space"),
+    ("block", "indent what belongs together alike, and quote texts that begin with a quote"),
+)
+
+
+def _syntax_problem(source: Source, error: MarkedYAMLError) -> Problem:
+    """What libyaml found, where a person would look for it, with what is usually meant."""
+    context, message = error.context or "", error.problem or error.context or ""
+    # A quote that is never closed is found at the end of the file, and mended where it begins.
+    unclosed = "quoted scalar" in context and "end of stream" in message
+    mark = error.context_mark if unclosed else error.problem_mark or error.context_mark
+    line, column = (0, 0) if mark is None else (mark.line, mark.column)
+    said = f"{context} {message}"
+    hint = next(
+        (hint for words, hint in _HINTS if words in said), "see https://yaml.org/spec/1.2.2"
+    )
+    margin = source.line(line)[: len(source.line(line)) - len(source.line(line).lstrip())]
+    if "\t" in margin:
+        line_start = margin.index("\t")
+        column, hint = line_start, "indent by spaces: a tab stands here"
+    message = "a quote is never closed" if unclosed else message
+    return Problem("E001", Place(source, line, column), f"YAML: {message}", hint)
 
 
 def _kind(event: object) -> str:
@@ -117,6 +157,7 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
+        self.nodes = 0
         # Any: an event has the fields of its kind, which no type tells apart.
         self.events: Iterator[Any] = iter(yaml.parse(source.text, Loader=LOADER))
 
@@ -148,19 +189,36 @@ class _Reader:
             self._refuse(event.start_mark, f"the anchor &{event.anchor}", "use a shape or a table")
         if event.tag and event.tag != "!":
             self._refuse(event.start_mark, f"the tag {event.tag}", "leave it out")
+        self.nodes += 1
         if depth > MAX_DEPTH:
-            msg = f"nested deeper than {MAX_DEPTH} levels"
-            raise ValueError(msg)
+            self._stop(place, f"nested deeper than {MAX_DEPTH} levels", "use shapes")
+        if self.nodes > MAX_NODES:
+            self._stop(place, f"the file holds more than {MAX_NODES} values", "split it")
         if kind == "ScalarEvent":
             bare = not event.style and not event.tag
-            value: JsonScalar = resolve(event.value) if bare else event.value
-            return Scalar(place, value, plain=bare)
+            return Scalar(place, self._value(place, event.value, bare=bare), plain=bare)
         if kind == "SequenceStartEvent":
             items: list[Node] = []
             while _kind(below := next(self.events)) != "SequenceEndEvent":
                 items.append(self._node(below, depth + 1))
             return Seq(place, tuple(items))
         return self._map(place, depth)
+
+    def _stop(self, place: Place, message: str, hint: str) -> NoReturn:
+        """Note what is too much, and read no further.
+
+        Raises:
+            _TooMuchError: always.
+        """
+        self.problems.append(Problem("E001", place, message, hint))
+        raise _TooMuchError
+
+    def _value(self, place: Place, text: str, *, bare: bool) -> JsonScalar:
+        value: JsonScalar = resolve(text) if bare else text
+        if isinstance(value, float) and isinf(value):
+            message = f"{text} is beyond what a number can hold"
+            self.problems.append(Problem("E001", place, message, "quote it, if it is a text"))
+        return value
 
     def _map(self, place: Place, depth: int) -> Map:
         found = Map(place, {})
@@ -170,7 +228,9 @@ class _Reader:
             if _kind(event) == "AliasEvent":
                 continue  # refused already
             if not isinstance(key_node, Scalar):
-                self.problems.append(Problem("E001", key_node.place, "a key is a list or map"))
+                hint = 'quote a template: "{{ item.a }}"'
+                message = "a key is a list or map"
+                self.problems.append(Problem("E001", key_node.place, message, hint))
                 continue
             # A key is always text, as written: `5:` and `true:` are the words 5 and true.
             key = str(event.value)

@@ -18,6 +18,7 @@ class Table:
     name: str
     rows: dict[str, JsonScalar]
     node: Map
+    used: bool = False  # by some value
 
 
 def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table | None:
@@ -28,7 +29,9 @@ def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table 
         shown = repr(name.value) if isinstance(name, Scalar) else "named"
         report("E104", at.place, f"there is no table {shown}", nearest(shown, tables))
         return None
-    return tables[str(name.value)]
+    table = tables[str(name.value)]
+    table.used = True
+    return table
 
 
 def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
@@ -36,12 +39,13 @@ def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
     flag = node.get("ignore_case")
     fold = isinstance(flag, Scalar) and flag.value is True
     rows = {key.lower(): value for key, value in table.rows.items()} if fold else table.rows
+    written = {key.lower() if fold else key: key for key in table.rows}
 
     def find(key: str, context: Context) -> Found:
         key = key.lower() if fold else key
         row = rows.get(key, MISSING)
         if context.hits is not None and row is not MISSING:
-            context.hits.add((table.name, key))
+            context.hits.add((table.name, written[key]))
         return row
 
     return find

@@ -22,6 +22,12 @@ class Undefined:
 UNDEFINED: Final = Undefined()
 
 
+class JsonText(str):
+    """JSON as ``tojson`` wrote it: where JSON is rendered it is a value, not a text."""
+
+    __slots__ = ()
+
+
 class NothingError(Exception):
     """A template came to something undefined: its result is null."""
 
@@ -110,8 +116,21 @@ def _strip_prefix(value: object, prefix: object) -> str:
     return text_of(value).removeprefix(text_of(prefix))
 
 
-def _tojson(value: object) -> str:
-    return json.dumps(None if isinstance(value, Undefined) else value, ensure_ascii=False)
+def _tojson(value: object) -> JsonText:
+    found = None if isinstance(value, Undefined) else value
+    return JsonText(json.dumps(found, ensure_ascii=False))
+
+
+def _truncate(value: object, length: object) -> str:
+    """At most *length* characters; what was cut ends in an ellipsis, which counts.
+
+    Raises:
+        NothingError: *length* is none.
+    """
+    text = text_of(value)
+    if not isinstance(length, int) or length < 1:
+        raise NothingError
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _lower(value: object) -> str:
@@ -163,6 +182,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "first": _first,
     "last": _last,
     "join": _join,
+    "truncate": _truncate,
     "default": _default,
     "tojson": _tojson,
 }

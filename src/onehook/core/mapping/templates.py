@@ -34,7 +34,14 @@ Evaluate = Callable[[Variables], object]
 
 
 class TemplateError(ValueError):
-    """A template holds something that is not allowed, or cannot be read."""
+    """A template holds something that is not allowed, or cannot be read; *hint*: what may.
+
+    *at* is where, in characters from its beginning; *word* what to look for from there on.
+    """
+
+    def __init__(self, message: str, hint: str = "", at: int = 0, word: str = "") -> None:
+        super().__init__(message)
+        self.hint, self.at, self.word = hint, at, word
 
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
@@ -72,7 +79,7 @@ ALLOWED_TEXT = (
 
 
 _ENVIRONMENT = Environment(autoescape=True, keep_trailing_newline=True)  # only to parse with
-_COMMENT = re.compile(r"\{#|\{%")
+STATEMENT = re.compile(r"\{#|\{%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +100,93 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
     if len(text) > MAX_LENGTH:
         msg = f"longer than {MAX_LENGTH} characters"
         raise TemplateError(msg)
-    if found := _COMMENT.search(text):
-        msg = f"a statement or comment ({found[0]}) is not allowed; {ALLOWED_TEXT}"
-        raise TemplateError(msg)
-    try:
-        tree = _ENVIRONMENT.parse(text)
-    except TemplateSyntaxError as error:
-        raise TemplateError(error.message or "cannot be read") from None
-    except RecursionError:
-        _refuse_depth()
+    if found := STATEMENT.search(text):
+        msg = f"a statement or comment ({found[0]}) is not allowed"
+        raise TemplateError(msg, ALLOWED_TEXT)
+    tree = _parse(text)
     _check(tree, variables)
     return Checked(text, _renderer(tree))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a template: plain *text*, or the expression that *evaluate* works out."""
+
+    start: int  # both in characters from the template's beginning
+    end: int
+    text: str
+    evaluate: Evaluate | None = None
+
+
+def compile_pieces(text: str, variables: frozenset[str]) -> tuple[Piece, ...]:
+    """The parts of the template *text*, in order, each expression compiled by itself.
+
+    Raises:
+        TemplateError: with the place in *text* of what is not allowed.
+    """
+    if found := STATEMENT.search(text):
+        msg = f"a statement or comment ({found[0]}) is not allowed"
+        raise TemplateError(msg, ALLOWED_TEXT, found.start())
+    pieces: list[Piece] = []
+    at, opened = 0, -1
+    try:
+        for _line, kind, value in _ENVIRONMENT.lex(text):
+            at = text.find(value, at)  # white space that a `-` takes away is no token
+            end = at + len(value)
+            if kind == "variable_begin":
+                opened = at
+            elif kind == "variable_end":
+                found_there = _expression(text[opened:end], opened, variables)
+                pieces.append(Piece(opened, end, text[opened:end], found_there))
+                opened = -1
+            elif kind == "data":
+                pieces.append(Piece(at, end, value))
+            at = end
+    except TemplateSyntaxError as error:
+        raise TemplateError(error.message or "cannot be read", ALLOWED_TEXT, at) from None
+    if opened >= 0:
+        msg = "the expression is not closed by }}"
+        raise TemplateError(msg, at=opened)
+    return tuple(pieces)
+
+
+def _expression(text: str, start: int, variables: frozenset[str]) -> Evaluate:
+    """Compile the one expression in *text*, which begins at *start* of its template.
+
+    Raises:
+        TemplateError: with the place in the template.
+    """
+    try:
+        tree = _parse(text)
+        _check(tree, variables)
+    except TemplateError as error:
+        within = max(text.find(error.word), 0)
+        raise TemplateError(str(error), error.hint, start + within) from None
+    (output,) = tree.body
+    (expression,) = cast("nodes.Output", output).nodes
+    return _compile(expression)
+
+
+def evaluated(evaluate: Evaluate, variables: Variables) -> object:
+    """What an expression comes to; UNDEFINED where something in it is not there."""
+    try:
+        return evaluate(variables)
+    except (NothingError, TypeError, ValueError, OverflowError):
+        return UNDEFINED
+
+
+def _parse(text: str) -> nodes.Template:
+    """The syntax tree of *text*.
+
+    Raises:
+        TemplateError: it cannot be read.
+    """
+    try:
+        return _ENVIRONMENT.parse(text)
+    except TemplateSyntaxError as error:
+        raise TemplateError(error.message or "cannot be read", ALLOWED_TEXT) from None
+    except RecursionError:
+        _refuse_depth()
 
 
 def template_reads(text: str) -> list[tuple[str, tuple[str | int, ...]]]:
@@ -112,10 +195,7 @@ def template_reads(text: str) -> list[tuple[str, tuple[str | int, ...]]]:
     Raises:
         TemplateError: it cannot be read.
     """
-    try:
-        tree = _ENVIRONMENT.parse(text)
-    except (TemplateSyntaxError, RecursionError) as error:
-        raise TemplateError(str(error)) from None
+    tree = _parse(text)
     found: list[tuple[str, tuple[str | int, ...]]] = []
     waiting: list[tuple[nodes.Node, tuple[str | int, ...]]] = [(tree, ())]
     while waiting:
@@ -157,17 +237,17 @@ def _check(tree: nodes.Template, variables: frozenset[str]) -> None:
 def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
     if not isinstance(node, _ALLOWED):
         word = _WORDS.get(type(node), type(node).__name__.lower())
-        msg = f"{word} is not allowed; {ALLOWED_TEXT}"
-        raise TemplateError(msg)
+        msg = f"{word} is not allowed"
+        raise TemplateError(msg, ALLOWED_TEXT)
     if isinstance(node, nodes.Name) and node.name not in variables:
-        msg = f"{node.name!r} is no variable here; there are {', '.join(sorted(variables))}"
-        raise TemplateError(msg)
+        msg = f"{node.name!r} is no variable here"
+        raise TemplateError(msg, f"there are {', '.join(sorted(variables))}", word=node.name)
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
         msg = f"{node.attr!r}: names that begin with an underscore are not allowed"
-        raise TemplateError(msg)
+        raise TemplateError(msg, "write body['_name'] for a key of that name", word=node.attr)
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        msg = f"there is no filter {node.name!r}; there are {', '.join(FILTERS)}"
-        raise TemplateError(msg)
+        msg = f"there is no filter {node.name!r}"
+        raise TemplateError(msg, f"there are {', '.join(FILTERS)}", word=node.name)
 
 
 def _renderer(tree: nodes.Template) -> Render:

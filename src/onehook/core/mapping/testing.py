@@ -1,12 +1,14 @@
 """Runs the tests that stand inside a mapping file."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from onehook.core import identity
 from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import JsonValue, encode
+from onehook.core.mapping.coerce import key_text
+from onehook.core.mapping.context import Context
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
     Emitted,
@@ -16,28 +18,15 @@ from onehook.core.mapping.normalize import (
     Quarantined,
     dedupe_parts,
     make_context,
+    matching,
     normalize,
 )
-from onehook.core.mapping.problems import Place, Problem
-from onehook.core.mapping.source import Map, Scalar, plain
+from onehook.core.mapping.paths import MISSING, Path
+from onehook.core.mapping.samples import Row, Sample
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
-from onehook.core.schema.events import EVENT_TYPES
 
 RECEIVED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-LoadBody = Callable[[str], bytes]  # body_file, relative to the mapping -> its bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One test's webhook: what a vendor would send."""
-
-    name: str
-    place: Place
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    settings: Mapping[str, str]
-    expect: JsonValue
-    exact: bool
+MAX_BODY = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,144 +37,90 @@ class Result:
     outcome: Outcome
     problems: tuple[str, ...]
     hits: frozenset[tuple[str, str]] = frozenset()  # table rows used: table, key
-
-
-class SampleError(ValueError):
-    """A test cannot be read; ``place`` says where it stands."""
-
-    def __init__(self, place: Place, message: str) -> None:
-        super().__init__(f"{place}: {message}")
-
-
-def samples(mapping: CompiledMapping, load: LoadBody) -> list[Sample]:
-    """The tests of *mapping* as webhooks.
-
-    Raises:
-        SampleError: a test without name or expectation, or whose file cannot be read.
-    """
-    return [_sample(node, load) for node in mapping.tests]
-
-
-def samples_of(mapping: CompiledMapping, load: LoadBody, type_: str) -> Iterator[Sample]:
-    """The tests of *mapping* that expect an event of *type_*: whole webhooks before snippets.
-
-    Raises:
-        SampleError: as :func:`samples`.
-    """
-    found = [node for node in mapping.tests if type_ in _expected(node)]
-    for node in sorted(found, key=lambda node: "body_file" not in node.items):
-        yield _sample(node, load)
-
-
-def _expected(node: Map) -> set[str]:
-    """The types of the events that a test expects."""
-    wanted = node.get("expect")
-    events = plain(wanted) if wanted is not None else None
-    if not isinstance(events, list):
-        return set()
-    return {str(event.get("type")) for event in events if isinstance(event, dict)}
-
-
-def _sample(node: Map, load: LoadBody) -> Sample:
-    unknown = set(node.items) - {
-        "name",
-        "headers",
-        "body",
-        "body_file",
-        "body_text",
-        "settings",
-        "expect",
-        "exact",
-    }
-    if unknown:
-        raise SampleError(node.place, f"a test has no {', '.join(sorted(unknown))}")
-    if "name" not in node.items or "expect" not in node.items:
-        raise SampleError(node.place, "a test needs name: and expect:")
-    values = plain(node)
-    fields = values if isinstance(values, dict) else {}
-    headers = {k.lower(): v for k, v in _texts(fields.get("headers")).items()}
-    return Sample(
-        str(fields["name"]),
-        node.place,
-        tuple({"content-type": "application/json", **headers}.items()),
-        _body(node, fields, load),
-        _texts(fields.get("settings")),
-        fields["expect"],
-        fields.get("exact") is True,
-    )
-
-
-def _texts(value: JsonValue) -> dict[str, str]:
-    return {k: str(v) for k, v in value.items()} if isinstance(value, dict) else {}
-
-
-def _body(node: Map, fields: Mapping[str, JsonValue], load: LoadBody) -> bytes:
-    if "body_text" in fields:
-        return str(fields["body_text"]).encode()
-    file = node.get("body_file")
-    if file is None:
-        return encode(fields["body"]) if "body" in fields else b""
-    if not isinstance(file, Scalar) or not isinstance(file.value, str):
-        raise SampleError(file.place, "body_file: is a file name")
-    try:
-        return load(file.value)
-    except (OSError, ValueError) as error:
-        raise SampleError(file.place, f"{file.value}: {error}") from None
+    items: tuple[tuple[int, str | None], ...] = ()  # of each event: what it is an event of
 
 
 def run(mapping: CompiledMapping, sample: Sample) -> Result:
     """Normalize *sample* and compare with what it expects."""
     hits: set[tuple[str, str]] = set()
-    outcome = normalize_sample(mapping, sample, hits)
-    return Result(sample, outcome, tuple(compare(sample, outcome)), frozenset(hits))
+    context = _context(mapping, sample)
+    if isinstance(context, Quarantined):
+        return Result(sample, context, tuple(compare(sample, context)))
+    context.hits = hits
+    outcome = _outcome(mapping, sample, context)
+    problems = compare(sample, outcome) if sample.expect is not None else []
+    if sample.row is not None:
+        problems += _row_problems(sample.row, outcome, hits)
+    matches = matching(mapping.branch, context.body, context, None)
+    items = tuple((id(item), key) for _, item, key in matches)
+    return Result(sample, outcome, tuple(problems), frozenset(hits), items)
 
 
-def strict_problems(mapping: CompiledMapping, results: Sequence[Result]) -> list[Problem]:
-    """What ``--strict`` asks for beside passing: every rule and every table row hit by a test.
-
-    Also two events of one test about the same thing, of the same model: rules that overlap.
-    """
-    events = [(r, e) for r in results if isinstance(r.outcome, Emitted) for e in r.outcome.events]
-    ruled = {event.rule for _, event in events}
-    problems = [
-        Problem("W201", rule.place, f"no test reaches the rule {rule.id!r}")
-        for rule in mapping.leaves()
-        if rule.id not in ruled
-    ]
-    hits = {(name, key.lower()) for result in results for name, key in result.hits}
-    for table in mapping.tables.values():
-        for key in table.rows:
-            if (table.name, key.lower()) not in hits:
-                message = f"no test uses the row {key!r} of the table {table.name!r}"
-                problems.append(Problem("W202", table.node.keys[key], message))
-    seen: set[tuple[str, str, str]] = set()
-    for result, event in events:
-        what = (result.sample.name, str(event.data["urn"]), EVENT_TYPES[event.type].__name__)
-        if what in seen:
-            message = f"the test {result.sample.name!r} gives two events about {what[1]}"
-            problems.append(Problem("W206", result.sample.place, message))
-        seen.add(what)
-    return problems
-
-
-def normalize_sample(
-    mapping: CompiledMapping, sample: Sample, hits: set[tuple[str, str]] | None = None
-) -> Outcome:
+def normalize_sample(mapping: CompiledMapping, sample: Sample) -> Outcome:
     """What the gateway would make of *sample*, its signature taken as good."""
-    webhook = Webhook(Headers(sample.headers), sample.body, RECEIVED_AT)
-    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
-    info = IntegrationInfo(
-        IntegrationId("int_test"), mapping.platform, "test", {**defaults, **sample.settings}
-    )
+    context = _context(mapping, sample)
+    if isinstance(context, Quarantined):
+        return context
+    return _outcome(mapping, sample, context)
+
+
+def _context(mapping: CompiledMapping, sample: Sample) -> Context | Quarantined:
+    webhook, info = _webhook(sample), _integration(mapping, sample)
     try:
-        body = parse_body(webhook, 32 * 1024 * 1024, mapping.read)
+        body = parse_body(webhook, MAX_BODY, mapping.read)
     except BodyError as error:
         return Quarantined(error.reason, error.detail)
-    context = make_context(mapping, webhook, info, body)
-    context.hits = hits
-    digest = identity.digest(webhook.body)
+    return make_context(mapping, webhook, info, body)
+
+
+def _outcome(mapping: CompiledMapping, sample: Sample, context: Context) -> Outcome:
+    digest = identity.digest(sample.body)
     known = Identity(dedupe_parts(mapping, digest, context), digest)
-    return normalize(mapping, webhook, info, context, known)
+    return normalize(mapping, _webhook(sample), _integration(mapping, sample), context, known)
+
+
+def _webhook(sample: Sample) -> Webhook:
+    return Webhook(Headers(sample.headers), sample.body, RECEIVED_AT)
+
+
+def _integration(mapping: CompiledMapping, sample: Sample) -> IntegrationInfo:
+    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
+    settings = {**defaults, **sample.settings}
+    return IntegrationInfo(IntegrationId("int_test"), mapping.platform, "test", settings)
+
+
+def _row_problems(row: Row, outcome: Outcome, hits: Collection[tuple[str, str]]) -> list[str]:
+    """What is wrong with *outcome* as that of a row: not used, not where it belongs, not alone."""
+    if not isinstance(outcome, Emitted):
+        word = outcome.reason if isinstance(outcome, Ignored) else outcome.detail
+        return [f"expected an event, got none: {word}"]
+    problems: list[str] = []
+    if (row.table, row.key) not in hits:
+        problems.append(f"the row {row.key!r} of {row.table} was not looked up")
+    if row.field is not None:
+        problems += _field_problems(row, row.field, outcome)
+    return problems + [f"unmapped: {name} = {value!r}" for name, value in outcome.unmapped]
+
+
+def _field_problems(row: Row, field: Path, outcome: Emitted) -> list[str]:
+    """Where an event has another value in *field* than *row*, or none has that field."""
+    events: list[JsonValue] = [dict(event.envelope) for event in outcome.events]
+    found = [value for event in events if (value := field.lookup(event)) is not MISSING]
+    if not found:
+        return [f"no event has {field.text}"]
+    return [
+        f"{field.text}: expected {encode(row.value).decode()}, got {encode(value).decode()}"
+        for value in found
+        if not _is_row(row, value)
+    ]
+
+
+def _is_row(row: Row, value: object) -> bool:
+    """Whether *value* is the row's; whole numbers are text in text fields."""
+    if isinstance(value, list):  # of a path that may find several
+        return value == [row.value]
+    same = value == row.value and isinstance(value, bool) == isinstance(row.value, bool)
+    return same or (isinstance(value, str) and value == key_text(row.value))
 
 
 def compare(sample: Sample, outcome: Outcome) -> list[str]:
@@ -205,7 +140,7 @@ def compare(sample: Sample, outcome: Outcome) -> list[str]:
                 return [f"expected {len(sample.expect)} events, got {len(events)}: {types}"]
             found: list[str] = []
             for at, (wanted, event) in enumerate(zip(sample.expect, events, strict=True)):
-                found += _differences(wanted, dict(event.envelope), f"/{at}", exact=sample.exact)
+                found += differences(wanted, dict(event.envelope), f"/{at}", exact=sample.exact)
             return found
 
 
@@ -221,14 +156,18 @@ def _shown(expect: JsonValue) -> str:
     return encode(expect).decode()
 
 
-def _differences(wanted: JsonValue, found: JsonValue, at: str, *, exact: bool) -> list[str]:
+def differences(wanted: JsonValue, found: JsonValue, at: str, *, exact: bool) -> list[str]:
+    """Where *found* is not as *wanted*; without *exact*, members that are not named may be there.
+
+    *at* is the pointer to both, and begins each sentence.
+    """
     if isinstance(wanted, dict) and isinstance(found, dict):
         problems: list[str] = []
         for key, value in wanted.items():
             if key not in found:
                 problems.append(f"{at}/{key}: there is no such field")
             else:
-                problems += _differences(value, found[key], f"{at}/{key}", exact=exact)
+                problems += differences(value, found[key], f"{at}/{key}", exact=exact)
         if exact:
             problems += [f"{at}/{key}: not expected" for key in found if key not in wanted]
         return problems
@@ -236,7 +175,7 @@ def _differences(wanted: JsonValue, found: JsonValue, at: str, *, exact: bool) -
         if len(wanted) != len(found):
             return [f"{at}: expected {len(wanted)} items, got {encode(found).decode()}"]
         pairs = enumerate(zip(wanted, found, strict=True))
-        return [p for i, (w, f) in pairs for p in _differences(w, f, f"{at}/{i}", exact=exact)]
+        return [p for i, (w, f) in pairs for p in differences(w, f, f"{at}/{i}", exact=exact)]
     if wanted == found and isinstance(wanted, bool) == isinstance(found, bool):
         return []
     return [f"{at}: expected {encode(wanted).decode()}, got {encode(found).decode()}"]

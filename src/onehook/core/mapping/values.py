@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.coerce import (
+    WORDS,
     EnumGet,
     Get,
     coerced,
@@ -20,10 +21,22 @@ from onehook.core.mapping.coerce import (
 from onehook.core.mapping.conditions import compile_condition
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.enums import compile_enum
-from onehook.core.mapping.kinds import KINDS, LISTS, compile_date
+from onehook.core.mapping.kinds import (
+    COALESCE,
+    CONCAT,
+    EACH,
+    GIVES,
+    IF,
+    KINDS,
+    LISTS,
+    USE,
+    compile_date,
+)
+from onehook.core.mapping.lets import Lets, remembered
 from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
     MISSING,
+    SUBSET,
     Found,
     Missing,
     Path,
@@ -38,7 +51,7 @@ from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.mapping.tables import Table
 from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind, Model
 
-_NAMES = (*KINDS, "each", "concat", "if", "coalesce")
+_NAMES = (*KINDS, "each", "concat", "if", "coalesce", "let")
 _TEXTS = FieldSpec(
     "texts", Kind.LIST, required=False, item=FieldSpec("text", Kind.TEXT, required=False)
 )
@@ -48,18 +61,37 @@ class ValueCompiler:
     """Compiles value nodes; every problem goes to *report*."""
 
     def __init__(
-        self, report: Report, tables: Mapping[str, Table], shapes: Mapping[str, Map]
+        self,
+        report: Report,
+        tables: Mapping[str, Table],
+        shapes: Mapping[str, Map],
+        lets: Lets,
     ) -> None:
         self.report = report
+        self.lets = lets
+        self._asked: dict[str, Get] = {}
+        report.names, report.find_named = tuple(lets.nodes), self._named
         self.tables = tables
         self.shapes = shapes
         self.objects = ObjectCompiler(self)
         self.plans: dict[int, Plan] = {}  # by the id() of the node that they were made from
 
+    def _named(self, name: str) -> Get | None:
+        """A named value, for conditions: compiled once, however many ask for it."""
+        node = self.lets.find(name)
+        if node is not None and name not in self._asked:
+            self._asked[name] = remembered(name, self.raw(node))
+        return self._asked.get(name)
+
+    def resolved(self, node: Node) -> Node:
+        """*node*, or what it names by ``let``."""
+        return self.lets.resolved(node)
+
     # -- what a field asks for ---------------------------------------------------------------
 
     def typed(self, node: Node, spec: FieldSpec | None) -> Get:
         """Compile *node* for the field *spec*; None: any scalar, or a list of scalars."""
+        node = self.resolved(node)
         if spec is not None and spec.kind is Kind.MODEL and spec.model is not None:
             return self.object(node, spec.model)
         if spec is not None and spec.kind is Kind.LIST:
@@ -76,7 +108,7 @@ class ValueCompiler:
         if not isinstance(node, Map):
             return None
         if "if" in node.items:
-            self.keys(node, "if", "then", "else")
+            self.keys(node, *IF)
             condition = compile_condition(node.items["if"], self.report)
             then, other = node.get("then"), node.get("else")
             yes = nothing if then is None else compile_(then)
@@ -87,7 +119,7 @@ class ValueCompiler:
         return None
 
     def _coalesce(self, node: Map, compile_: Callable[[Node], Get]) -> Get:
-        self.keys(node, "coalesce", "non_empty")
+        self.keys(node, *COALESCE)
         choices = node.items["coalesce"]
         if not isinstance(choices, Seq) or not choices.items:
             self.report("E002", choices.place, "coalesce: takes a list of values")
@@ -129,8 +161,7 @@ class ValueCompiler:
         kind = KINDS[name]
         self.keys(node, *kind.keys)
         if kind.fills is not None:
-            what = "a list" if kind.fills is LISTS else "a number"
-            self._wants(node, spec, kind.fills, f"{name}: gives {what}")
+            self._wants(node, spec, kind.fills, f"{name}: gives {GIVES[kind.fills]}")
         return kind.compile(self, node, spec)
 
     def _wants(self, node: Node, spec: FieldSpec | None, kinds: frozenset[Kind], what: str) -> None:
@@ -158,7 +189,7 @@ class ValueCompiler:
         value = node.value
         if spec is not None and not literal_fits(value, spec):
             message = f"{value!r} is no {spec.kind} for {spec.name}"
-            self.report("E106", node.place, message)
+            self.report("E106", node.place, message, f"{spec.name} takes {WORDS[spec.kind]}")
         fixed = scalar(value)
         if spec is not None and spec.kind in (Kind.TEXT, Kind.LONG) and fixed is not None:
             fixed = key_text(fixed)
@@ -178,12 +209,12 @@ class ValueCompiler:
             return compile_path(text)
         except PathError as error:
             message = f"{error.message} (column {error.column + 1} of {text})"
-            self.report("E102", node.place, message)
+            self.report("E102", node.place, message, SUBSET)
             return None
 
     def constant(self, node: Node) -> bool:
         """Whether the value reads nothing from the webhook: it makes no object by itself."""
-        match node:
+        match self.resolved(node):
             case Scalar(value=value):
                 return not isinstance(value, str)
             case Seq(items=items):
@@ -202,6 +233,7 @@ class ValueCompiler:
 
     def object(self, node: Node, model: type[Model]) -> Get:
         """Compile a value for an object field: a shape, a map of fields, or branches of them."""
+        written, node = node, self.resolved(node)
         branches = self._branches(node, lambda below: self.object(below, model))
         if branches is not None:
             return branches
@@ -218,14 +250,14 @@ class ValueCompiler:
             plan, path = found
         else:
             plan, path = self.objects.plan(node, model), None
-        self.plans[id(node)] = plan
+        self.plans[id(written)] = plan
         return _object(plan, path)
 
     def use(
         self, node: Map, model: type[Model], *, top: bool = False
     ) -> tuple[Plan, Path | None] | None:
         """``{use: shape, with: path, set: {…}}``; None if it cannot be compiled."""
-        self.keys(node, "use", "with", "set")
+        self.keys(node, *USE)
         name, extra = node.items["use"], node.get("set")
         if not isinstance(name, Scalar):
             self.report("E104", name.place, "use: names a shape")
@@ -239,7 +271,7 @@ class ValueCompiler:
         return None if plan is None else (plan, path)
 
     def _list(self, node: Node, spec: FieldSpec) -> Get:
-        item_spec = spec.item
+        item_spec, node = spec.item, self.resolved(node)
         branches = self._branches(node, lambda below: self._list(below, spec))
         if branches is not None:
             return branches
@@ -270,6 +302,7 @@ class ValueCompiler:
 
     def raw(self, node: Node) -> Get:
         """A value as the payload has it, whatever field it is for."""
+        node = self.resolved(node)
         branches = self._branches(node, self.raw)
         if branches is not None:
             return branches
@@ -280,13 +313,14 @@ class ValueCompiler:
 
     def texts(self, node: Node) -> Get:
         """A list of texts, or one text, as the payload has it."""
+        node = self.resolved(node)
         if isinstance(node, Map) and "concat" in node.items:
             return self._concat(node, _TEXTS)
         branches = self._branches(node, self.texts)
         return branches if branches is not None else self.raw(node)
 
     def _concat(self, node: Map, spec: FieldSpec) -> Get:
-        self.keys(node, "concat")
+        self.keys(node, *CONCAT)
         parts = node.items["concat"]
         if not isinstance(parts, Seq):
             self.report("E002", parts.place, "concat: takes a list of lists")
@@ -302,7 +336,7 @@ class ValueCompiler:
         return joined
 
     def _each(self, node: Map, item_spec: FieldSpec | None) -> Get:
-        self.keys(node, "each", "as", "use", "set", "where")
+        self.keys(node, *EACH)
         path = self.path(node.items["each"])
         if path is None:
             return nothing
