@@ -103,6 +103,12 @@ def test_f5_auth_is_a_header_like_others(auth: Auth) -> None:
     assert len(wrong(auth=auth)) == 1
 
 
+def test_a_user_name_has_no_colon() -> None:
+    """RFC 7617: the receiver would read another name."""
+    assert set(wrong(auth=Auth("basic", "a:b", "p"))) == {"/auth/username"}
+    assert wrong(auth=Auth("basic", "ab", "p:q")) == {}
+
+
 def test_a_secret_must_be_one_for_the_profile() -> None:
     """Also where only the profile changes, or the destination, and for the old one."""
     bad = "whsec_***"

@@ -24,6 +24,7 @@ def check_choices(choices: Choices, destination: Destination) -> None:
     errors = [
         *_settings(choices.settings, destination),
         *_headers(choices, destination),
+        *_user_problem(choices.auth),
         *_secret(choices, destination),
         *_events(choices, destination),
         *_template(choices.body_template),
@@ -74,6 +75,12 @@ def _headers(choices: Choices, destination: Destination) -> Iterator[FieldError]
         taken.add(name.lower())
         if problem is not None:
             yield FieldError(pointer, f"the header {name[:_SHOWN]!r} {problem}")
+
+
+def _user_problem(auth: Auth | None) -> Iterator[FieldError]:
+    """RFC 7617 §2: a colon ends the name."""
+    if auth is not None and auth.type == "basic" and ":" in (auth.name or ""):
+        yield FieldError("/auth/username", "holds a colon, which ends the name")
 
 
 def _auth_pointer(auth: Auth) -> str:
