@@ -6,6 +6,7 @@ come to, the text must be a JSON object.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import cast
 
 from onehook.core.jsontext import JsonSyntaxError, JsonValue, decode, encode, too_deep
@@ -27,6 +28,7 @@ MAX_RENDERED = 2 * 1024 * 1024  # characters, before `max_body_bytes` is looked 
 _SHOWN = 60  # characters of a wrong result in a message
 
 
+@lru_cache(maxsize=10_000)  # each change of the configuration asks for all of them again
 def compile_json_template(text: str) -> RenderBody:
     """Check *text* and compile it.
 
