@@ -12,7 +12,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onehook.core.addresses import Network, parse_networks
 from onehook.core.durations import parse_duration
-from onehook.core.profiles.table import DEFAULT_PROFILE, ProfileName
+from onehook.core.profiles.table import (
+    DEFAULT_DESTINATION,
+    DEFAULT_PREFIX,
+    DEFAULT_PROFILE,
+    PREFIX_PATTERN,
+    ProfileName,
+)
 from onehook.errors import SettingsError
 
 PREFIX = "ONEHOOK_"
@@ -68,8 +74,8 @@ class Settings(BaseSettings):
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500
     store_memory: Size | None = None
     default_profile: ProfileName = DEFAULT_PROFILE
-    default_prefix: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] = "onehook"
-    default_destination: str = "generic"
+    default_prefix: Annotated[str, Field(pattern=PREFIX_PATTERN)] = DEFAULT_PREFIX
+    default_destination: str = DEFAULT_DESTINATION
     history_days: Annotated[int, Field(ge=1, le=3650)] = 30
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

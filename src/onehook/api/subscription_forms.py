@@ -12,7 +12,13 @@ from onehook.core.destinations.outlets import AuthType
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.profiles.headers import HIDDEN
 from onehook.core.profiles.outlet import LEAST_BODY, MAX_BODY, MOST_BODY, TypeNames
-from onehook.core.profiles.table import DEFAULT_PREFIX, DEFAULT_PROFILE, PROFILES, ProfileName
+from onehook.core.profiles.table import (
+    DEFAULT_PREFIX,
+    DEFAULT_PROFILE,
+    PREFIX_PATTERN,
+    PROFILES,
+    ProfileName,
+)
 from onehook.store.outlets import AuthRecord
 from onehook.store.registry import Registry, SubscriptionRecord
 from onehook.store.sealing import SealedSecret
@@ -52,7 +58,7 @@ Sources = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Fi
 SigningSecret = Annotated[str, Field(min_length=1, max_length=512)]
 Hidden = Annotated[str, Field(max_length=4096), AfterValidator(_given)]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
-Prefix = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+Prefix = Annotated[str, Field(pattern=PREFIX_PATTERN)]
 BodySize = Annotated[int, Field(ge=LEAST_BODY, le=MOST_BODY)]
 Template = Annotated[str, Field(min_length=1, max_length=65_536)]
 

@@ -8,7 +8,7 @@ import msgspec
 from onehook.core.destinations.document import Destination
 from onehook.core.destinations.outlets import Auth, AuthType, Choices, shown_url
 from onehook.core.profiles.outlet import MAX_BODY, TypeNames
-from onehook.core.profiles.table import ProfileName
+from onehook.core.profiles.table import DEFAULT_DESTINATION, ProfileName
 from onehook.store.sealing import SealedSecret, Sealer
 
 
@@ -31,7 +31,7 @@ class OutletRecord(msgspec.Struct, kw_only=True):
     events: list[str]
     secret: str  # sealed
     old_secret: SealedSecret | None = None  # while a rotation goes on
-    destination: str = "generic"
+    destination: str = DEFAULT_DESTINATION
     settings: dict[str, str] = {}
     secret_settings: dict[str, str] = {}  # sealed
     profile: ProfileName | None = None

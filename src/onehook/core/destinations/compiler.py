@@ -17,11 +17,10 @@ from onehook.core.mapping.settings import compile_settings
 from onehook.core.mapping.source import Map, Scalar, parse
 from onehook.core.profiles.headers import name_problem
 from onehook.core.profiles.outlet import RenderBody, RenderText, TypeNames
-from onehook.core.profiles.table import PROFILES
+from onehook.core.profiles.table import PREFIX_PATTERN, PROFILES
 from onehook.core.routing import pattern_problem
 
 FORMAT = "destination/v1"
-PREFIX = re.compile(r"[a-z0-9-]{1,32}")
 TYPE_NAMES: tuple[TypeNames, ...] = ("unified", "alias")
 SCHEMES = ("https", "http", "smtps", "smtp")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -103,7 +102,7 @@ class _Document:
             return Defaults()
         reader = Reader(node, self.report).only("profile", "prefix", "type_names", "retry")
         prefix = reader.text("prefix")
-        if prefix is not None and not PREFIX.fullmatch(prefix):
+        if prefix is not None and not re.fullmatch(PREFIX_PATTERN, prefix):
             reader.problem("prefix", "prefix: is 1 to 32 of a-z, 0-9 and -")
         profile = reader.one_of("profile", tuple(PROFILES), "")
         names = reader.one_of("type_names", TYPE_NAMES, "")

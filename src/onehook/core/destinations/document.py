@@ -9,10 +9,9 @@ from onehook.core.mapping.document import SettingSpec
 from onehook.core.mapping.problems import Source
 from onehook.core.mapping.source import Map
 from onehook.core.profiles.outlet import RenderBody, RenderText, TypeNames
-from onehook.core.profiles.table import ProfileName
+from onehook.core.profiles.table import DEFAULT_DESTINATION, ProfileName
 
-GENERIC = "generic"
-NAMES = {"other": GENERIC}  # what other senders call it
+NAMES = {"other": DEFAULT_DESTINATION}  # what other senders call it
 WEB = ("https", "http")
 
 

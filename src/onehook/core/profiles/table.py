@@ -16,6 +16,8 @@ CLOUDEVENTS = "application/cloudevents+json"
 ProfileName = Literal["standard", "timestamped", "sha256", "hex", "bearer", "cloudevents"]
 DEFAULT_PROFILE: Final[ProfileName] = "standard"
 DEFAULT_PREFIX = "onehook"
+DEFAULT_DESTINATION = "generic"
+PREFIX_PATTERN = r"^[a-z0-9-]{1,32}$"
 
 
 class Signing(msgspec.Struct, frozen=True):
