@@ -119,7 +119,7 @@ class Runtime:
             confirm=registry.refresh,
             pause=self._pause,
         )
-        self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
+        self.committer = Committer(events, self.worker, metrics, settings.max_waiting, self.clock)
         self.announcer = Announcer(
             notices, self.committer, lambda: registry.snapshot, self.clock, metrics
         )

@@ -293,7 +293,7 @@ async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> 
     )
     await gateway.registry.save("subscriptions", updated, notice)
     if updated.active and updated.paused_reason is None:
-        await gateway.deliveries.release(updated.id)
+        await gateway.deliveries.expedite(updated.id)
     else:
         await gateway.deliveries.hold(updated.id)
     return updated

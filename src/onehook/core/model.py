@@ -7,6 +7,7 @@ from typing import NewType
 
 import msgspec
 
+from onehook.core.flow import USUAL, Flow
 from onehook.core.jsontext import JsonValue
 
 IntegrationId = NewType("IntegrationId", str)
@@ -121,6 +122,7 @@ class Subscription:
     timeout: timedelta
     retry: tuple[timedelta, ...]
     name: str | None = None
+    flow: Flow = USUAL
 
     @property
     def lease(self) -> timedelta:

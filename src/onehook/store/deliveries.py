@@ -1,15 +1,26 @@
 """Deliveries in the store: due, leased, attempted, recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from onehook.core.flow import (
+    BREAKER_AFTER,
+    CLEAR,
+    FIRST_PROBE,
+    LONGEST_PROBE,
+    USUAL,
+    Breaker,
+    Flow,
+    Gate,
+)
 from onehook.core.notices import Notice
 from onehook.store.attempts import AttemptRow, decode
+from onehook.store.bands import next_moment
 from onehook.store.client import Client
 from onehook.store.events import Retention, milliseconds
 from onehook.store.keys import Keys
-from onehook.store.scripts import DUE, LEASE, RECORD, Argument
+from onehook.store.scripts import DUE, LEASE, RECORD, RESUME, Argument
 from onehook.store.untold import notice_arguments
 
 
@@ -37,6 +48,34 @@ class Record:
     status: int | None = None
     error: str | None = None
     notice: Notice | None = None  # to tell, if it is dead
+    hold: timedelta = timedelta(0)  # for which nothing of the subscription is to be leased
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a record; not *kept* where its lease had run out."""
+
+    kept: bool
+    gate: Gate = CLEAR  # of its subscription, as it is now
+
+
+_LOST, _PLAINLY = Recorded(kept=False), Recorded(kept=True)
+
+
+def _recorded(row: bytes | list[bytes]) -> Recorded:
+    if isinstance(row, bytes):
+        return _PLAINLY if row == b"recorded" else _LOST
+    _, breaker, failed, used_up, held_until = row
+    return Recorded(
+        kept=True,
+        gate=Gate(
+            Breaker(breaker.decode()), int(failed), int(used_up), _moment_of(int(held_until))
+        ),
+    )
+
+
+def _moment_of(ms: int) -> datetime | None:
+    return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +103,17 @@ def parse_state(text: str) -> DeliveryState:
     )
 
 
+def _gate(fields: Mapping[bytes, bytes]) -> Gate:
+    """A gate as `record.lua` and `lease.lua` write it."""
+    moments = [int(fields.get(name, b"0")) for name in (b"u", b"h")]
+    return Gate(
+        Breaker(fields.get(b"s", b"closed").decode()),
+        int(fields.get(b"f", b"0")),
+        int(fields.get(b"d", b"0")),
+        _moment_of(max(moments)),
+    )
+
+
 class DeliveryStore:
     """The queue of each subscription."""
 
@@ -74,20 +124,43 @@ class DeliveryStore:
         """Subscriptions with something due, the longest waiting first."""
         return [row.decode() for row in await DUE.run(self.client, [self.keys.due], [limit])]
 
-    async def lease(self, subscription_id: str, want: int, lease: timedelta) -> list[Leased]:
-        """Take up to *want* due deliveries, oldest first, for *lease*."""
+    async def lease(
+        self,
+        subscription_id: str,
+        want: int,
+        lease: timedelta,
+        flow: Flow = USUAL,
+        retries: int | None = None,
+    ) -> list[Leased]:
+        """Take up to *want* due deliveries for *lease*, as many as the gate lets through.
+
+        Of these up to *retries* (None: all of them) may have been attempted before.
+        """
         names = self.keys
         keys = [names.queue(subscription_id), names.leases(subscription_id), names.due]
-        token, *rows = await LEASE.run(
-            self.client, keys, [subscription_id, want, milliseconds(lease)]
-        )
+        keys.append(names.gate(subscription_id))
+        rate = flow.rate_limit
+        arguments: list[Argument] = [
+            subscription_id,
+            want,
+            milliseconds(lease),
+            want if retries is None else retries,
+            "" if rate is None else rate.per_minute,
+            "" if rate is None else rate.burst,
+            "" if flow.concurrency is None else flow.concurrency,
+        ]
+        token, *rows = await LEASE.run(self.client, keys, arguments)
         found = zip(rows[::3], rows[1::3], rows[2::3], strict=True)
         return [Leased(e.decode(), int(token), int(n), int(made)) for e, n, made in found]
 
     async def record(self, batch: Sequence[Record]) -> list[bool]:
-        """Write down *batch* in one script; False for each whose lease had run out.
+        """Write down *batch*; False for each whose lease had run out."""
+        return [one.kept for one in await self.record_attempts(batch)]
 
-        May be repeated after an unknown outcome: what was recorded is then "lost", once.
+    async def record_attempts(self, batch: Sequence[Record]) -> list[Recorded]:
+        """Write down *batch* in one script, and say how each one's subscription now fares.
+
+        May be repeated after an unknown outcome: what was recorded is then lost, once.
         """
         names, keep = self.keys, self.retention
         keys = [names.due, names.untold]
@@ -97,6 +170,9 @@ class DeliveryStore:
             milliseconds(keep.native),
             milliseconds(keep.dead),
             keep.attempts,
+            BREAKER_AFTER,
+            milliseconds(FIRST_PROBE),
+            milliseconds(LONGEST_PROBE),
         ]
         for record in batch:
             sub, event = record.subscription_id, record.event_id
@@ -108,6 +184,8 @@ class DeliveryStore:
                 names.native(record.webhook_id),
                 names.attempts(sub),
                 names.dead(sub),
+                names.gate(sub),
+                names.line(sub),
             ]
             arguments += [
                 sub,
@@ -118,24 +196,33 @@ class DeliveryStore:
                 record.attempt,
                 "" if record.status is None else record.status,
                 record.error or "",
+                milliseconds(record.hold),
             ]
             if record.outcome == "dead":
                 arguments += notice_arguments(record.notice)
-        return [row == b"recorded" for row in await RECORD.run(self.client, keys, arguments)]
+        return [_recorded(row) for row in await RECORD.run(self.client, keys, arguments)]
 
     async def hold(self, subscription_id: str) -> None:
         """Take a paused subscription's queue out of what is due; nothing in it is lost."""
         await self.client.zrem(self.keys.due, subscription_id)
 
-    async def release(self, subscription_id: str) -> None:
-        """Make a resumed subscription's queue due again."""
-        first = await self.client.zrange(self.keys.queue(subscription_id), 0, 0, withscores=True)
-        if first:
-            await self.client.zadd(self.keys.due, {subscription_id: first[0][1]})
-
     async def expedite(self, subscription_id: str) -> None:
-        """Have a worker look at a subscription now, whenever its queue would be due."""
+        """Have a worker look at a subscription now; nothing is leased before its moment."""
         await self.client.zadd(self.keys.due, {subscription_id: 0})
+
+    async def resume(self, subscription_id: str) -> None:
+        """Forget a subscription's failures; what it has queued goes on, one delivery first."""
+        names = self.keys
+        keys = [names.queue(subscription_id), names.due, names.gate(subscription_id)]
+        await RESUME.run(self.client, keys, [subscription_id])
+
+    async def gates(self, subscription_ids: Sequence[str]) -> list[Gate]:
+        """How each subscription fares."""
+        pipe = self.client.pipeline(transaction=False)
+        for id_ in subscription_ids:
+            pipe.hgetall(self.keys.gate(id_))
+        found: list[dict[bytes, bytes]] = await pipe.execute()
+        return [_gate(fields) for fields in found]
 
     async def queued(self, subscription_id: str, count: int) -> list[tuple[str, int]]:
         """The first *count* deliveries waiting or in flight: event id and score in ms."""
@@ -149,7 +236,11 @@ class DeliveryStore:
         names = self.keys
         await self.client.zrem(names.due, subscription_id)
         await self.client.delete(
-            names.queue(subscription_id), names.leases(subscription_id), names.dead(subscription_id)
+            names.queue(subscription_id),
+            names.leases(subscription_id),
+            names.dead(subscription_id),
+            names.gate(subscription_id),
+            names.line(subscription_id),
         )
         for history in (names.log(subscription_id), names.attempts(subscription_id)):
             await self.client.pexpire(history, milliseconds(self.retention.history))
@@ -175,12 +266,15 @@ class DeliveryStore:
         return None if at is None else datetime.fromtimestamp(int(at) / 1000, UTC)
 
     async def next_moments(self, pairs: Sequence[tuple[str, str]]) -> list[datetime | None]:
-        """When each (subscription, event) will be acted on next; None if it is not queued."""
+        """When each (subscription, event) will be acted on next.
+
+        None if it is not queued, or waits for another one to end.
+        """
         pipe = self.client.pipeline(transaction=False)
         for subscription_id, event_id in pairs:
             pipe.zscore(self.keys.queue(subscription_id), event_id)
         scores: list[float | None] = await pipe.execute()
-        return [None if s is None else datetime.fromtimestamp(s / 1000, UTC) for s in scores]
+        return [None if score is None else next_moment(score) for score in scores]
 
     async def attempts(self, subscription_id: str, positions: Sequence[str]) -> list[AttemptRow]:
         """The attempts at *positions*, oldest first; those trimmed already are left out."""

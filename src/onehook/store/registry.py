@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from onehook.core.filters import compile_filter
+from onehook.core.flow import USUAL, Flow
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
@@ -71,6 +72,8 @@ class SubscriptionRecord(msgspec.Struct, kw_only=True):
     secret: str  # sealed
     timeout_ms: int
     retry_ms: list[int]
+    retry_preset: str | None = None  # its name, where it was given by one
+    flow: Flow = USUAL
     created_at: datetime
     updated_at: datetime
 
@@ -256,6 +259,7 @@ class Registry:
             timedelta(milliseconds=record.timeout_ms),
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
             record.name,
+            record.flow,
         )
 
     async def save(

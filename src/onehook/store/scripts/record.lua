@@ -1,19 +1,25 @@
 #!lua flags=allow-oom
 -- record: write down attempts and what follows each, where its lease still holds.
 -- KEYS[1] due zset  KEYS[2] untold hash; per record: queue zset, leases hash, deliveries hash, event string,
---   native hash, attempts stream, dead zset
+--   native hash, attempts stream, dead zset, gate hash, line zset
 -- ARGV[1] records  [2] event_keep_ms  [3] native_keep_ms  [4] dead_keep_ms  [5] attempts kept
+--   [6] failed attempts that open a breaker  [7] first and [8] longest ms until a probe
 --   per record: subscription id, event id, token, delivered|again|dead|cancelled, delay_ms,
---   attempt as JSON ('' for none), last status, last error; if dead: topic and text of the notice
---   to tell, as in claim.lua ('': none)
--- Returns per record "recorded", or "lost" if the lease ran out: another worker has it, and
--- nothing is written. The queue's score changes last: a delivery off the queue without its record
--- would be gone. O(log n) each. Called by store/deliveries.py, record().
+--   attempt as JSON ('' for none), last status, last error, ms for which the subscription is held;
+--   if dead: topic and text of the notice to tell, as in claim.lua ('': none)
+-- Returns per record "lost" if the lease ran out: another worker has it, and nothing is written;
+-- "recorded"; or, where its gate is not clear, {"recorded", closed|open|probing, failed attempts
+-- in a row, deliveries in a row that used up their attempts, moment before which nothing is leased
+-- or 0}. The queue's score changes last: a delivery off the queue without its record would be gone.
+-- Bands of the queue's scores: store/bands.py. Fields of the gate: store/keys.py.
+-- O(log n) each. Called by store/deliveries.py, record().
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due, untold, event_keep, native_keep = KEYS[1], KEYS[2], ARGV[2], ARGV[3]
 local dead_keep, kept = ARGV[4], ARGV[5]
-local k, a, out = 3, 6, {}
+local opens_at, first_wait, longest_wait = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local RETRY, LINE, ATTEMPT = 4e12, 12e12, 60000
+local k, a, out = 3, 9, {}
 
 local function finish(deliveries, event, native, keep)
   -- The last delivery of an event ended: from now on time takes it, and its webhook after it.
@@ -24,19 +30,99 @@ local function finish(deliveries, event, native, keep)
   end
 end
 
+local gates = {}
+local function gate_of(key)
+  local gate = gates[key]
+  if not gate then
+    local found = redis.call('HMGET', key, 'f', 'd', 's', 'u', 'b', 'p', 'h', 't', 'o')
+    gate = {
+      key = key, failed = tonumber(found[1] or 0), used_up = tonumber(found[2] or 0),
+      breaker = found[3], wait = tonumber(found[5] or 0), probe = found[6],
+      next_probe = tonumber(found[4] or 0), held = tonumber(found[7] or 0),
+      limited = found[8], ordered = found[9],
+    }
+    gates[key] = gate
+  end
+  return gate
+end
+
+local function open(gate, wait, from)
+  gate.breaker, gate.wait, gate.next_probe, gate.probe = 'open', wait, from, nil
+  redis.call('HSET', gate.key, 's', 'open', 'b', wait, 'u', from)
+  redis.call('HDEL', gate.key, 'p')
+end
+
+local function succeeded(gate, sub)
+  if gate.breaker then redis.call('ZADD', due, 'LT', now, sub) end
+  if gate.breaker or gate.failed > 0 or gate.used_up > 0 then
+    gate.failed, gate.used_up, gate.breaker, gate.wait, gate.probe = 0, 0, false, 0, nil
+    gate.next_probe = 0
+    redis.call('HDEL', gate.key, 'f', 'd', 's', 'u', 'b', 'p')
+  end
+end
+
+local function failed(gate, eid, outcome, hold)
+  gate.failed = redis.call('HINCRBY', gate.key, 'f', 1)
+  if outcome == 'dead' then gate.used_up = redis.call('HINCRBY', gate.key, 'd', 1) end
+  if gate.probe == eid then
+    local wait = math.min(math.max(gate.wait * 2, first_wait), longest_wait)
+    open(gate, wait, now + wait)
+  elseif not gate.breaker and gate.failed >= opens_at then
+    open(gate, first_wait, now + first_wait)
+  end
+  if hold > 0 and now + hold > gate.held then
+    gate.held = now + hold
+    redis.call('HSET', gate.key, 'h', gate.held)
+  end
+end
+
+local function unattempted(gate, eid)
+  -- It was leased and is handed back, or ended unattempted: it took nothing from anyone.
+  if gate.probe == eid then open(gate, gate.wait, now) end
+  if gate.limited then redis.call('HINCRBY', gate.key, 't', ATTEMPT) end
+end
+
+local function next_in_line(gate, sub, queue, leases, line, eid)
+  -- It has left the line of its key: whoever is first there now is due.
+  local place = redis.call('HGET', leases, 'k:' .. eid)
+  if not place then return end
+  redis.call('ZREM', line, place)
+  redis.call('HDEL', leases, 'k:' .. eid)
+  local key = string.match(place, '^[^:]*')
+  while true do
+    local range = redis.call('ZRANGEBYLEX', line, '[' .. key .. ':', '(' .. key .. ';', 'LIMIT', 0, 1)
+    if not range[1] then break end
+    local id = string.match(range[1], '[^:]*$')
+    local score = redis.call('ZSCORE', queue, id)
+    if score and tonumber(score) >= LINE then
+      redis.call('ZADD', due, 'LT', now, sub)
+      redis.call('ZADD', queue, now, id)
+    end
+    if score then return end
+    redis.call('ZREM', line, range[1]) -- it left the queue some other way
+  end
+  if redis.call('EXISTS', line) == 0 then
+    gate.ordered = false
+    redis.call('HDEL', gate.key, 'o')
+  end
+end
+
 for i = 1, tonumber(ARGV[1]) do
   local queue, leases, deliveries, event = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   local native, attempts, dead = KEYS[k + 4], KEYS[k + 5], KEYS[k + 6]
+  local gate_key, line = KEYS[k + 7], KEYS[k + 8]
   local sub, eid, token, outcome = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local delay, row, status, err = ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], ARGV[a + 7]
-  k = k + 7
+  local hold = tonumber(ARGV[a + 8])
+  k = k + 9
   local topic, notice = '', ''
-  a = a + 8
+  a = a + 9
   if outcome == 'dead' then topic, notice, a = ARGV[a], ARGV[a + 1], a + 2 end
   local score = redis.call('ZSCORE', queue, eid)
   if not score or tonumber(score) ~= tonumber(token) then
     out[i] = 'lost'
   else
+    local gate = gate_of(gate_key)
     local old = redis.call('HGET', deliveries, sub) or 'pending|0||||'
     local n, _, _, _, ids = string.match(old, '^[^|]*|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
     n, ids = tonumber(n) or 0, ids or ''
@@ -49,11 +135,18 @@ for i = 1, tonumber(ARGV[1]) do
     if outcome == 'again' then state, ended = 'pending', '' end
     redis.call('HSET', deliveries, sub, table.concat({state, n, ended, status, err, ids}, '|'))
     redis.call('HDEL', leases, eid)
+    if row == '' then
+      unattempted(gate, eid)
+    elseif outcome == 'delivered' then
+      succeeded(gate, sub)
+    else
+      failed(gate, eid, outcome, hold)
+    end
     if outcome == 'again' then
       redis.call('HSET', leases, 'a:' .. eid, n)
       local at = now + tonumber(delay)
-      redis.call('ZADD', due, 'LT', at, sub)
-      redis.call('ZADD', queue, at, eid)
+      redis.call('ZADD', due, 'LT', math.max(at, gate.next_probe, gate.held), sub)
+      redis.call('ZADD', queue, n > 0 and RETRY + at or at, eid)
     else
       if topic ~= '' then
         redis.call('HINCRBY', untold, 'n:' .. topic, 1)
@@ -68,9 +161,15 @@ for i = 1, tonumber(ARGV[1]) do
         finish(deliveries, event, native, longer or event_keep)
       end
       redis.call('HDEL', leases, 'a:' .. eid)
+      if gate.ordered then next_in_line(gate, sub, queue, leases, line, eid) end
       redis.call('ZREM', queue, eid)
     end
-    out[i] = 'recorded'
+    local until_ = math.max(gate.next_probe, gate.held)
+    if gate.breaker or gate.failed > 0 or gate.used_up > 0 or until_ > now then
+      out[i] = {'recorded', gate.breaker or 'closed', gate.failed, gate.used_up, until_}
+    else
+      out[i] = 'recorded'
+    end
   end
 end
 return out
