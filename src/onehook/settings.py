@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onehook.core.addresses import Network, parse_networks
 from onehook.core.durations import parse_duration
+from onehook.core.flow import DEFAULT_TIMEOUT, parse_timeout
+from onehook.core.retry import PRESETS, Retry, make_retry
 from onehook.errors import SettingsError
 
 PREFIX = "ONEHOOK_"
@@ -36,6 +38,17 @@ def _byte_size(value: object) -> object:
 
 def _networks(value: object) -> object:
     return parse_networks(value) if isinstance(value, str) else value
+
+
+def _timeout(value: object) -> object:
+    return parse_timeout(value) if isinstance(value, str) else value
+
+
+def _retry(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    listed = [text.strip() for text in value.split(",")]
+    return make_retry(listed if len(listed) > 1 or value not in PRESETS else value)
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -64,6 +77,8 @@ class Settings(BaseSettings):
     body_timeout: Duration = timedelta(seconds=10)
     max_waiting: Size = ByteSize(64 * 1024 * 1024)
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500
+    default_timeout: Annotated[timedelta, BeforeValidator(_timeout)] = DEFAULT_TIMEOUT
+    default_retry: Annotated[Retry, BeforeValidator(_retry)] = Retry()
     store_memory: Size | None = None
     history_days: Annotated[int, Field(ge=1, le=3650)] = 30
     log_level: Literal["debug", "info", "warning", "error"] = "info"

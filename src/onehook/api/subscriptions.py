@@ -1,45 +1,27 @@
 """``/v1/subscriptions`` (also ``/v1/webhooks``, ``/webhooks``): who gets which events, where."""
 
 import secrets as random
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, Field
 
+from onehook.api.flow import FlowIn, FlowOut, FlowPatch, flow_changes, show_flow
 from onehook.api.integrations import Key, Name, check_key
 from onehook.api.pagination import IDENTIFIER, Page, Pattern, decode_cursor, encode_cursor
 from onehook.core.addresses import check_url
-from onehook.core.durations import parse_duration, render_duration
 from onehook.core.filters import compile_filter
+from onehook.core.flow import CLEAR, Gate
 from onehook.core.notices import GATEWAY, pause_changed
 from onehook.core.profiles import make_secret, secret_key
-from onehook.core.schedule import DEFAULT_RETRY
 from onehook.errors import AddressError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
 from onehook.store.registry import Snapshot, SubscriptionRecord
 from onehook.web.gateway import Gateway
-from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
+from onehook.web.operations import Call, NoBody, NoQuery, Operation
 
-_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(seconds=30)
-_LONGEST_RETRY = timedelta(days=7)
 SECRET_BYTES = 32
-
-
-def _timeout(text: str) -> str:
-    found = parse_duration(text)
-    if found is None or not _SHORTEST <= found <= _LONGEST:
-        msg = "is a duration from 1s to 30s, such as 10s"
-        raise ValueError(msg)
-    return text
-
-
-def _delay(text: str) -> str:
-    found = parse_duration(text)
-    if found is None or found > _LONGEST_RETRY:
-        msg = "is a duration up to 7d, such as 30s, 5m or 2h"
-        raise ValueError(msg)
-    return text
 
 
 def _secret(text: str) -> str:
@@ -49,14 +31,13 @@ def _secret(text: str) -> str:
     return text
 
 
-Timeout = Annotated[str, AfterValidator(_timeout)]
-Retry = Annotated[list[Annotated[str, AfterValidator(_delay)]], Field(max_length=20)]
+Active = Annotated[bool, Field(strict=True)]
 Events = Annotated[list[Pattern], Field(min_length=1, max_length=100)]
 Sources = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 SigningSecret = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_secret)]
 
 
-class SubscriptionIn(Form):
+class SubscriptionIn(FlowIn):
     """A new subscription.
 
     ``integrations`` takes ids, keys or platform slugs; empty: all. ``filter`` holds conditions of
@@ -69,13 +50,11 @@ class SubscriptionIn(Form):
     events: Events = ["*"]
     integrations: Sources = []
     filter: dict[str, Any] | None = None
-    active: bool = True
+    active: Active = True
     secret: SigningSecret | None = None
-    timeout: Timeout = "10s"
-    retry: Retry = [render_duration(delay) for delay in DEFAULT_RETRY]
 
 
-class SubscriptionPatch(Form):
+class SubscriptionPatch(FlowPatch):
     """What to change (RFC 7396): fields left out stay, null clears or gives the default."""
 
     url: str | None = None
@@ -84,13 +63,11 @@ class SubscriptionPatch(Form):
     events: Events | None = None
     integrations: Sources | None = None
     filter: dict[str, Any] | None = None
-    active: bool | None = None
+    active: Active | None = None
     secret: SigningSecret | None = None
-    timeout: Timeout | None = None
-    retry: Retry | None = None
 
 
-class SubscriptionOut(BaseModel):
+class SubscriptionOut(FlowOut):
     """A subscription. ``secret`` only in the answer that makes it."""
 
     id: str
@@ -101,8 +78,6 @@ class SubscriptionOut(BaseModel):
     integrations: list[str]
     filter: dict[str, Any] | None
     active: bool
-    timeout: str
-    retry: list[str]
     status: Literal["active", "inactive", "paused"]
     paused_reason: str | None
     created_at: datetime
@@ -117,8 +92,8 @@ class SubscriptionList(BaseModel):
     next: str | None
 
 
-def show(record: SubscriptionRecord) -> SubscriptionOut:
-    """*record* as the API shows it."""
+def show(record: SubscriptionRecord, gate: Gate, now: datetime) -> SubscriptionOut:
+    """*record* as the API shows it, and how it fares by its *gate*."""
     status: Literal["active", "inactive", "paused"] = "active"
     if not record.active:
         status = "inactive"
@@ -133,8 +108,7 @@ def show(record: SubscriptionRecord) -> SubscriptionOut:
         integrations=record.integrations,
         filter=record.filter,
         active=record.active,
-        timeout=_duration(record.timeout_ms),
-        retry=[_duration(ms) for ms in record.retry_ms],
+        **show_flow(record, gate, now),
         status=status,
         paused_reason=record.paused_reason,
         created_at=record.created_at,
@@ -142,12 +116,10 @@ def show(record: SubscriptionRecord) -> SubscriptionOut:
     )
 
 
-def _duration(ms: int) -> str:
-    return render_duration(timedelta(milliseconds=ms))
-
-
-def _ms(text: str) -> int:
-    return round((parse_duration(text) or timedelta(0)).total_seconds() * 1000)
+async def shown(gateway: Gateway, record: SubscriptionRecord) -> SubscriptionOut:
+    """*record* as the API shows it, and how it fares now."""
+    (gate,) = await gateway.deliveries.gates([record.id])
+    return show(record, gate, gateway.clock.now())
 
 
 def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
@@ -216,13 +188,12 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
         filter=_filter(body.filter),
         active=body.active,
         secret=registry.sealer.seal(id_, secret),
-        timeout_ms=_ms(body.timeout),
-        retry_ms=[_ms(delay) for delay in body.retry],
+        **flow_changes(body, None, gateway.settings),
         created_at=now,
         updated_at=now,
     )
     await registry.save("subscriptions", record)
-    return show(record).model_copy(update={"secret": secret})
+    return show(record, CLEAR, now).model_copy(update={"secret": secret})
 
 
 async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
@@ -232,15 +203,17 @@ async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
     chosen = [r for r in reversed(records) if before is None or r.id < before]
     page = chosen[: call.query.limit]
     more = len(chosen) > len(page)
+    gates = await call.gateway.deliveries.gates([record.id for record in page])
+    now = call.gateway.clock.now()
     return SubscriptionList(
-        data=[show(record) for record in page],
+        data=[show(record, gate, now) for record, gate in zip(page, gates, strict=True)],
         next=encode_cursor(page[-1].id) if more else None,
     )
 
 
 async def read(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Show one subscription."""
-    return show(get_record(call.gateway.registry.snapshot, call.path["id"]))
+    return await shown(call.gateway, get_record(call.gateway.registry.snapshot, call.path["id"]))
 
 
 _DEFAULTS = SubscriptionIn(url="https://example.com")
@@ -262,9 +235,8 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
     if given.get("url") == _DEFAULTS.url and body.url is None:
         detail = "url cannot be null"
         raise InvalidRequestError(detail, errors=[FieldError("/url", detail)])
-    changes: dict[str, Any] = {
-        n: given[n] for n in ("name", "key", "events", "active") if n in given
-    }
+    changes = flow_changes(body, record, gateway.settings)
+    changes |= {n: given[n] for n in ("name", "key", "events", "active") if n in given}
     if "url" in given:
         _check_url(gateway, given["url"])
         changes["url"] = given["url"]
@@ -274,14 +246,11 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         changes["integrations"] = _sources(gateway, given["integrations"])
     if "filter" in given:
         changes["filter"] = _filter(given["filter"])
-    if "timeout" in given:
-        changes["timeout_ms"] = _ms(given["timeout"])
-    if "retry" in given:
-        changes["retry_ms"] = [_ms(delay) for delay in given["retry"]]
     if given.get("secret"):
         changes["secret"] = registry.sealer.seal(record.id, given["secret"])
-    updated = await save(gateway, record, **changes)
-    return show(updated)
+    if changes.get("url", record.url) != record.url:  # what failed was the old one
+        await gateway.deliveries.resume(record.id)
+    return await shown(gateway, await save(gateway, record, **changes))
 
 
 async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:
@@ -311,13 +280,18 @@ async def delete(call: Call[NoBody, NoQuery]) -> None:
 async def pause(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Hold a subscription: events queue, none is attempted."""
     record = get_record(call.gateway.registry.snapshot, call.path["id"])
-    return show(await save(call.gateway, record, paused_reason=record.paused_reason or "manual"))
+    reason = record.paused_reason or "manual"
+    return await shown(call.gateway, await save(call.gateway, record, paused_reason=reason))
 
 
 async def resume(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
-    """Let a paused subscription go on with what it has queued."""
+    """Let a subscription go on with what it has queued: one delivery first, then the rest.
+
+    Its failures are forgotten, so it may also be called to probe at once what is not paused.
+    """
     record = get_record(call.gateway.registry.snapshot, call.path["id"])
-    return show(await save(call.gateway, record, paused_reason=None))
+    await call.gateway.deliveries.resume(record.id)
+    return await shown(call.gateway, await save(call.gateway, record, paused_reason=None))
 
 
 def _paths(rest: str) -> tuple[str, tuple[str, str]]:

@@ -11,11 +11,28 @@ from enum import StrEnum
 
 import msgspec
 
+from onehook.core.durations import parse_duration
+
+DEFAULT_TIMEOUT = timedelta(seconds=10)
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = timedelta(seconds=1), timedelta(seconds=30)
 CONCURRENCY = 16  # attempts at once that each gateway makes, where nothing else is said
 BREAKER_AFTER = 10  # failed attempts in a row
 FIRST_PROBE = timedelta(seconds=5)  # after the breaker opened; twice as long after each failure
 LONGEST_PROBE = timedelta(minutes=5)
 _KEY_BYTES = 12
+
+
+def parse_timeout(text: str) -> timedelta:
+    """How long an attempt may take in all.
+
+    Raises:
+        ValueError: *text* is no duration, or too short or long.
+    """
+    found = parse_duration(text)
+    if found is None or not SHORTEST_TIMEOUT <= found <= LONGEST_TIMEOUT:
+        msg = "is a duration from 1s to 30s, such as 10s"
+        raise ValueError(msg)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,9 @@ class PauseAfter:
         )
 
 
+PAUSE_AFTER = PauseAfter(deliveries=10)
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """What a subscription asks for. *concurrency* None: `CONCURRENCY` in each gateway."""
@@ -51,7 +71,7 @@ class Flow:
     rate_limit: RateLimit | None = None
     ordered: bool = False
     max_backlog: int | None = None
-    pause_after: PauseAfter | None = PauseAfter(deliveries=10)
+    pause_after: PauseAfter | None = PAUSE_AFTER
 
     @property
     def gated(self) -> bool:

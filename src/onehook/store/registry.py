@@ -27,8 +27,9 @@ from onehook.core.routing import Routes
 from onehook.errors import SettingsError
 from onehook.store.client import Client
 from onehook.store.keys import Keys
+from onehook.store.scripts import SWAP, Argument
 from onehook.store.sealing import Sealer
-from onehook.store.untold import write_down
+from onehook.store.untold import notice_arguments, write_down
 
 SCHEMA = "1"
 log = structlog.get_logger()
@@ -279,6 +280,24 @@ class Registry:
             write_down(pipe, self.keys, notice)
         await pipe.execute()
         await self.refresh()
+
+    async def save_if_current(
+        self, name: str, record: SubscriptionRecord, notice: Notice | None
+    ) -> bool:
+        """As :meth:`save`, unless anything changed since the snapshot: then False.
+
+        After an unknown outcome it may be repeated: what was saved counts as a change.
+        """
+        keys = [self.keys.config(name), self.keys.config("ver"), self.keys.config("untold")]
+        arguments: list[Argument] = [
+            self.snapshot.version,
+            record.id,
+            msgspec.json.encode(record),
+            *notice_arguments(notice),
+        ]
+        saved = await SWAP.run(self.client, keys, arguments) == [b"saved"]
+        await self.refresh()
+        return saved
 
     async def delete(self, name: str, id_: str) -> None:
         """Remove the record of that id from *name*."""
