@@ -230,8 +230,9 @@ async def let_pass(store: Redis, keys: Keys, subscription_id: str, by: timedelta
     """Shift every moment that the store keeps of a subscription: *by* has passed since then."""
     ms = round(by.total_seconds() * 1000)
     queue, gate = keys.queue(subscription_id), keys.gate(subscription_id)
-    for member, score in await store.zrange(queue, 0, -1, withscores=True):
-        await store.zadd(queue, {member: score - ms}, xx=True)
+    scores = await store.zrange(queue, 0, -1, withscores=True)
+    if scores:
+        await store.zadd(queue, {member: score - ms for member, score in scores}, xx=True)
     for name in ("u", "h", "r"):
         if await store.hexists(gate, name):
             await store.hincrby(gate, name, -ms)

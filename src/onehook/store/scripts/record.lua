@@ -46,10 +46,11 @@ local function gate_of(key)
   return gate
 end
 
-local function open(gate, wait, from)
+local function open(gate, sub, wait, from)
   gate.breaker, gate.wait, gate.next_probe, gate.probe = 'open', wait, from, nil
   redis.call('HSET', gate.key, 's', 'open', 'b', wait, 'u', from)
   redis.call('HDEL', gate.key, 'p')
+  redis.call('ZADD', due, from, sub)
 end
 
 local function succeeded(gate, sub)
@@ -61,14 +62,14 @@ local function succeeded(gate, sub)
   end
 end
 
-local function failed(gate, eid, outcome, hold)
+local function failed(gate, sub, eid, outcome, hold)
   gate.failed = redis.call('HINCRBY', gate.key, 'f', 1)
   if outcome == 'dead' then gate.used_up = redis.call('HINCRBY', gate.key, 'd', 1) end
   if gate.probe == eid then
     local wait = math.min(math.max(gate.wait * 2, first_wait), longest_wait)
-    open(gate, wait, now + wait)
+    open(gate, sub, wait, now + wait)
   elseif not gate.breaker and gate.failed >= opens_at then
-    open(gate, first_wait, now + first_wait)
+    open(gate, sub, first_wait, now + first_wait)
   end
   if hold > 0 and now + hold > gate.held then
     gate.held = now + hold
@@ -76,9 +77,9 @@ local function failed(gate, eid, outcome, hold)
   end
 end
 
-local function unattempted(gate, eid)
+local function unattempted(gate, sub, eid)
   -- It was leased and is handed back, or ended unattempted: it took nothing from anyone.
-  if gate.probe == eid then open(gate, gate.wait, now) end
+  if gate.probe == eid then open(gate, sub, gate.wait, now) end
   if gate.limited then redis.call('HINCRBY', gate.key, 't', ATTEMPT) end
 end
 
@@ -136,11 +137,11 @@ for i = 1, tonumber(ARGV[1]) do
     redis.call('HSET', deliveries, sub, table.concat({state, n, ended, status, err, ids}, '|'))
     redis.call('HDEL', leases, eid)
     if row == '' then
-      unattempted(gate, eid)
+      unattempted(gate, sub, eid)
     elseif outcome == 'delivered' then
       succeeded(gate, sub)
     else
-      failed(gate, eid, outcome, hold)
+      failed(gate, sub, eid, outcome, hold)
     end
     if outcome == 'again' then
       redis.call('HSET', leases, 'a:' .. eid, n)
