@@ -192,7 +192,7 @@ async def test_e5_a_stale_record_does_not_touch_the_gate(queue: Queue) -> None:
     await queue.pass_time(2 * MINUTE)
     (slow,) = (await queue.lease()).values()
     await queue.pass_time(LEASE)
-    await queue.lease()
+    await queue.shelf.deliveries.lease(SUB, 1, LEASE + SECOND)
     before = await queue.shelf.dump()
 
     (found,) = await queue.shelf.deliveries.record_attempts([queue.record(slow, "delivered")])

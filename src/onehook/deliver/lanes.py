@@ -1,8 +1,8 @@
 """Who may begin an attempt, who waits in memory, and for how much more there is room.
 
-A subscription never takes the last of anything. It has at most as many attempts in flight as
-slots are free, and at most as many deliveries in memory as places are: with a hundred subscribers
-that hang, each has its hundredth part, and the next one still finds some.
+While there is plenty of slots and places everybody takes what it needs. Of the last quarter nobody
+takes more than an eighth of what is left: so fifty subscribers that hang, and hold all they may
+have, leave something for the next one.
 """
 
 from collections import deque
@@ -15,6 +15,8 @@ from onehook.core.model import Delivery, Subscription
 HELD = 240  # new events that may wait in memory for their turn, leased already
 AHEAD = 48  # what is leased from a queue beyond that, if the subscriber is quick
 MOST_LOADED = 10_000  # deliveries in memory
+SCARCE = 4  # when only a quarter is left …
+SCARCE_SHARE = 8  # … a lane may have an eighth of that, and one at least
 
 
 @dataclass(slots=True)
@@ -35,7 +37,8 @@ class Lanes:
     """The lanes, and what they share: *slots* for attempts, and places in memory."""
 
     def __init__(self, slots: int) -> None:
-        self.free, self.loaded = slots, 0
+        self._slots = self.free = slots
+        self.loaded = 0
         self._lanes: dict[str, Lane] = {}
         self._hungry: dict[str, Lane] = {}  # hold something, and found no free slot
         self._narrow: dict[str, int] = {}  # subscription -> attempts at once, for the time being
@@ -55,7 +58,7 @@ class Lanes:
 
     def has_room(self, lane: Lane) -> bool:
         """Whether one more delivery may wait in memory."""
-        return lane.load < min(lane.width + HELD, MOST_LOADED - self.loaded)
+        return lane.load < _share(lane.width + HELD, MOST_LOADED - self.loaded, MOST_LOADED)
 
     def load(self, lane: Lane, *, retry: bool = False) -> None:
         """Take a place for one more delivery."""
@@ -83,24 +86,24 @@ class Lanes:
         # and never attempted counts towards poison. Nor where a lease counts as an attempt.
         exact = subscription.flow.rate_limit or subscription.flow.concurrency
         ahead = AHEAD if lane.quick and not exact and width == lane.width else 0
-        reach = max(lane.running, (lane.running + self.free + 1) // 2)  # as may_begin() lets it
-        room = min(width, reach) + ahead - lane.load
-        return room, max(0, max(1, width * 3 // 4) - lane.retries)
+        room = _share(width, self.free, self._slots) + ahead - lane.load
+        return min(room, self.free + ahead), max(0, max(1, width * 3 // 4) - lane.retries)
 
     # -- slots -------------------------------------------------------------------------------
 
     def may_begin(self, lane: Lane) -> bool:
         """Whether *lane* may have one more attempt in flight."""
-        return lane.running < min(self._width(lane), self.free)
+        return lane.running < _share(self._width(lane), self.free, self._slots)
 
     def may_go_on(self, lane: Lane) -> bool:
         """Whether a task of *lane* that has ended an attempt may begin the next one."""
-        return lane.running <= min(self._width(lane), self.free + 1)
+        return lane.running <= _share(self._width(lane), self.free + 1, self._slots)
 
     def begin(self, lane: Lane) -> None:
         """Take a slot."""
         self.free -= 1
         lane.running += 1
+        self._note(lane)
 
     def end(self, lane: Lane) -> None:
         """Give a slot back."""
@@ -117,9 +120,9 @@ class Lanes:
         if lane.held and lane.running < self._width(lane):  # else its own tasks go on with it
             self._hungry[lane.id] = lane
 
-    def next_hungry(self, tries: int) -> Lane | None:
-        """A lane that holds something and may begin it, of the *tries* that wait longest."""
-        for _ in range(min(tries, len(self._hungry))):
+    def next_hungry(self, tries: int | None = None) -> Lane | None:
+        """A lane that holds something and may begin it; of the *tries* that wait longest, or all."""
+        for _ in range(min(tries or MOST_LOADED, len(self._hungry))):
             lane = self._hungry.pop(next(iter(self._hungry)))
             if self.may_begin(lane) and lane.held:
                 return lane
@@ -151,3 +154,10 @@ class Lanes:
 
     def _width(self, lane: Lane) -> int:
         return min(lane.width, self._narrow.get(lane.id, lane.width))
+
+
+def _share(wanted: int, left: int, total: int) -> int:
+    """How much of something one lane may have at most, what it has included."""
+    if left <= 0:
+        return 0
+    return wanted if left > total // SCARCE else min(wanted, max(1, left // SCARCE_SHARE))

@@ -212,7 +212,7 @@ class Worker:
         if lane.id in self._behind:
             self._wake.set()
 
-    def _feed(self, tries: int) -> None:
+    def _feed(self, tries: int | None = None) -> None:
         """Let lanes go on that hold something and may begin it now."""
         while self._group is not None and (lane := self._lanes.next_hungry(tries)) is not None:
             delivery = self._next(lane)
@@ -267,7 +267,7 @@ class Worker:
 
     async def _tick(self) -> None:
         """Lease what is due and can start now."""
-        self._feed(len(self._running) + 1)
+        self._feed()
         if self._lanes.free <= 0:
             return
         try:
@@ -314,6 +314,14 @@ class Worker:
             self._behind.discard(id_)
         if leased:
             await self._begin(subscription, leased)
+        if subscription.flow.rate_limit is not None and len(leased) < want:
+            await self._look_again(id_)
+
+    async def _look_again(self, id_: str) -> None:
+        """Come back at the moment of the next token: a late look would lose a small burst's."""
+        wait = await self._deliveries.due_in(id_)
+        if wait is not None and timedelta(0) < wait < timedelta(seconds=POLL):
+            asyncio.get_running_loop().call_later(wait.total_seconds(), self._wake.set)
 
     async def _begin(self, subscription: Subscription, leased: Sequence[Leased]) -> None:
         """Start an attempt for each of *leased*; what cannot be attempted is recorded as ended."""

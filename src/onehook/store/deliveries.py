@@ -210,6 +210,14 @@ class DeliveryStore:
         """Have a worker look at a subscription now; nothing is leased before its moment."""
         await self.client.zadd(self.keys.due, {subscription_id: 0})
 
+    async def due_in(self, subscription_id: str) -> timedelta | None:
+        """How long until a worker has to look at a subscription; None: nothing is queued."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.zscore(self.keys.due, subscription_id)
+        pipe.time()
+        at, (seconds, micros) = await pipe.execute()
+        return None if at is None else timedelta(seconds=at / 1000 - seconds, microseconds=-micros)
+
     async def resume(self, subscription_id: str) -> None:
         """Forget a subscription's failures; what it has queued goes on, one delivery first."""
         names = self.keys
