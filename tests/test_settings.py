@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from onehook.core.retry import PRESETS, Retry
 from onehook.errors import SettingsError
 from onehook.settings import PREFIX, Settings, check_names, load
 
@@ -40,6 +41,14 @@ READ = {
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
     ),
     "ACK": ("memory", "ack", "memory"),
+    "DEFAULT_TIMEOUT": ("3s", "default_timeout", timedelta(seconds=3)),
+    "DEFAULT_RETRY": ("quick", "default_retry", PRESETS["quick"]),
+    "DEFAULT_RETRY as a list": (
+        "1s, 2m,3h",
+        "default_retry",
+        Retry((timedelta(seconds=1), timedelta(minutes=2), timedelta(hours=3))),
+    ),
+    "DEFAULT_RETRY of one": ("90s", "default_retry", Retry((timedelta(seconds=90),))),
 }
 
 
@@ -49,7 +58,7 @@ def test_environment_is_read(
 ) -> None:
     """Each setting is read from ONEHOOK_ and its name, in the form that people write."""
     text, field, value = row
-    monkeypatch.setenv(PREFIX + name, text)
+    monkeypatch.setenv(PREFIX + name.partition(" ")[0], text)
 
     assert getattr(load(), field) == value
 
@@ -74,6 +83,8 @@ WRONG = {
     "KEY_PREFIX": ["a:b", "{x}", ""],
     "ACK": ["maybe"],
     "CONCURRENCY": ["0"],
+    "DEFAULT_TIMEOUT": ["31s", "10", ""],
+    "DEFAULT_RETRY": ["slowly", "1m,60", "8d", "", "quick,1m", ",".join(["1s"] * 21)],
     "LOG_LEVEL": ["loud"],
 }
 

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from onehook.core.addresses import Network, parse_networks
 from onehook.core.durations import parse_duration
 from onehook.core.flow import DEFAULT_TIMEOUT, parse_timeout
-from onehook.core.retry import PRESETS, Retry, make_retry
+from onehook.core.retry import Retry, make_retry
 from onehook.errors import SettingsError
 
 PREFIX = "ONEHOOK_"
@@ -48,7 +48,8 @@ def _retry(value: object) -> object:
     if not isinstance(value, str):
         return value
     listed = [text.strip() for text in value.split(",")]
-    return make_retry(listed if len(listed) > 1 or value not in PRESETS else value)
+    named = len(listed) == 1 and parse_duration(value) is None
+    return make_retry(value if named else listed)
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

@@ -138,7 +138,7 @@ class FlowOut(BaseModel):
     """How deliveries flow, and whether they do: nothing is attempted before ``held_until``."""
 
     timeout: str
-    retry: RetryGiven
+    retry: str | list[str]
     pause_after: PauseAfterOut | None
     max_backlog: int | None
     rate_limit: RateLimitOut | None

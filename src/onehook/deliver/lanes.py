@@ -121,7 +121,7 @@ class Lanes:
             self._hungry[lane.id] = lane
 
     def next_hungry(self, tries: int | None = None) -> Lane | None:
-        """A lane that holds something and may begin it; of the *tries* that wait longest, or all."""
+        """A lane that holds something and may begin it, of the *tries* (None: all) that wait."""
         for _ in range(min(tries or MOST_LOADED, len(self._hungry))):
             lane = self._hungry.pop(next(iter(self._hungry)))
             if self.may_begin(lane) and lane.held:
