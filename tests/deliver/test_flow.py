@@ -575,19 +575,21 @@ async def test_a_wider_subscription_has_more_at_once(
     gateway: Running, subscriber: Subscriber
 ) -> None:
     """Sixteen is only what holds where nothing is said."""
+    sender = await gateway.integrate()
+    subscription = await gateway.subscribe(subscriber, concurrency=24)
+    await send(gateway, sender, 1)
+    await gateway.quiet(subscription["id"])
     release = asyncio.Event()
     subscriber.usual = Reply(hold=release)
-    subscription = await gateway.subscribe(subscriber, concurrency=24)
-    sender = await gateway.integrate()
 
-    await asyncio.gather(*(gateway.accept(sender, issue(number)) for number in range(40)))
+    await asyncio.gather(*(gateway.accept(sender, issue(number)) for number in range(1, 41)))
 
-    await subscriber.wait(24)
+    await subscriber.wait(25)
     await gateway.age(subscription["id"], timedelta(0))
     await asyncio.sleep(0.2)  # more would come if more were let
-    assert len(subscriber.received) == 24
+    assert len(subscriber.received) == 25
     release.set()
-    await subscriber.wait(40)
+    await subscriber.wait(41)
 
 
 # -- isolation ------------------------------------------------------------------------------------

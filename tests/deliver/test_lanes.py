@@ -7,7 +7,16 @@ import pytest
 
 from onehook.core.flow import Flow, RateLimit
 from onehook.core.model import Delivery, EventId, Subscription, SubscriptionId, WebhookId
-from onehook.deliver.lanes import AHEAD, HELD, MOST_LOADED, Lane, Lanes
+from onehook.deliver.lanes import (
+    AHEAD,
+    DOUBTED,
+    HELD,
+    HELD_UNPROVEN,
+    MOST_LOADED,
+    UNPROVEN,
+    Lane,
+    Lanes,
+)
 
 
 def subscription(name: str = "a", flow: Flow | None = None) -> Subscription:
@@ -42,6 +51,13 @@ def fill(lanes: Lanes, lane: Lane) -> int:
     return begun
 
 
+def proven(lanes: Lanes, name: str) -> Lane:
+    """The lane of a subscription whose last attempt succeeded."""
+    lane = lanes.of(subscription(name))
+    lanes.prove(lane, 0)
+    return lane
+
+
 def test_a_lane_is_as_wide_as_its_subscription() -> None:
     """Sixteen, or what it says; a change holds from the next look on."""
     lanes = Lanes(500)
@@ -54,7 +70,7 @@ def test_a_lane_is_as_wide_as_its_subscription() -> None:
 def test_g1_fifty_may_hang_and_the_next_finds_a_slot() -> None:
     """Fifty lanes that never end leave some slots, and each of them had its share."""
     lanes = Lanes(500)
-    begun = [fill(lanes, lanes.of(subscription(str(number)))) for number in range(50)]
+    begun = [fill(lanes, proven(lanes, str(number))) for number in range(50)]
 
     assert begun[:20] == [16] * 20
     assert min(begun) >= 1
@@ -88,7 +104,7 @@ def test_g1_memory_is_shared_as_slots_are() -> None:
     lanes = Lanes(500)
     counts = []
     for number in range(60):
-        lane = lanes.of(subscription(str(number)))
+        lane = proven(lanes, str(number))
         count = 0
         while lanes.has_room(lane):
             lanes.load(lane)
@@ -157,6 +173,62 @@ def test_nothing_is_left_of_a_lane_that_is_empty() -> None:
 
     assert list(lanes) == []
     assert lanes.loaded == 0
+
+
+# -- who is proven --------------------------------------------------------------------------------
+
+
+def test_g1_the_unproven_share_a_few_slots() -> None:
+    """Sixty that fail from the start take little more than one each; a proven one all it may."""
+    lanes = Lanes(500)
+    begun = [fill(lanes, lanes.of(subscription(str(number)))) for number in range(60)]
+
+    assert begun[:3] == [16, 8, 1]
+    assert set(begun[3:]) == {1}
+    assert sum(begun) < UNPROVEN + 60
+    assert fill(lanes, proven(lanes, "healthy")) == 16
+
+
+def test_g1_a_success_frees_the_shared_slots() -> None:
+    """Who has succeeded takes none of them any more, also for what is in flight."""
+    lanes = Lanes(500)
+    some = [lanes.of(subscription(str(number))) for number in range(3)]
+    assert [fill(lanes, lane) for lane in some] == [16, 8, 1]
+
+    for lane in some[:2]:
+        lanes.prove(lane, 0)
+
+    assert [fill(lanes, lane) for lane in some] == [0, 8, 15]
+    for lane in some:
+        while lane.running:
+            lanes.end(lane)
+    assert [fill(lanes, lanes.of(subscription(f"n{number}"))) for number in range(2)] == [16, 8]
+
+
+def test_two_failures_in_a_row_prove_nothing() -> None:
+    """The third does: from then on it shares with the others that fail."""
+    lanes = Lanes(500)
+    for number in range(4):
+        fill(lanes, lanes.of(subscription(str(number))))
+    lane = proven(lanes, "moody")
+
+    lanes.prove(lane, DOUBTED - 1)
+    assert fill(lanes, lane) == 16
+    lanes.prove(lane, DOUBTED)
+
+    assert not lanes.may_go_on(lane)
+
+
+def test_what_is_not_proven_holds_little_in_memory() -> None:
+    """It may all have to go back to the queue."""
+    lanes = Lanes(500)
+    lane = lanes.of(subscription())
+    while lanes.has_room(lane):
+        lanes.load(lane)
+
+    assert lane.load == 16 + HELD_UNPROVEN
+    lanes.prove(lane, 0)
+    assert lanes.has_room(lane)
 
 
 # -- what to lease --------------------------------------------------------------------------------

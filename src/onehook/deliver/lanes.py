@@ -2,7 +2,9 @@
 
 While there is plenty of slots and places everybody takes what it needs. Of the last quarter nobody
 takes more than an eighth of what is left: so fifty subscribers that hang, and hold all they may
-have, leave something for the next one.
+have, leave something for the next one. Those that keep failing, or of which nothing is known yet,
+share a few slots in the same way, and have one each at least: so many that fail at once do not keep
+the process busy with what comes to nothing.
 """
 
 from collections import deque
@@ -13,8 +15,11 @@ from onehook.core.flow import CONCURRENCY
 from onehook.core.model import Delivery, Subscription
 
 HELD = 240  # new events that may wait in memory for their turn, leased already
+HELD_UNPROVEN = 16  # the same of a subscriber that is not proven: they may all have to go back
 AHEAD = 48  # what is leased from a queue beyond that, if the subscriber is quick
 MOST_LOADED = 10_000  # deliveries in memory
+UNPROVEN = 32  # slots for subscribers that are not proven
+DOUBTED = 3  # failed attempts in a row after which one is no longer proven
 SCARCE = 4  # when only a quarter is left …
 SCARCE_SHARE = 8  # … a lane may have an eighth of that, and one at least
 
@@ -42,6 +47,8 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._hungry: dict[str, Lane] = {}  # hold something, and found no free slot
         self._narrow: dict[str, int] = {}  # subscription -> attempts at once, for the time being
+        self._well: set[str] = set()  # proven: the last attempts did not all fail
+        self._unproven = UNPROVEN  # slots left for the others
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(list(self._lanes.values()))
@@ -58,7 +65,8 @@ class Lanes:
 
     def has_room(self, lane: Lane) -> bool:
         """Whether one more delivery may wait in memory."""
-        return lane.load < _share(lane.width + HELD, MOST_LOADED - self.loaded, MOST_LOADED)
+        wanted = lane.width + (HELD if lane.id in self._well else HELD_UNPROVEN)
+        return lane.load < _share(wanted, MOST_LOADED - self.loaded, MOST_LOADED)
 
     def load(self, lane: Lane, *, retry: bool = False) -> None:
         """Take a place for one more delivery."""
@@ -86,28 +94,28 @@ class Lanes:
         # and never attempted counts towards poison. Nor where a lease counts as an attempt.
         exact = subscription.flow.rate_limit or subscription.flow.concurrency
         ahead = AHEAD if lane.quick and not exact and width == lane.width else 0
-        room = _share(width, self.free, self._slots) + ahead - lane.load
+        room = self._reach(lane) + ahead - lane.load
         return min(room, self.free + ahead), max(0, max(1, width * 3 // 4) - lane.retries)
 
     # -- slots -------------------------------------------------------------------------------
 
     def may_begin(self, lane: Lane) -> bool:
         """Whether *lane* may have one more attempt in flight."""
-        return lane.running < _share(self._width(lane), self.free, self._slots)
+        return lane.running < self._reach(lane)
 
     def may_go_on(self, lane: Lane) -> bool:
         """Whether a task of *lane* that has ended an attempt may begin the next one."""
-        return lane.running <= _share(self._width(lane), self.free + 1, self._slots)
+        return lane.running <= self._reach(lane, back=1)
 
     def begin(self, lane: Lane) -> None:
         """Take a slot."""
-        self.free -= 1
+        self._take(lane, 1)
         lane.running += 1
         self._note(lane)
 
     def end(self, lane: Lane) -> None:
         """Give a slot back."""
-        self.free += 1
+        self._take(lane, -1)
         lane.running -= 1
         self._note(lane)
 
@@ -131,6 +139,15 @@ class Lanes:
 
     # -- how fast ----------------------------------------------------------------------------
 
+    def prove(self, lane: Lane, failed: int) -> None:
+        """An attempt has ended, the last of so many that *failed* in a row."""
+        if not failed and lane.id not in self._well:
+            self._well.add(lane.id)
+            self._unproven += lane.running
+        elif failed >= DOUBTED and lane.id in self._well:
+            self._well.discard(lane.id)
+            self._unproven -= lane.running
+
     def slow_down(self, lane: Lane) -> None:
         """Half as many attempts at once: the subscriber said that we are too fast."""
         self._narrow[lane.id] = max(1, self._width(lane) // 2)
@@ -151,9 +168,22 @@ class Lanes:
     def forget(self, subscription_id: str) -> None:
         """A subscription is no more."""
         self._narrow.pop(subscription_id, None)
+        self.prove(self._lanes.get(subscription_id) or Lane(subscription_id), DOUBTED)
 
     def _width(self, lane: Lane) -> int:
         return min(lane.width, self._narrow.get(lane.id, lane.width))
+
+    def _take(self, lane: Lane, slots: int) -> None:
+        self.free -= slots
+        if lane.id not in self._well:
+            self._unproven -= slots
+
+    def _reach(self, lane: Lane, back: int = 0) -> int:
+        """How many attempts *lane* may have in flight, if it gives *back* so many slots first."""
+        reach = _share(self._width(lane), self.free + back, self._slots)
+        if lane.id not in self._well:
+            reach = min(reach, _share(reach, max(1, self._unproven + back), UNPROVEN))
+        return reach
 
 
 def _share(wanted: int, left: int, total: int) -> int:

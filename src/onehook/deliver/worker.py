@@ -442,6 +442,7 @@ class Worker:
     async def _heed(self, subscription: Subscription, answer: Answer, gate: Gate) -> None:
         """Go by what the store says of *subscription* after an attempt."""
         id_, lane = subscription.id, self._lanes.of(subscription)
+        self._lanes.prove(lane, gate.failed)
         is_open, was_open = gate.breaker is not Breaker.CLOSED, id_ in self._open
         if is_open and not was_open:
             self._open.add(id_)

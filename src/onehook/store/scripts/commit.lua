@@ -44,7 +44,7 @@ local function refuse(sub, eid)
   refused[#refused + 1] = eid
 end
 
-local gates = {}
+local gates, due_at = {}, {}
 local function gate_of(sub, key)
   -- Read once in a batch: nothing in here changes it.
   local found = gates[sub]
@@ -55,6 +55,13 @@ local function gate_of(sub, key)
     gates[sub] = found
   end
   return found
+end
+
+local function make_due(sub, moment)
+  if not due_at[sub] or moment < due_at[sub] then
+    due_at[sub] = moment
+    redis.call('ZADD', due, 'LT', moment, sub)
+  end
 end
 
 local function line_up(line, leases, gate, queue, key, eid)
@@ -86,7 +93,7 @@ local function enqueue(sub, eid, queue, gate, lease, paused, key, leases, line)
     end
   end
   redis.call('ZADD', queue, score, eid)
-  if moment and not paused then redis.call('ZADD', due, 'LT', moment, sub) end
+  if moment and not paused then make_due(sub, moment) end
 end
 
 for _ = 1, tonumber(ARGV[1]) do
@@ -119,7 +126,6 @@ for _ = 1, tonumber(ARGV[1]) do
         open = open + 1
         redis.call('SET', event, body)
         redis.call('DEL', deliveries)
-        redis.call('HSET', deliveries, 'n', n, 'at', now)
       end
       redis.call('XADD', index, '*', 'e', eid, 't', type, 'i', integration, 'u', about)
       if refs > 0 then
@@ -132,7 +138,7 @@ for _ = 1, tonumber(ARGV[1]) do
         indexed = true
       end
     end
-    local too_many = 0
+    local too_many, states = 0, {'at', now}
     for _ = 1, n do
       local sub, lease, paused = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2] == '1'
       local limited, queue, log, gate = ARGV[a + 3] == '1', KEYS[k], KEYS[k + 1], KEYS[k + 2]
@@ -147,21 +153,28 @@ for _ = 1, tonumber(ARGV[1]) do
       end
       if fresh then
         redis.call('XADD', log, '*', 'e', eid, 't', type)
+        states[#states + 1] = sub
         if most ~= '' and redis.call('ZCARD', queue) >= tonumber(most) then
           too_many = too_many + 1
-          redis.call('HSET', deliveries, sub, 'dead|0|' .. now .. '||overflow|')
+          states[#states + 1] = 'dead|0|' .. now .. '||overflow|'
           redis.call('ZADD', dead, now, eid)
           tell(full_topic, full_notice)
         else
-          redis.call('HSET', deliveries, sub, 'pending|0||||')
+          states[#states + 1] = 'pending|0||||'
           enqueue(sub, eid, queue, gate, lease, paused, key, leases, line)
         end
       elseif not seen and lease > 0 then
         refuse(sub, eid)
       end
     end
+    if fresh and n > 0 then
+      for from = 1, #states, 2000 do -- as many as fit on Lua's stack
+        redis.call('HSET', deliveries, unpack(states, from, math.min(from + 1999, #states)))
+      end
+      redis.call('HSET', deliveries, 'n', n - too_many)
+    end
     if too_many > 0 then
-      redis.call('HSET', deliveries, 'n', n - too_many, 'k', dead_keep)
+      redis.call('HSET', deliveries, 'k', dead_keep)
       if too_many == n then
         redis.call('PEXPIRE', deliveries, dead_keep)
         redis.call('PEXPIRE', event, dead_keep)
