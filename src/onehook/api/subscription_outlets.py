@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 from onehook.api.subscription_forms import AuthIn, WarningOut
 from onehook.core.addresses import check_url
 from onehook.core.destinations.checks import check_choices, secret_warning
-from onehook.core.destinations.document import GENERIC, Destination, find_destination
+from onehook.core.destinations.document import Destination, find_destination
 from onehook.core.destinations.outlets import Auth, Choices, shown_url
 from onehook.core.durations import parse_duration
 from onehook.core.mapping.problems import nearest
 from onehook.core.profiles.outlet import MAX_BODY
 from onehook.core.profiles.secrets import make_secret, standard_form, standard_key
+from onehook.core.profiles.table import DEFAULT_DESTINATION
 from onehook.errors import AddressError, ConflictError, FieldError, InvalidRequestError
 from onehook.store.outlets import open_choices, seal_choices
 from onehook.store.registry import SubscriptionRecord
@@ -251,7 +252,7 @@ def _url(given: str | None, choices: Choices, destination: Destination) -> str:
         InvalidRequestError: none is given and the destination needs one, or it is a hidden one.
     """
     url = destination.url.default if given is None else given
-    if url is None and destination.name == GENERIC:
+    if url is None and destination.name == DEFAULT_DESTINATION:
         return ""  # nothing is sent: it pulls
     if url is None:
         _refuse("/url", f"is missing: {destination.name} has no URL of its own")
