@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from onehook.api import streams
+from onehook.web import streaming
 from onehook.cli.listen import Frame, frames
 from tests.api.test_integrations import pointers
 from tests.builders import Running, github, issue, membership
@@ -126,7 +126,7 @@ async def test_silence_is_broken_by_heartbeats(
     gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client hears now and then that we are there, and where it is by now."""
-    monkeypatch.setattr(streams, "HEARTBEAT", 0.3)
+    monkeypatch.setattr(streaming, "HEARTBEAT", 0.3)
     async with opened(gateway, type="scm.*") as stream:
         before = (await stream.next()).id
         await gateway.accept(await gateway.integrate(), issue())  # not wanted
@@ -168,7 +168,7 @@ async def test_slow_client_costs_no_memory(
         while seen != rounds:  # until it does not go on by itself
             seen = rounds
             await asyncio.sleep(0.5)
-        assert rounds < count / streams.AT_ONCE
+        assert rounds < count / streaming.AT_ONCE
         found = await stream.events(count)
 
     assert len({one["id"] for one in found}) == count

@@ -102,13 +102,17 @@ class RuleOut(BaseModel):
 class OriginOut(BaseModel):
     """Where one field came from: file, line and column, and what stands there.
 
-    A long value is cut to text. ``note``: why it is null, or unknown.
+    A long value is cut to text. ``native`` are JSON pointers to where the mapping looks for it in
+    the webhook's body, ``*`` for any item of a list, and ``headers`` the headers it looks at.
+    ``note``: why it is null, or unknown.
     """
 
     pointer: str
     value: Any
     place: str
     source: str
+    native: list[str]
+    headers: list[str]
     note: str
 
 
@@ -294,6 +298,8 @@ def _show_trace(trace: EventTrace) -> TraceOut:
                 value=shorten(origin.value),
                 place=str(origin.place),
                 source=origin.source,
+                native=list(origin.native.pointers),
+                headers=list(origin.native.headers),
                 note=origin.note,
             )
             for origin in trace.origins[:MAX_ORIGINS]

@@ -1,5 +1,6 @@
 """Secrets at rest: encrypted, and bound to the object they belong to."""
 
+import hmac
 import os
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,14 @@ class Sealer:
 
     def __init__(self, keys: list[bytes]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._keys = tuple(keys)
+
+    def derive(self, purpose: str) -> list[bytes]:
+        """A key for *purpose* from each of ours, the one in use last: for what is only signed.
+
+        Every gateway with the same ``secret.key`` derives the same ones.
+        """
+        return [hmac.digest(key, purpose.encode(), "sha256") for key in reversed(self._keys)]
 
     def seal(self, owner: str, text: str) -> str:
         """*text*, readable only with the key and only as *owner*'s."""

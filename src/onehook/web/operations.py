@@ -1,6 +1,6 @@
 """Operations of the management API: declared once, served and described from the same value."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -155,6 +155,15 @@ def read_query(model: type[BaseModel], request: web.Request) -> BaseModel:
     if twice:
         detail = f"{twice[0]} is given twice"
         raise InvalidRequestError(detail, errors=[FieldError(f"/{twice[0]}", "is given twice")])
+    return check_query(model, given)
+
+
+def check_query(model: type[BaseModel], given: Mapping[str, str]) -> BaseModel:
+    """*given* as a query, checked.
+
+    Raises:
+        InvalidRequestError: 422, naming each parameter that is wrong or unknown.
+    """
     try:
         return model.model_validate_strings(dict(given))
     except ValidationError as error:
@@ -183,6 +192,15 @@ async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
         value = decode(raw)
     except JsonSyntaxError as error:
         raise InvalidRequestError(str(error), code="json_invalid", status=400) from None
+    return check_body(model, value)
+
+
+def check_body(model: type[BaseModel], value: object) -> BaseModel:
+    """*value*, decoded JSON, as a body, checked.
+
+    Raises:
+        InvalidRequestError: 422, with a pointer to each thing wrong.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:

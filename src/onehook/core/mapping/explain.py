@@ -8,6 +8,7 @@ from onehook.core.bodies import BodyError, parse_body
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.context import Context, FindReferences
 from onehook.core.mapping.document import CompiledMapping, Group, Rule
+from onehook.core.mapping.natives import Native, Root, follow, native_of, object_of, roots_of
 from onehook.core.mapping.normalize import (
     Emitted,
     Identity,
@@ -34,6 +35,7 @@ class Origin:
     value: JsonValue
     place: Place
     source: str  # the value as the mapping states it
+    native: Native  # where it looks for it
     note: str = ""
 
 
@@ -143,46 +145,59 @@ def trace_events(mapping: CompiledMapping, outcome: Outcome) -> list[EventTrace]
     if not isinstance(outcome, Emitted):
         return []
     by_id = {rule.id: (rule, stated.parts) for rule, stated in leaves(outline(mapping))}
+    roots = roots_of(mapping)
     traces: list[EventTrace] = []
     for event in outcome.events:
         rule, parts = by_id[event.rule]
-        own = _origins(mapping, rule.data, dict(event.data), "/data")
-        traces.append(EventTrace(event, rule, (*_of_rule(mapping, parts, event), *own)))
+        root = roots[event.rule]
+        inner = follow(rule.source, root)
+        own = _origins(mapping, rule.data, dict(event.data), "/data", inner)
+        traces.append(EventTrace(event, rule, (*_of_rule(mapping, parts, event, root), *own)))
     return traces
 
 
-def _of_rule(mapping: CompiledMapping, parts: Mapping[str, Node], event: Event) -> Iterator[Origin]:
+def _of_rule(
+    mapping: CompiledMapping, parts: Mapping[str, Node], event: Event, root: Root
+) -> Iterator[Origin]:
     """What the rule states beside the data, or its groups do: time, actor and changes."""
     at, actor, changes = (parts.get(name) for name in ("at", "actor", "changes"))
     if at is not None:
         occurred = event.envelope["timestamp_basis"] == "occurred"
         note = "" if occurred else "nothing there in this webhook: when it was received"
-        yield Origin("/timestamp", event.envelope["timestamp"], at.place, _shown(at), note)
+        native = native_of(mapping, at, root)
+        yield Origin("/timestamp", event.envelope["timestamp"], at.place, _shown(at), native, note)
     if actor is not None:
-        yield from _values(mapping, actor, event.data["actor"], "/data/actor")
+        yield from _values(mapping, actor, event.data["actor"], "/data/actor", root)
     if changes is not None:
-        yield Origin("/data/changes", event.data["changes"], changes.place, _shown(changes))
+        native = native_of(mapping, changes, root)
+        found = event.data["changes"]
+        yield Origin("/data/changes", found, changes.place, _shown(changes), native)
 
 
 def _origins(
-    mapping: CompiledMapping, plan: Plan, data: dict[str, JsonValue], pointer: str
+    mapping: CompiledMapping, plan: Plan, data: dict[str, JsonValue], pointer: str, root: Root
 ) -> Iterator[Origin]:
     for name, node in plan.origins.items():
         if name in data:
-            yield from _values(mapping, node, data[name], f"{pointer}/{name}")
+            yield from _values(mapping, node, data[name], f"{pointer}/{name}", root)
 
 
-def _values(mapping: CompiledMapping, node: Node, value: JsonValue, at: str) -> Iterator[Origin]:
+def _values(
+    mapping: CompiledMapping, node: Node, value: JsonValue, at: str, root: Root
+) -> Iterator[Origin]:
     """The origin of *value*, which *node* states; of an object, of each of its fields."""
-    below = None if value is None else next(plans_of(mapping, node), None)
+    below = None if value is None else object_of(mapping, node, root)
     if below is None:
-        yield Origin(at, value, node.place, _shown(node), _note(value, node))
-    elif isinstance(value, dict):
-        yield from _origins(mapping, below, value, at)
+        native = native_of(mapping, node, root)
+        yield Origin(at, value, node.place, _shown(node), native, _note(value, node))
+        return
+    plan, inner = below
+    if isinstance(value, dict):
+        yield from _origins(mapping, plan, value, at, inner)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             if isinstance(item, dict):
-                yield from _origins(mapping, below, item, f"{at}/{index}")
+                yield from _origins(mapping, plan, item, f"{at}/{index}", inner)
 
 
 def _shown(node: Node) -> str:

@@ -77,6 +77,13 @@ def reads_of(top: Map, shapes: Mapping[str, Map], lets: Mapping[str, Node]) -> R
     return body
 
 
+def read_by(
+    node: Node, body: Reads, item: Reads, shapes: Mapping[str, Map], lets: Mapping[str, Node]
+) -> None:
+    """Note in *body* what the value *node* reads of it, its paths starting at *item*, a part."""
+    _Walk(body, shapes, lets).value(node, item)
+
+
 class _Walk:
     """Follows values through a mapping, each with the item that its paths start at."""
 

@@ -1,0 +1,223 @@
+"""From a page's context to HTML: templates that escape everything, under a policy that runs nothing
+but our own files.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from onehook.console.assets import Assets
+from onehook.core.jsontext import encode
+
+FOLDER = Path(__file__).parent / "templates"
+THEMES = ("auto", "light", "dark")
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+class Context(Protocol):
+    """What a page shows; each page has a frozen dataclass of its own."""
+
+    @property
+    def title(self) -> str:
+        """The page's name: its heading, and the window's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer that is a page: its template, and what that shows.
+
+    *fragment* is the block of the template that htmx gets when it asks for a part.
+    """
+
+    template: str
+    context: Context
+    fragment: str | None = None
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """An answer that leads to another page, which says *notice*."""
+
+    to: str
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page has around it."""
+
+    nonce: str
+    csrf: str
+    theme: str
+    path: str
+    query: Mapping[str, str]
+    here: str  # path and query, to come back to
+    signed_in: bool
+    now: datetime  # aware UTC
+    notice: str | None
+    allows: Any  # name of an operation -> whether this visitor may call it
+
+
+@cache
+def assets() -> Assets:
+    """The console's files, read once."""
+    return Assets()
+
+
+@cache
+def environment() -> Environment:
+    """The templates, with what all of them use."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        ago=ago,
+        stamp=stamp,
+        pretty=pretty,
+        compact=compact,
+        number=number,
+        percent=percent,
+        duration=duration,
+        size=size,
+        segment=segment,
+    )
+    made.globals.update(asset=assets().url, icon=assets().icon, url=url)
+    return made
+
+
+def policy(nonce: str) -> str:
+    """The Content-Security-Policy of a page.
+
+    Scripts need the nonce, those that a module imports inherit it; images may be drawn by style
+    sheets, which hold them as ``data:``.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'nonce-{nonce}'",
+            f"style-src 'self' 'nonce-{nonce}'",
+            "img-src 'self' data:",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def respond(page: Page, frame: Frame, *, fragment: bool) -> web.Response:
+    """*page* as HTML; with *fragment* only the part of it that htmx puts in its place."""
+    template = environment().get_template(page.template)
+    values = {"page": page.context, "frame": frame}
+    if fragment and page.fragment is not None:
+        block = template.blocks[page.fragment]
+        text = "".join(block(template.new_context(values)))
+    else:
+        text = template.render(values)
+    headers = {
+        "Content-Security-Policy": policy(frame.nonce),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        # `no-referrer` would make browsers send `Origin: null` with our own forms.
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+        "Vary": "HX-Request",
+    }
+    response = web.Response(
+        text=text, status=page.status, content_type="text/html", headers=headers
+    )
+    response.enable_compression()
+    return response
+
+
+# -- what templates use ---------------------------------------------------------------------------
+
+
+def moment(value: datetime | str) -> datetime:
+    """*value*, aware UTC."""
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return found.astimezone(UTC)
+
+
+def ago(value: datetime | str, now: datetime) -> str:
+    """How long before *now*, or after it, in the largest unit that fits."""
+    seconds = round((now - moment(value)).total_seconds())
+    for length, name in _UNITS:
+        count = abs(seconds) // length
+        if count:
+            text = f"{count} {name}{'' if count == 1 else 's'}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now"
+
+
+def stamp(value: datetime | str) -> str:
+    """The time in full, UTC."""
+    return moment(value).strftime("%Y-%m-%d %H:%M:%S") + "Z"
+
+
+def pretty(value: Any) -> str:
+    """A JSON value, indented."""
+    return json.dumps(json.loads(encode(value)), indent=2, ensure_ascii=False)
+
+
+def compact(value: Any) -> str:
+    """A JSON value on one line; text as it is, without quotes."""
+    return value if isinstance(value, str) else encode(value).decode()
+
+
+def number(value: float) -> str:
+    """With a space between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def percent(value: float | None) -> str:
+    """A share of 1; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"{value * 100:.1f}".removesuffix(".0") + " %"
+
+
+def duration(ms: float | None) -> str:
+    """Milliseconds in the unit that reads well; a dash where there are none."""
+    if ms is None:
+        return "–"
+    if ms < 1000:
+        return f"{round(ms)} ms"
+    return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms / 60_000:.1f} min"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that reads well."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{round(count, 1):g} {unit}"
+        count /= 1000
+    return f"{round(count, 1):g} GB"
+
+
+def segment(text: str) -> Markup:
+    """*text* as one segment of a path, whatever is in it."""
+    return Markup(quote(text, safe=""))  # noqa: S704 - nothing is left to escape
+
+
+def url(path: str, query: Mapping[str, Any] | None = None, /, **more: Any) -> str:
+    """*path* with *query* and *more* over it; what is empty is left out."""
+    given = {**(query or {}), **more}
+    pairs: Sequence[tuple[str, Any]] = [(n, v) for n, v in given.items() if v not in (None, "")]
+    return f"{path}?{urlencode(pairs)}" if pairs else path

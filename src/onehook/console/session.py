@@ -1,0 +1,132 @@
+"""Who uses the console: a signed cookie, made from an API key and ending with it.
+
+The cookie holds the key's id and a part of its digest, never the key. What signs it comes from
+``secret.key``, so every gateway of one store takes the sessions of the others.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from onehook.errors import ForbiddenError
+from onehook.store.registry import KeyRecord
+from onehook.web.gateway import Gateway
+
+COOKIE, NOTICE = "onehook_session", "onehook_notice"
+PATH = "/console"
+LIFETIME = timedelta(hours=12)
+FIELD = "csrf"  # of every form
+_DIGEST = 16  # characters of the key's digest: another key under the same id ends the session
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A visitor; null *key*: one who has not signed in."""
+
+    id: str
+    key: KeyRecord | None = None
+
+
+class Sessions:
+    """Makes and reads the cookie, and the token that every form of a session carries."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        keys = gateway.registry.sealer.derive("console")
+        self._gateway = gateway
+        self._cookies = URLSafeTimedSerializer(keys, salt="session")
+        self._notices = URLSafeTimedSerializer(keys, salt="notice")
+        self._token_key = keys[-1]
+
+    def read(self, request: web.Request) -> Session:
+        """The session of *request*; without a cookie of ours, that of a new visitor."""
+        found = self._load(request.cookies.get(COOKIE, ""))
+        if found is None:
+            return Session(secrets.token_urlsafe(18))
+        id_, key_id, digest = found
+        key = self._gateway.registry.snapshot.keys.get(key_id)
+        if key is None or not hmac.compare_digest(key.digest[:_DIGEST], digest):
+            return Session(id_)
+        return Session(id_, key)
+
+    def _load(self, cookie: str) -> tuple[str, str, str] | None:
+        try:
+            value: Any = self._cookies.loads(cookie, max_age=int(LIFETIME.total_seconds()))
+            id_, key_id, digest = map(str, value)
+        except (BadData, ValueError, TypeError):
+            return None
+        return id_, key_id, digest
+
+    def sign_in(self, text: str) -> Session:
+        """A new session of the API key *text*.
+
+        Raises:
+            ForbiddenError: 401, there is no such key.
+        """
+        key = self._gateway.registry.find_key(text.strip())
+        if key is None:
+            msg = "this API key is not known: copy it again, or make a new one"
+            raise ForbiddenError(msg, code="unauthorized", status=401)
+        return Session(secrets.token_urlsafe(18), key)
+
+    def keep(self, response: web.StreamResponse, session: Session) -> None:
+        """Have the browser keep *session*."""
+        key = session.key
+        known = ("", "") if key is None else (key.id, key.digest[:_DIGEST])
+        self.set_cookie(response, COOKIE, self._cookies.dumps((session.id, *known)))
+
+    def set_cookie(self, response: web.StreamResponse, name: str, value: str) -> None:
+        """A cookie that only we see, and that no other site's request carries."""
+        response.set_cookie(
+            name,
+            value,
+            path=PATH,
+            httponly=True,
+            samesite="Strict",
+            secure=self._gateway.origin[0].startswith("https:"),
+            max_age=int(LIFETIME.total_seconds()),
+        )
+
+    def tell(self, response: web.StreamResponse, notice: str) -> None:
+        """Have the next page say *notice*, once."""
+        self.set_cookie(response, NOTICE, self._notices.dumps(notice))
+
+    def told(self, request: web.Request) -> str | None:
+        """The notice that the page before left."""
+        cookie = request.cookies.get(NOTICE)
+        try:
+            return None if cookie is None else str(self._notices.loads(cookie, max_age=60))
+        except BadData:
+            return None
+
+    def token(self, session: Session) -> str:
+        """What every form of *session* carries."""
+        return hmac.new(self._token_key, session.id.encode(), "sha256").hexdigest()
+
+    def check_form(self, request: web.Request, session: Session, token: str) -> None:
+        """Take a form only from a page of ours (threats.md H5).
+
+        Raises:
+            ForbiddenError: it came from elsewhere, or its token is not the session's.
+        """
+        origin = request.headers.get("Origin")
+        ours = {f"{request.scheme}://{request.host}", _origin(self._gateway.origin[0])}
+        if origin is not None and origin not in ours:
+            msg = "this form was sent from another site, and was not taken"
+            raise ForbiddenError(msg)
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            msg = "this form was sent from another site, and was not taken"
+            raise ForbiddenError(msg)
+        if not hmac.compare_digest(self.token(session).encode(), token.encode()):
+            msg = "this form is of an earlier session: load the page again, and send it once more"
+            raise ForbiddenError(msg)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
