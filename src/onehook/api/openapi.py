@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from onehook import __version__
 from onehook.api import (
     backtest,
+    declared,
     deliveries,
     drift,
     events,
@@ -40,6 +41,7 @@ OPERATIONS: Sequence[Operation] = (
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
+    *declared.OPERATIONS,
     *statistics.OPERATIONS,
     *trials.OPERATIONS,
     *pull.OPERATIONS,

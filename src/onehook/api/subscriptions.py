@@ -1,6 +1,6 @@
 """``/v1/subscriptions`` (also ``/v1/webhooks``, ``/webhooks``): who gets which events, where."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -74,8 +74,10 @@ def _moved(record: SubscriptionRecord, old: Defaults, new: Defaults) -> frozense
     return frozenset(names)
 
 
-def _sources(gateway: Gateway, names: list[str]) -> list[str]:
+def _sources(gateway: Gateway, names: list[str], assumed: Collection[str] = ()) -> list[str]:
     """Ids and platform slugs; keys become ids, so that a changed key does not unsubscribe.
+
+    Those *assumed* are taken for keys that will be there.
 
     Raises:
         InvalidRequestError: one names nothing.
@@ -85,7 +87,8 @@ def _sources(gateway: Gateway, names: list[str]) -> list[str]:
     for at, name in enumerate(names):
         id_ = snapshot.by_key.get(name, name)
         ours = id_ in (GATEWAY.id, GATEWAY.type)
-        if not ours and id_ not in snapshot.integrations and id_ not in gateway.mappings:
+        known = id_ in snapshot.integrations or id_ in gateway.mappings or id_ in assumed
+        if not ours and not known:
             detail = f"there is no integration or platform {name[:80]!r}"
             raise InvalidRequestError(detail, errors=[FieldError(f"/integrations/{at}", detail)])
         found.append(id_)
@@ -116,28 +119,35 @@ def given_fields(body: SubscriptionIn) -> dict[str, Any]:
 
 
 def new_record(
-    gateway: Gateway, body: SubscriptionIn, given: Mapping[str, Any]
+    gateway: Gateway,
+    body: SubscriptionIn,
+    given: Mapping[str, Any],
+    over: SubscriptionRecord | None = None,
+    assumed: Collection[str] = (),
 ) -> tuple[SubscriptionRecord, str]:
     """The subscription that *body* asks for, not saved, and its secret as libraries take it.
 
-    *given* are the fields of *body* that say what its receiver gets.
+    *given* are the fields of *body* that say what its receiver gets. *over* is the one that it
+    replaces: it keeps its id, whether it is paused, and its secret where none is given. Keys of
+    integrations that are *assumed* need not be there yet.
 
     Raises:
         AddressError: its URL may not be called.
         InvalidRequestError: it names what is not there, or something in it is wrong.
     """
-    choices, destination = new_outlet(gateway, given)
+    choices, destination = new_outlet(gateway, given, over)
     now = gateway.clock.now()
-    id_ = new_id("sub", now)
+    id_, made_at = (new_id("sub", now), now) if over is None else (over.id, over.created_at)
     record = SubscriptionRecord(
         id=id_,
         key=body.key,
         name=body.name,
-        integrations=_sources(gateway, body.integrations),
+        integrations=_sources(gateway, body.integrations, assumed),
         filter=_filter(body.filter),
         active=body.active,
+        paused_reason=None if over is None else over.paused_reason,
         **flow_changes(body, None, _flow_defaults(gateway, destination)),
-        created_at=now,
+        created_at=made_at,
         updated_at=now,
         **sealed_fields(gateway, id_, choices, destination),
     )
