@@ -222,7 +222,7 @@ async def subscription_as_declared(call: Call[NoBody, NoQuery]) -> DeclarationOu
 
 
 def _declaration(view: View) -> DeclarationOut:
-    return DeclarationOut(fields=view.fields, secrets=sorted(view.secrets))
+    return DeclarationOut(fields=dict(view.fields), secrets=sorted(view.secrets))
 
 
 _INTEGRATION = "/v1/integrations/{id}"

@@ -64,10 +64,15 @@ def _differences(
     """Member by member; lists, and what is a map on one side only, as a whole."""
     for name in {**before, **after}:
         old, new, pointer = before.get(name), after.get(name), f"{at}/{escaped(name)}"
-        if isinstance(old, Mapping) and isinstance(new, Mapping) and name != "filter":
-            yield from _differences(old, new, pointer)
+        if isinstance(old, dict) and isinstance(new, dict) and name != "filter":
+            yield from _differences(_members(old), _members(new), pointer)
         elif old != new:
             yield Difference(pointer, old, new)
+
+
+def _members(value: Any) -> Mapping[str, Any]:
+    members: Mapping[str, Any] = value
+    return members
 
 
 def escaped(name: str) -> str:

@@ -17,6 +17,8 @@ app = App(
 app.command("onehook.cli.serve:serve")
 app.command("onehook.cli.demo:demo")
 app.command("onehook.cli.listen:listen")
+app.command("onehook.cli.apply:apply")
+app.command("onehook.cli.export:export")
 app.command("onehook.cli.mapping:app", name="mapping")
 app.command("onehook.cli.destination:app", name="destination")
 

@@ -1,0 +1,46 @@
+"""What tests of commands that talk to a gateway are made of."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onehook.cli.apply import apply
+from onehook.cli.client import Target
+from onehook.cli.export import export
+from onehook.errors import OnehookError
+from tests.builders import Running
+
+
+class Applying:
+    """A folder with a file, and the commands on it."""
+
+    def __init__(self, gateway: Running, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.gateway, self.folder, self.capsys = gateway, folder, capsys
+        self.file = folder / "onehook.yaml"
+
+    async def apply(self, text: str | None = None, **more: Any) -> tuple[int, str, str]:
+        """Apply *text*: exit code, stdout, stderr."""
+        if text is not None:
+            self.file.write_text(text)
+        more = {"yes": True, "target": Target(self.gateway.url)} | more
+        return await self.run(lambda: apply(file=self.file, **more))
+
+    async def export(self, **more: Any) -> tuple[int, str, str]:
+        """Export: exit code, stdout, stderr."""
+        return await self.run(lambda: export(target=Target(self.gateway.url), **more))
+
+    async def run(self, run: Callable[[], int]) -> tuple[int, str, str]:
+        """Run a command, off the loop of the gateway: exit code, stdout, stderr."""
+        try:
+            code, said = await asyncio.to_thread(run), ""
+        except OnehookError as error:
+            code, said = error.exit_code, error.detail
+        got = self.capsys.readouterr()
+        return code, got.out, got.err + said
+
+    async def get(self, path: str) -> Any:
+        """What the API answers."""
+        return (await self.gateway.api.get(path)).json
