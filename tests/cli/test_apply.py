@@ -1,5 +1,6 @@
 """``onehook apply`` and ``onehook export``: a gateway becomes as a file says, and stays so."""
 
+import io
 import json
 from typing import Any
 
@@ -213,8 +214,8 @@ async def test_it_asks_and_without_a_terminal_refuses(
 ) -> None:
     """Where nobody can be asked it wants --yes; a no changes nothing."""
     refused = await applying.apply(FILE, yes=False)
-    monkeypatch.setattr(command, "_may_ask", lambda: True)
-    monkeypatch.setattr("sys.stdin.readline", lambda: "n\n", raising=False)
+    monkeypatch.setattr("onehook.cli.options.may_ask", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     declined = await applying.apply(yes=False)
 
     assert (refused[0], "say --yes" in refused[2]) == (2, True)

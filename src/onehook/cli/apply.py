@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +11,12 @@ from cyclopts import Parameter
 
 from onehook.cli.client import HERE, Client, Target, connect
 from onehook.cli.configuration import KINDS, read_configuration
-from onehook.cli.output import fail, progress, say, show_json, talk, tell
+from onehook.cli.options import agreed, run
+from onehook.cli.output import progress, say, show_json, tell
 from onehook.cli.plan import Change, Plan, carry_out, make_plan
 from onehook.errors import OnehookError
 
 _MARKS = {"create": "+", "change": "~", "remove": "-"}
-_USAGE = 2
 _LONGEST = 200  # characters of a value that are shown
 
 
@@ -44,7 +43,7 @@ def apply(
     """
     entries = read_configuration(file)
 
-    async def run() -> int:
+    async def work() -> int:
         async with connect(target) as client:
             plan = await make_plan(client, entries, prune=prune)
             if not target.json_:
@@ -53,15 +52,12 @@ def apply(
                 if target.json_:
                     show_json(_answer(plan, Outcome()))
                 return 1 if plan.changes else 0
-            if not yes and not _may_ask():
-                fail("there is no terminal to ask on: say --yes, or --dry-run")
-                return _USAGE
-            if not yes and not _agreed(plan):
+            if not agreed(_question(plan), yes=yes):
                 tell("nothing was changed")
                 return 1
             return await _apply(client, plan, as_json=target.json_)
 
-    return asyncio.run(run())
+    return run(work())
 
 
 @dataclass(slots=True)
@@ -72,15 +68,10 @@ class Outcome:
     failed: str | None = None
 
 
-def _may_ask() -> bool:
-    return sys.stdin.isatty() and talk.is_terminal
-
-
-def _agreed(plan: Plan) -> bool:
+def _question(plan: Plan) -> str:
     removed = sum(change.action == "remove" for change in plan.changes)
     more = f", {removed} of them by removing" if removed else ""
-    talk.print(f"Make these {len(plan.changes)} changes{more}? [y/N] ", markup=False, end="")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return f"Make these {len(plan.changes)} changes{more}?"
 
 
 async def _apply(client: Client, plan: Plan, *, as_json: bool) -> int:

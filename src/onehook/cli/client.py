@@ -88,14 +88,18 @@ class Client:
         return await self.call("GET", path, query=query)
 
     async def pages(
-        self, path: str, most: int | None = None, **query: object
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        most: int | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """The items of a list, *most* of them at most, a page at a time."""
         cursor: str | None = None
         given = 0
         while True:
             limit = MOST_A_PAGE if most is None else min(MOST_A_PAGE, most - given)
-            page = await self.call("GET", path, query={**query, "limit": limit, "cursor": cursor})
+            place: dict[str, object] = {"limit": limit, "cursor": cursor}
+            page = await self.call("GET", path, query={**(query or {}), **place})
             for item in page["data"]:
                 yield item
             given += len(page["data"])
@@ -104,10 +108,13 @@ class Client:
                 return
 
     async def listed(
-        self, path: str, most: int | None = None, **query: object
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        most: int | None = None,
     ) -> list[dict[str, Any]]:
         """The items of a list at once."""
-        return [item async for item in self.pages(path, most, **query)]
+        return [item async for item in self.pages(path, query, most)]
 
 
 def _word(value: object) -> str:

@@ -17,7 +17,7 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.source import LOADER, resolve
 
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@/+$-]|:(?=[A-Za-z0-9_/])| (?=[A-Za-z0-9_(]))*")
-_UNPRINTABLE = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
