@@ -126,7 +126,8 @@ async def declare_subscription(
     shown = show(gateway.registry, record, gate, gateway.clock.now())
     made = over is None and not body.secret and not query.dry_run
     told: dict[str, Any] = {"secret": secret} if made else {}
-    told |= warnings_of(given)
+    registry = gateway.registry
+    told |= warnings_of(given, target=registry.target(record), snapshot=registry.snapshot)
     named = shown.model_dump(exclude_unset=True) | told
     return DeclaredSubscription(**named, result=result, changes=changes)
 

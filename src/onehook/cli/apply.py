@@ -145,6 +145,8 @@ def _show(plan: Plan) -> None:
         for change in changes:
             for line in _lines(change):
                 say(line)
+    for warning in (warning for change in plan.changes for warning in change.warnings):
+        tell(f"warning: {warning}")
     if plan.others:
         names = ", ".join(plan.others)
         tell(f"not in the file, and left as they are (--prune removes them): {names}")

@@ -37,6 +37,7 @@ class Change:
     action: Action
     fields: Sequence[Field] = ()
     entry: Entry | None = None
+    warnings: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -110,7 +111,11 @@ async def _ask(client: Client, entry: Entry, assumed: str) -> Change | None:
         Field(c["pointer"], entry.hide(c["before"]), entry.hide(c["after"]))
         for c in answer["changes"]
     ]
-    return Change(entry.kind, entry.key, action, fields, entry)
+    warnings = [
+        f"{place_of(entry.node, w['pointer'])}: {entry.key}: {w['pointer'].strip('/')} {w['detail']}"
+        for w in answer.get("warnings") or ()
+    ]
+    return Change(entry.kind, entry.key, action, fields, entry, warnings)
 
 
 async def _others(client: Client, entries: Sequence[Entry]) -> dict[Kind, list[str]]:

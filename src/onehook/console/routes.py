@@ -9,14 +9,12 @@ from onehook.console.assets import PREFIX
 from onehook.console.backend import BACKEND, Backend
 from onehook.console.rendering import assets
 from onehook.console.session import PATH, Sessions
-from onehook.console.visits import SESSIONS, View, Visit, Outcome, serve
+from onehook.console.visits import SESSIONS, Outcome, View, Visit, serve
 from onehook.errors import NotFoundError
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Operation
 
-PAGES: tuple[tuple[str, str, View], ...] = (
-    ("GET", "/events", events.listing),
-)
+PAGES: tuple[tuple[str, str, View], ...] = (("GET", "/events", events.listing),)
 
 
 def add_console(app: web.Application, operations: Iterable[Operation]) -> None:
