@@ -105,6 +105,14 @@ async def test_prune_keeps_what_the_file_still_names(applying: Applying) -> None
     assert (await applying.gateway.api.get("/v1/integrations/hub")).status == 200
 
 
+async def test_warnings_are_told_where_they_stand(applying: Applying) -> None:
+    """What the gateway takes and warns of is told at its line, before anything is made."""
+    code, _, err = await applying.apply(FILE + "    secret: short\n", dry_run=True)
+
+    assert code == 1
+    assert f"warning: {applying.file}:13:5: orders: secret is short" in err
+
+
 PROBLEMS: list[tuple[str, list[str]]] = [
     ("subscription: []\n", [":1:1: unknown key 'subscription'", "did you mean subscriptions?"]),
     ("- a\n", [":1:1: a configuration is a map", "begin with integrations:"]),

@@ -155,9 +155,9 @@ async def _readiness(client: Client) -> AsyncGenerator[Finding, None]:
             yield Finding("ready", "warning", f"{warning['code']}: {warning['detail']}")
     match said.get("ack"):
         case "fsync":
-            yield Finding("store", "ok", f"{said['store']}; what is acknowledged is on disk")
+            yield Finding("store", "ok", f"{said['store']}, and what is acknowledged is on disk")
         case "memory":
-            detail = f"{said['store']}; what is acknowledged may be lost when the machine fails"
+            detail = f"{said['store']}, and what is acknowledged may be lost when the machine fails"
             mend = "unset ONEHOOK_ACK, unless that is meant"
             yield Finding("store", "warning", detail, mend)
         case _:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from onehook.cli.client import Client, RefusedError
 from onehook.cli.configuration import KINDS, ConfigurationFileError, Entry, Kind, place_of
 from onehook.core.mapping.problems import Problem
+from onehook.errors import FieldError
 
 Action: TypeAlias = Literal["create", "change", "remove"]
 _ACTIONS: Mapping[str, Action] = {"created": "create", "changed": "change"}
@@ -111,10 +112,8 @@ async def _ask(client: Client, entry: Entry, assumed: str) -> Change | None:
         Field(c["pointer"], entry.hide(c["before"]), entry.hide(c["after"]))
         for c in answer["changes"]
     ]
-    warnings = [
-        f"{place_of(entry.node, w['pointer'])}: {entry.key}: {w['pointer'].strip('/')} {w['detail']}"
-        for w in answer.get("warnings") or ()
-    ]
+    said = [FieldError(w["pointer"], w["detail"]) for w in answer.get("warnings") or ()]
+    warnings = [f"{p.place}: {p.message}" for p in (entry.problems("", said) if said else ())]
     return Change(entry.kind, entry.key, action, fields, entry, warnings)
 
 
