@@ -11,9 +11,14 @@ HOOK = "https://hooks.slack.com/services/T000/B000/abcdefghijklmnop"
 
 
 async def put(gateway: Running, path: str, body: dict[str, Any], **query: str) -> Any:
-    """A declaration, which must be taken."""
+    """A declaration, which must be taken: 201 if it makes something, which is then there."""
     answer = await gateway.api.call(PUT, path, body, params=query)
-    assert answer.status == 200, answer.body
+    made = answer.status == 201
+    assert made or answer.status == 200, answer.body
+    assert made == (answer.json["result"] == "created" and not query)
+    if made:
+        there = await gateway.api.get(answer.headers["Location"])
+        assert there.json["id"] == answer.json["id"]
     return answer.json
 
 

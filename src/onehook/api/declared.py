@@ -5,7 +5,7 @@ is told here, where both lie open: neither it nor a digest of it leaves the gate
 """
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -25,7 +25,7 @@ from onehook.core.flow import CLEAR
 from onehook.errors import NotFoundError
 from onehook.store.registry import IntegrationRecord, SubscriptionRecord
 from onehook.web.gateway import Gateway
-from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
+from onehook.web.operations import Call, Created, Form, NoBody, NoQuery, Operation
 
 Result = Literal["created", "changed", "unchanged"]
 # What saving decides, or the gateway: not what a declaration says.
@@ -82,7 +82,9 @@ class DeclarationOut(BaseModel):
     secrets: list[str]
 
 
-async def declare_integration(call: Call[IntegrationIn, DeclaredQuery]) -> DeclaredIntegration:
+async def declare_integration(
+    call: Call[IntegrationIn, DeclaredQuery],
+) -> DeclaredIntegration | Created:
     """Make an integration of that key, or have it as the body says and no other.
 
     Raises:
@@ -101,12 +103,13 @@ async def declare_integration(call: Call[IntegrationIn, DeclaredQuery]) -> Decla
     if result != "unchanged" and not call.query.dry_run:
         await registry.save("integrations", record)
     shown = integrations.show(gateway, record if result != "unchanged" or not over else over)
-    return DeclaredIntegration(**dict(shown), result=result, changes=changes)
+    answer = DeclaredIntegration(**dict(shown), result=result, changes=changes)
+    return _answered(answer, "integrations", dry_run=call.query.dry_run)
 
 
 async def declare_subscription(
     call: Call[SubscriptionIn, DeclaredSubscriptionQuery],
-) -> DeclaredSubscription:
+) -> DeclaredSubscription | Created:
     """Make a subscription of that key, or have it as the body says and no other."""
     gateway, body, query, name = call.gateway, call.body, call.query, call.path["id"]
     over = _find_subscription(gateway, name)
@@ -129,7 +132,17 @@ async def declare_subscription(
     registry = gateway.registry
     told |= warnings_of(given, target=registry.target(record), snapshot=registry.snapshot)
     named = shown.model_dump(exclude_unset=True) | told
-    return DeclaredSubscription(**named, result=result, changes=changes)
+    answer = DeclaredSubscription(**named, result=result, changes=changes)
+    return _answered(answer, "subscriptions", dry_run=query.dry_run)
+
+
+Declared = TypeVar("Declared", DeclaredIntegration, DeclaredSubscription)
+
+
+def _answered(answer: Declared, kind: str, *, dry_run: bool) -> Declared | Created:
+    """RFC 9110 §9.3.4: a PUT that makes something is answered 201."""
+    made = answer.result == "created" and not dry_run
+    return Created(answer, f"/v1/{kind}/{answer.id}") if made else answer
 
 
 def _assumed(query: DeclaredSubscriptionQuery) -> Collection[str]:
@@ -233,11 +246,11 @@ OPERATIONS = (
     Operation("PUT", _INTEGRATION, "declareIntegration",
               "Make an integration of that key, or have it as the body says", declare_integration,
               body=IntegrationIn, query=DeclaredQuery, answer=DeclaredIntegration,
-              problems=(409,)),
+              problems=(409,), creates=True),
     Operation("PUT", _SUBSCRIPTION, "declareSubscription",
               "Make a subscription of that key, or have it as the body says", declare_subscription,
               body=SubscriptionIn, query=DeclaredSubscriptionQuery, answer=DeclaredSubscription,
-              problems=(409,), aliases=_SUBSCRIPTION_TOO),
+              problems=(409,), aliases=_SUBSCRIPTION_TOO, creates=True),
     Operation("GET", _INTEGRATION + "/declaration", "getIntegrationDeclaration",
               "Show what declares an integration", integration_as_declared,
               answer=DeclarationOut),

@@ -143,6 +143,8 @@ def _describe(
     elif operation.status != 204:
         answer["content"] = {operation.content_type: {}}
     described["responses"][str(operation.status)] = answer
+    if operation.creates:
+        described["responses"]["201"] = answer
     for code in sorted(codes):
         described["responses"][str(code)] = {"description": "a problem", **problem}
     return described
