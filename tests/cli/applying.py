@@ -22,21 +22,22 @@ class Applying:
     def __init__(self, gateway: Running, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.gateway, self.folder, self.capsys = gateway, folder, capsys
         self.file = folder / "onehook.yaml"
+        self.url = gateway.url  # that is asked
 
     async def apply(self, text: str | None = None, **more: Any) -> tuple[int, str, str]:
         """Apply *text*: exit code, stdout, stderr."""
         if text is not None:
             self.file.write_text(text)
-        more = {"yes": True, "target": Target(self.gateway.url)} | more
+        more = {"yes": True, "target": Target(self.url)} | more
         return await self.run(lambda: apply(file=self.file, **more))
 
     async def export(self, **more: Any) -> tuple[int, str, str]:
         """Export: exit code, stdout, stderr."""
-        return await self.run(lambda: export(target=Target(self.gateway.url), **more))
+        return await self.run(lambda: export(target=Target(self.url), **more))
 
     async def say(self, *words: str) -> tuple[int, str, str]:
         """Run a command by its words: exit code, stdout, stderr."""
-        return await self.run(lambda: app([*words, "--url", self.gateway.url]))
+        return await self.run(lambda: app([*words, "--url", self.url]))
 
     async def json(self, *words: str, code: int = 0) -> Any:
         """Run a command that prints JSON, and ends with *code*."""

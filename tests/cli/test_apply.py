@@ -70,8 +70,8 @@ async def test_difference_is_shown_before_anything_changes(applying: Applying) -
         '    ~ name: "Hub" -> "Core"\n'
         "subscriptions:\n"
         "  ~ orders\n"
-        '    ~ timeout: "10s" -> "5s"\n'
         '    ~ events: ["scm.*", "ticketing.*"] -> ["*"]\n'
+        '    ~ timeout: "10s" -> "5s"\n'
         "    ~ headers.X-Key: another secret, which is not shown\n"
     )
     assert "2 to change; 0 are as the file says" in err
@@ -107,7 +107,7 @@ async def test_prune_keeps_what_the_file_still_names(applying: Applying) -> None
 
 async def test_warnings_are_told_where_they_stand(applying: Applying) -> None:
     """What the gateway takes and warns of is told at its line, before anything is made."""
-    code, _, err = await applying.apply(FILE + "    secret: short\n", dry_run=True)
+    code, _, err = await applying.apply(FILE + "    secret: tiny\n", dry_run=True)
 
     assert code == 1
     assert f"warning: {applying.file}:13:5: orders: secret is short" in err

@@ -7,6 +7,7 @@ is told here, where both lie open: neither it nor a digest of it leaves the gate
 from collections.abc import Collection
 from typing import Any, Literal, TypeVar
 
+from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from onehook.api import integrations, subscriptions
@@ -25,7 +26,7 @@ from onehook.core.flow import CLEAR
 from onehook.errors import NotFoundError
 from onehook.store.registry import IntegrationRecord, SubscriptionRecord
 from onehook.web.gateway import Gateway
-from onehook.web.operations import Call, Created, Form, NoBody, NoQuery, Operation
+from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
 
 Result = Literal["created", "changed", "unchanged"]
 # What saving decides, or the gateway: not what a declaration says.
@@ -84,7 +85,7 @@ class DeclarationOut(BaseModel):
 
 async def declare_integration(
     call: Call[IntegrationIn, DeclaredQuery],
-) -> DeclaredIntegration | Created:
+) -> DeclaredIntegration | web.Response:
     """Make an integration of that key, or have it as the body says and no other.
 
     Raises:
@@ -109,7 +110,7 @@ async def declare_integration(
 
 async def declare_subscription(
     call: Call[SubscriptionIn, DeclaredSubscriptionQuery],
-) -> DeclaredSubscription | Created:
+) -> DeclaredSubscription | web.Response:
     """Make a subscription of that key, or have it as the body says and no other."""
     gateway, body, query, name = call.gateway, call.body, call.query, call.path["id"]
     over = _find_subscription(gateway, name)
@@ -139,10 +140,14 @@ async def declare_subscription(
 Declared = TypeVar("Declared", DeclaredIntegration, DeclaredSubscription)
 
 
-def _answered(answer: Declared, kind: str, *, dry_run: bool) -> Declared | Created:
+def _answered(answer: Declared, kind: str, *, dry_run: bool) -> Declared | web.Response:
     """RFC 9110 §9.3.4: a PUT that makes something is answered 201."""
     made = answer.result == "created" and not dry_run
-    return Created(answer, f"/v1/{kind}/{answer.id}") if made else answer
+    if not made:
+        return answer
+    text = answer.model_dump_json(exclude_unset=True).encode()
+    headers = {"Location": f"/v1/{kind}/{answer.id}"}
+    return web.Response(status=201, body=text, content_type="application/json", headers=headers)
 
 
 def _assumed(query: DeclaredSubscriptionQuery) -> Collection[str]:

@@ -18,6 +18,8 @@ from onehook.web.gateway import Gateway
 _SECRET = "/secret"  # noqa: S105 the pointer to it
 # Fields of a body that the answer calls otherwise.
 _OTHER_NAMES = {"type": "destination"}
+# What it is about first, then how it flows.
+_ORDER = tuple(dict.fromkeys([*SubscriptionIn.__annotations__, *SubscriptionIn.model_fields]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def subscription_view(gateway: Gateway, record: SubscriptionRecord) -> View:
     out = show(gateway.registry, record, CLEAR, record.updated_at)
     shown = out.model_dump(mode="json", exclude_unset=True)
     names = SubscriptionIn.model_fields.keys() & SubscriptionOut.model_fields.keys() - {"secret"}
-    fields = {name: shown[name] for name in SubscriptionIn.model_fields if name in names}
+    fields = {name: shown[name] for name in _ORDER if name in names}
     known = gateway.registry.snapshot.integrations
     keys = {id_: one.key for id_, one in known.items() if one.key}
     fields["integrations"] = [keys.get(name, name) for name in record.integrations]

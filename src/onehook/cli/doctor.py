@@ -278,7 +278,7 @@ async def _tested(client: Client, one: Any, name: str, types: list[str]) -> Find
         return Finding(what, "wrong", error.detail, mend if error.status == 403 else "")
     if found["delivered"]:
         return Finding(what, "ok", f"{found['status']} within {found['duration_ms']} ms")
-    told = found["detail"] or found["error"] or ""
-    detail = f"{found['status'] or ''} {told}".strip()
+    said = f"it answers {found['status']}" if found["status"] else found["error"]
+    detail = ": ".join(filter(None, (said, found["detail"])))
     mend = f"look after the receiver, or change the URL: onehook subscriptions show {name}"
     return Finding(what, "wrong", detail, mend)

@@ -60,9 +60,12 @@ def clean(text: str) -> str:
     )
 
 
-def show_table(rows: Iterable[Row], columns: Columns) -> None:
+def show_table(rows: Sequence[Row], columns: Columns) -> None:
     """*rows* as a table: with lines and colours on a terminal, else plain and never cut."""
     names = list(columns)
+    if not rows and talk.is_terminal:
+        tell("there are none")
+        return
     cells = [[_cell(row, how) for how in columns.values()] for row in rows]
     if not out.is_terminal:
         _show_plain([[name.upper() for name in names], *cells])

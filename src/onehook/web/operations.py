@@ -52,18 +52,7 @@ class Call(Generic[Body, Query]):
     request: web.Request  # for answers that are written bit by bit
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
-    """An answer with status 201, of an operation that does not always make something.
-
-    *location* is where it was made.
-    """
-
-    answer: BaseModel
-    location: str
-
-
-Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | Created | None]]
+Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +71,7 @@ class Operation:
     content_type: str = "application/json"
     problems: Sequence[int] = field(default=())
     aliases: Sequence[str] = field(default=())
-    creates: bool = False  # it may answer `Created`
+    creates: bool = False  # it may also answer 201
 
 
 def register(app: web.Application, operations: Sequence[Operation]) -> None:
@@ -133,14 +122,11 @@ def _serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.Stream
         if result is None:
             return web.Response(status=204)
         headers: dict[str, str] = {}
-        status = operation.status
-        if isinstance(result, Created):
-            status, headers["Location"], result = 201, result.location, result.answer
-        elif status == 201:
+        if operation.status == 201:
             headers["Location"] = f"{operation.path}/{getattr(result, 'id', '')}"
         text = result.model_dump_json(exclude_unset=True).encode()
         return web.Response(
-            status=status, body=text, content_type="application/json", headers=headers
+            status=operation.status, body=text, content_type="application/json", headers=headers
         )
 
     return guarded(serve)
