@@ -53,6 +53,12 @@ class Entry:
         """What messages call it."""
         return f"{self.kind}/{self.key}"
 
+    @property
+    def integrations(self) -> list[str]:
+        """The integrations that a subscription names."""
+        named = self.body.get("integrations") if self.kind == "subscriptions" else None
+        return [str(name) for name in named] if isinstance(named, list) else []
+
     def problems(self, detail: str, errors: Sequence[FieldError]) -> list[Problem]:
         """What a gateway says of the body, at the places in the file that it points to."""
         if not errors:

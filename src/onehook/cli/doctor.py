@@ -203,7 +203,7 @@ async def _integrations(client: Client, platforms: Any) -> AsyncGenerator[Findin
     types = {platform["type"] for platform in platforms["data"]}
     found = await client.listed("/v1/integrations")
     if not found:
-        mend = "onehook integrations create type=github secret=@secret.txt"
+        mend = "onehook integrations create type=<platform> secret=@secret.txt"
         yield Finding("integrations", "warning", "there is none, so nobody may send", mend)
     for one in found:
         what = f"integration {one['key'] or one['id']}"

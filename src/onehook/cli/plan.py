@@ -4,7 +4,7 @@ The gateway itself compares: it is asked with ``dry_run`` first, so nothing is t
 defaults, names or secrets.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
@@ -75,7 +75,7 @@ async def make_plan(client: Client, entries: Sequence[Entry], *, prune: bool) ->
         ConfigurationFileError: the gateway refuses some of them.
         RefusedError: it refuses whatever they say.
     """
-    assumed = ",".join(entry.key for entry in entries if entry.kind == "integrations")
+    assumed = frozenset(entry.key for entry in entries if entry.kind == "integrations")
     changes: list[Change] = []
     problems: list[Problem] = []
     for entry in entries:
@@ -99,11 +99,11 @@ async def make_plan(client: Client, entries: Sequence[Entry], *, prune: bool) ->
     return Plan(changes, unchanged, left)
 
 
-async def _ask(client: Client, entry: Entry, assumed: str) -> Change | None:
-    """What *entry* would change, None for nothing."""
+async def _ask(client: Client, entry: Entry, assumed: Collection[str]) -> Change | None:
+    """What *entry* would change, None for nothing; the integrations *assumed* will be there."""
     query: dict[str, object] = {"dry_run": True}
-    if entry.kind == "subscriptions" and assumed:
-        query["assume"] = assumed
+    if soon := [name for name in entry.integrations if name in assumed]:
+        query["assume"] = ",".join(soon)
     answer = await client.call("PUT", path_of(entry.kind, entry.key), entry.body, query)
     action = _ACTIONS.get(answer["result"])
     if action is None:
@@ -133,9 +133,7 @@ def _still_used(entries: Sequence[Entry], gone: Sequence[str]) -> list[Problem]:
     """The places where subscriptions name integrations that are to be removed."""
     problems: list[Problem] = []
     for entry in entries:
-        names = entry.body.get("integrations")
-        named = names if entry.kind == "subscriptions" and isinstance(names, list) else []
-        for at, name in enumerate(named):
+        for at, name in enumerate(entry.integrations):
             if name in gone:
                 place = place_of(entry.node, f"/integrations/{at}")
                 message = f"{entry.key}: the integration {name} is to be removed"
