@@ -53,7 +53,12 @@ class Backend:
         return decode(result.body) if isinstance(result, web.Response) and result.body else None
 
     async def stream(
-        self, request: web.Request, name: str, *, query: Fields = _NOTHING
+        self,
+        request: web.Request,
+        name: str,
+        path: Mapping[str, str] | None = None,
+        *,
+        query: Fields = _NOTHING,
     ) -> web.StreamResponse:
         """The operation's own answer to *request*, which it writes itself: a download.
 
@@ -61,7 +66,7 @@ class Backend:
             OnehookError: as the operation does.
             NotFoundError: the operation gives no such answer.
         """
-        result = await self._run(request, name, None, query, {})
+        result = await self._run(request, name, path, query, {})
         if not isinstance(result, web.StreamResponse):
             msg = f"{name} is no download"
             raise NotFoundError(msg)

@@ -89,6 +89,7 @@ def environment() -> Environment:
         ago=ago,
         stamp=stamp,
         pretty=pretty,
+        layout=layout,
         compact=compact,
         number=number,
         percent=percent,
@@ -123,7 +124,8 @@ def policy(nonce: str) -> str:
 def respond(page: Page, frame: Frame, *, fragment: bool) -> web.Response:
     """*page* as HTML; with *fragment* only the part of it that htmx puts in its place."""
     template = environment().get_template(page.template)
-    values = {"page": page.context, "frame": frame}
+    ui = environment().get_template("macros.html").make_module({"frame": frame})
+    values = {"page": page.context, "frame": frame, "ui": ui}
     if fragment and page.fragment is not None:
         block = template.blocks[page.fragment]
         text = "".join(block(template.new_context(values)))
@@ -174,6 +176,14 @@ def stamp(value: datetime | str) -> str:
 def pretty(value: Any) -> str:
     """A JSON value, indented."""
     return json.dumps(json.loads(encode(value)), indent=2, ensure_ascii=False)
+
+
+def layout(text: str) -> str:
+    """JSON *text*, indented; what is no JSON as it is."""
+    try:
+        return pretty(json.loads(text))
+    except ValueError:
+        return text
 
 
 def compact(value: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from onehook.console import events, signing_in
+from onehook.console import event, events, signing_in
 from onehook.console.assets import PREFIX
 from onehook.console.backend import BACKEND, Backend
 from onehook.console.rendering import assets
@@ -16,6 +16,11 @@ from onehook.web.operations import Operation
 
 PAGES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/events", events.listing),
+    ("GET", "/events/tail", events.tail),
+    ("GET", "/find", events.find),
+    ("GET", "/events/{id}", event.show),
+    ("POST", "/events/{id}/replay", event.replay),
+    ("GET", "/events/{id}/native", event.native),
 )
 
 

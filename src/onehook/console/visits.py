@@ -58,13 +58,15 @@ class Visit:
         """
         return await self.backend.call(self.request, name, path, query=query or {}, body=body)
 
-    async def stream(self, name: str, query: Fields) -> web.StreamResponse:
+    async def stream(
+        self, name: str, query: Fields, path: Mapping[str, str] | None = None
+    ) -> web.StreamResponse:
         """Have the API's operation *name* answer by itself.
 
         Raises:
             OnehookError: as the operation does.
         """
-        return await self.backend.stream(self.request, name, query=query)
+        return await self.backend.stream(self.request, name, path, query=query)
 
 
 Outcome: TypeAlias = Page | Redirect | web.StreamResponse

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 from aiohttp import web
@@ -167,7 +167,7 @@ def check_query(model: type[BaseModel], given: Mapping[str, str]) -> BaseModel:
     try:
         return model.model_validate_strings(dict(given))
     except ValidationError as error:
-        _refuse(error, "query")
+        raise refusal(error, "query") from None
 
 
 async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -204,7 +204,7 @@ def check_body(model: type[BaseModel], value: object) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        _refuse(error, "body")
+        raise refusal(error, "body") from None
 
 
 async def _read(request: web.Request) -> bytes:
@@ -217,12 +217,8 @@ async def _read(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def _refuse(error: ValidationError, where: str) -> NoReturn:
-    """Say what pydantic found, field by field.
-
-    Raises:
-        InvalidRequestError: 422.
-    """
+def refusal(error: ValidationError, where: str) -> InvalidRequestError:
+    """What pydantic found, field by field, as a 422."""
     errors = [
         FieldError(
             "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in row["loc"]),
@@ -231,7 +227,7 @@ def _refuse(error: ValidationError, where: str) -> NoReturn:
         for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     detail = f"the {where} is wrong: {errors[0].pointer} {errors[0].detail}"
-    raise InvalidRequestError(detail, errors=errors) from None
+    return InvalidRequestError(detail, errors=errors)
 
 
 def _message(kind: str, text: str) -> str:
