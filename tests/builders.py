@@ -223,6 +223,21 @@ def write_acme(folder: Path, text: str = ACME) -> Path:
     return folder
 
 
+# -- time -----------------------------------------------------------------------------------------
+
+
+async def let_pass(store: Redis, keys: Keys, subscription_id: str, by: timedelta) -> None:
+    """Shift every moment that the store keeps of a subscription: *by* has passed since then."""
+    ms = round(by.total_seconds() * 1000)
+    queue, gate = keys.queue(subscription_id), keys.gate(subscription_id)
+    scores = await store.zrange(queue, 0, -1, withscores=True)
+    if scores:
+        await store.zadd(queue, {member: score - ms for member, score in scores}, xx=True)
+    for name in ("u", "h", "r"):
+        if await store.hexists(gate, name):
+            await store.hincrby(gate, name, -ms)
+
+
 # -- a gateway ------------------------------------------------------------------------------------
 
 
@@ -369,11 +384,8 @@ class Running:
 
     async def age(self, subscription_id: str, by: timedelta) -> None:
         """Let *by* pass for what a subscription has queued, by the store's clock."""
-        ms = round(by.total_seconds() * 1000)
-        queue = self.keys.queue(subscription_id)
-        for member, score in await self.store.zrange(queue, 0, -1, withscores=True):
-            await self.store.zadd(queue, {member: score - ms}, xx=True)
-        await self.runtime.gateway.deliveries.release(subscription_id)
+        await let_pass(self.store, self.keys, subscription_id, by)
+        await self.runtime.gateway.deliveries.expedite(subscription_id)
 
     async def quiet(self, subscription_id: str, within: float = 15) -> None:
         """Wait until nothing of a subscription is on its way, *within* seconds at most."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from onehook.core.retry import PRESETS, Retry
 from onehook.errors import SettingsError
 from onehook.settings import PREFIX, Settings, check_names, load
 
@@ -44,6 +45,14 @@ READ = {
     "DEFAULT_PROFILE": ("sha256", "default_profile", "sha256"),
     "DEFAULT_PREFIX": ("acme", "default_prefix", "acme"),
     "DEFAULT_DESTINATION": ("slack", "default_destination", "slack"),
+    "DEFAULT_TIMEOUT": ("3s", "default_timeout", timedelta(seconds=3)),
+    "DEFAULT_RETRY": ("quick", "default_retry", PRESETS["quick"]),
+    "DEFAULT_RETRY as a list": (
+        "1s, 2m,3h",
+        "default_retry",
+        Retry((timedelta(seconds=1), timedelta(minutes=2), timedelta(hours=3))),
+    ),
+    "DEFAULT_RETRY of one": ("90s", "default_retry", Retry((timedelta(seconds=90),))),
 }
 
 
@@ -53,7 +62,7 @@ def test_environment_is_read(
 ) -> None:
     """Each setting is read from ONEHOOK_ and its name, in the form that people write."""
     text, field, value = row
-    monkeypatch.setenv(PREFIX + name, text)
+    monkeypatch.setenv(PREFIX + name.partition(" ")[0], text)
 
     assert getattr(load(), field) == value
 
@@ -80,6 +89,8 @@ WRONG = {
     "DEFAULT_PROFILE": ["md5", ""],
     "DEFAULT_PREFIX": ["Acme", "", "a" * 33],
     "CONCURRENCY": ["0"],
+    "DEFAULT_TIMEOUT": ["31s", "10", ""],
+    "DEFAULT_RETRY": ["slowly", "1m,60", "8d", "", "quick,1m", ",".join(["1s"] * 21)],
     "LOG_LEVEL": ["loud"],
 }
 

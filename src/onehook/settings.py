@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onehook.core.addresses import Network, parse_networks
 from onehook.core.durations import parse_duration
+from onehook.core.flow import DEFAULT_TIMEOUT, parse_timeout
 from onehook.core.profiles.table import (
     DEFAULT_DESTINATION,
     DEFAULT_PREFIX,
@@ -19,6 +20,7 @@ from onehook.core.profiles.table import (
     PREFIX_PATTERN,
     ProfileName,
 )
+from onehook.core.retry import Retry, make_retry
 from onehook.errors import SettingsError
 
 PREFIX = "ONEHOOK_"
@@ -43,6 +45,18 @@ def _byte_size(value: object) -> object:
 
 def _networks(value: object) -> object:
     return parse_networks(value) if isinstance(value, str) else value
+
+
+def _timeout(value: object) -> object:
+    return parse_timeout(value) if isinstance(value, str) else value
+
+
+def _retry(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    listed = [text.strip() for text in value.split(",")]
+    named = len(listed) == 1 and parse_duration(value) is None
+    return make_retry(value if named else listed)
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -72,6 +86,8 @@ class Settings(BaseSettings):
     body_timeout: Duration = timedelta(seconds=10)
     max_waiting: Size = ByteSize(64 * 1024 * 1024)
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500
+    default_timeout: Annotated[timedelta, BeforeValidator(_timeout)] = DEFAULT_TIMEOUT
+    default_retry: Annotated[Retry, BeforeValidator(_retry)] = Retry()
     store_memory: Size | None = None
     default_profile: ProfileName = DEFAULT_PROFILE
     default_prefix: Annotated[str, Field(pattern=PREFIX_PATTERN)] = DEFAULT_PREFIX

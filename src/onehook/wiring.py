@@ -147,7 +147,7 @@ class Runtime:
             targets=lambda: registry.snapshot.targets,
             runner=owner,
         )
-        self.committer = Committer(events, self.worker, metrics, settings.max_waiting)
+        self.committer = Committer(events, self.worker, metrics, settings.max_waiting, self.clock)
         quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
         self.gateway = Gateway(
             settings=settings,
@@ -186,7 +186,7 @@ class Runtime:
         )
         # What was held for want of its destination's file, or by a stop half-way, is due again.
         running = [id_ for id_, one in registry.snapshot.targets.items() if not one.held]
-        await deliveries.release(*running)
+        await deliveries.expedite(*running)
         await self._listen()
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
@@ -343,16 +343,18 @@ class Runtime:
             log.warning("retention.postponed", error=type(error).__name__)
 
     async def _pause(self, subscription_id: str, reason: str) -> None:
-        """Pause a subscription whose receiver said that it is gone; told of once."""
-        registry, now = self.gateway.registry, self.clock.now()
+        """Pause a subscription that cannot be delivered to; told of once, whoever sees it."""
+        registry, saved = self.gateway.registry, False
         async with self._pausing:  # its attempts in flight all hear the same
-            await registry.refresh()
-            record = registry.snapshot.subscriptions.get(subscription_id)
-            if record is None or record.paused_reason is not None:
-                return
-            paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=now)
-            notice = pause_changed(record.id, record.name, None, reason, now)
-            await registry.save("subscriptions", paused, notice)
+            while not saved:
+                await registry.refresh()
+                record = registry.snapshot.subscriptions.get(subscription_id)
+                if record is None or record.paused_reason is not None:
+                    return
+                now = self.clock.now()
+                paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=now)
+                notice = pause_changed(record.id, record.name, None, reason, now)
+                saved = await registry.save_if_current("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
 
 

@@ -88,7 +88,7 @@ async def test_the_defaults_are_shown(gateway: Running) -> None:
 SHOWN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "destination": ({"destination": "compat-event-key"}, {
         "destination": "compat-event-key", "profile": "sha256", "type_names": "alias",
-        "retry": ["1m", "5m", "30m"],
+        "retry": "three",
     }),
     "type": ({"type": "zapier"}, {"destination": "zapier"}),
     "type other": ({"type": "other"}, {"destination": "generic"}),
@@ -284,11 +284,14 @@ async def test_headers_and_settings_merge_by_name(gateway: Running) -> None:
 async def test_another_destination_begins_with_settings_of_its_own(gateway: Running) -> None:
     """And with its own profile where none was chosen."""
     one = await made(gateway, destination="compat-event-id", secret=LONG)
-    assert (one["profile"], one["retry"]) == ("hex", ["2s", "4s"])
+    assert (one["profile"], one["retry"]) == ("hex", "quick")
+    assert one["pause_after"] == {"attempts": 10}
     other = (await patched(gateway, one["id"], destination="compat-event-key")).json
-    assert (other["profile"], other["retry"]) == ("sha256", ["1m", "5m", "30m"])
+    assert (other["profile"], other["retry"]) == ("sha256", "three")
     generic = await patched(gateway, one["id"], destination=None)
     assert (generic.json["destination"], generic.json["profile"]) == ("generic", "standard")
+    assert generic.json["retry"] == ["1m", "5m", "30m", "2h", "12h"]
+    assert generic.json["pause_after"] == {"deliveries": 10}
     own = (await patched(gateway, one["id"], destination="compat-envelope", profile="hex")).json
     assert own["profile"] == "hex"
     splunk = await patched(gateway, one["id"], type="splunk-hec", settings={"token": "tok"})

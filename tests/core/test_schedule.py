@@ -15,6 +15,7 @@ from onehook.core.schedule import (
     Dead,
     Delivered,
     Step,
+    hold,
     next_step,
     parse_retry_after,
 )
@@ -169,3 +170,26 @@ def test_g4_any_retry_after_is_a_wait_or_nothing(value: str) -> None:
 def test_g4_a_date_of_too_many_digits_is_garbage(value: str) -> None:
     """Any subscriber can send it: the attempt would never be recorded."""
     assert parse_retry_after(value, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "seconds"),
+    [
+        (429, None, 1), (502, None, 1), (504, None, 1), (429, "0", 1), (429, "soon", 1),
+        (429, "90", 90), (502, "90", 90), (504, "Sun, 22 Nov 2026 12:01:30 GMT", 90),
+        (429, "999999", 24 * 3600), (503, "90", 0), (500, "90", 0), (200, "90", 0), (410, "90", 0),
+        (None, None, 0),
+    ],
+)  # fmt: skip
+def test_g4_429_502_and_504_slow_the_subscription_down(
+    status: int | None, retry_after: str | None, seconds: int
+) -> None:
+    """For as long as Retry-After asks, a second at least, 24 h at most; nothing else does."""
+    error = None if status == 200 else "status"
+    assert hold(Answer(status, error, retry_after), NOW) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_g4_who_may_ask_for_time_is_waited_for(status: int) -> None:
+    """The delivery itself waits, too."""
+    assert after(status, retry_after="600") == Again(timedelta(minutes=10))

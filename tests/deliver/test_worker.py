@@ -272,7 +272,7 @@ async def test_subscriber_down_for_a_while_gets_everything(
     subscription = await gateway.subscribe(subscriber, retry=["1m", "1m"])
     await subscriber.stop()
     ids = [(await gateway.accept(sender, issue(number)))[0] for number in range(30)]
-    for event_id in ids:
+    for event_id in ids[:10]:
         await gateway.settled(event_id, subscription["id"])
     await subscriber.start()
 
@@ -677,7 +677,7 @@ async def test_store_fault_while_ending_costs_no_place(
     await until(lambda: bool(failed))
     await gateway.age(subscription["id"], 2 * HOUR)
     await gateway.quiet(subscription["id"])
-    assert gateway.runtime.worker._loaded == 0
+    assert gateway.runtime.worker._lanes.loaded == 0
     (event_id,) = await gateway.accept(sender, issue(9))
     await gateway.settled(event_id, subscription["id"], status="delivered")
 

@@ -23,7 +23,7 @@ def shelf(client: Redis, keys: Keys) -> Shelf:
 async def make_due(shelf: Shelf, subscription: str, event_id: str) -> None:
     """Let the time of a queued delivery come."""
     await shelf.client.zadd(shelf.keys.queue(subscription), {event_id: 1}, xx=True)
-    await shelf.deliveries.release(subscription)
+    await shelf.deliveries.expedite(subscription)
 
 
 async def test_leased_is_not_due_until_the_lease_ends(shelf: Shelf) -> None:
@@ -205,13 +205,13 @@ async def test_e4_leases_without_a_record_are_counted(shelf: Shelf) -> None:
     assert token
 
 
-async def test_hold_and_release_lose_nothing(shelf: Shelf) -> None:
-    """A held queue is not due; released it is due as it was."""
+async def test_hold_and_expedite_lose_nothing(shelf: Shelf) -> None:
+    """A held queue is not due; expedited it is due as it was."""
     await shelf.commit_one("a", "sub_1")
     await shelf.deliveries.hold("sub_1")
     assert await shelf.deliveries.due() == []
 
-    await shelf.deliveries.release("sub_1")
+    await shelf.deliveries.expedite("sub_1")
 
     assert await shelf.deliveries.due() == ["sub_1"]
     assert await shelf.deliveries.backlog("sub_1") == 1

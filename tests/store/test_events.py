@@ -124,7 +124,7 @@ async def test_commit_writes_all_parts(shelf: Shelf) -> None:
     """A commit writes markers, native, event, index, log, queue and what is due, at once."""
     webhook = shelf.webhook("a", "sub_1", markers=["m1", "m2"])
 
-    now, receipts = await shelf.events.commit([webhook])
+    now, receipts, _ = await shelf.events.commit([webhook])
 
     assert receipts == [(webhook.receipt, False)]
     (event,) = webhook.events
@@ -174,7 +174,7 @@ async def test_duplicate_writes_nothing(shelf: Shelf) -> None:
 
     for markers in (["id-1", "bytes-2"], ["id-2", "bytes-1"]):
         second = shelf.webhook("b", "sub_1", markers=markers)
-        _, ((receipt, duplicate),) = await shelf.events.commit([second])
+        _, ((receipt, duplicate),), _ = await shelf.events.commit([second])
         assert (receipt, duplicate) == (first.receipt, True)
 
     assert await shelf.dump() == before
@@ -186,7 +186,7 @@ async def test_d3_commit_twice_is_the_same_state(shelf: Shelf) -> None:
     await shelf.events.commit(batch)
     before = await shelf.dump()
 
-    _, receipts = await shelf.events.commit(batch)
+    _, receipts, _ = await shelf.events.commit(batch)
 
     assert receipts == [(one.receipt, False) for one in batch]
     assert await shelf.dump() == before
@@ -197,7 +197,7 @@ async def test_same_webhook_twice_in_one_batch_is_one(shelf: Shelf) -> None:
     first, second = shelf.webhook("a", "sub_1", markers=["m"]), shelf.webhook("b", markers=["m"])
     other = shelf.webhook("c", "sub_1")
 
-    _, receipts = await shelf.events.commit([first, second, other])
+    _, receipts, _ = await shelf.events.commit([first, second, other])
 
     assert receipts == [
         (first.receipt, False),
@@ -226,7 +226,7 @@ async def test_quarantined_webhook_is_listed_and_kept(shelf: Shelf) -> None:
     webhook = shelf.webhook("a", events=0, quarantined="no_rule")
 
     await shelf.events.commit([webhook])
-    _, ((receipt, duplicate),) = await shelf.events.commit(
+    _, ((receipt, duplicate),), _ = await shelf.events.commit(
         [replace(webhook, receipt=replace(webhook.receipt, webhook_id=WebhookId("whk_other")))]
     )
 

@@ -135,7 +135,7 @@ async def test_discarded_is_gone_and_its_markers_stay(ward: Ward) -> None:
     with pytest.raises(NotFoundError):
         await ward.quarantine.discard(id_)
     later = replace(webhook, receipt=replace(webhook.receipt, webhook_id=WebhookId("whk_later")))
-    _, [(receipt, duplicate)] = await ward.events.commit([later])
+    ((receipt, duplicate),) = (await ward.events.commit([later])).receipts
     assert (receipt.webhook_id, receipt.quarantined, duplicate) == (id_, "no_rule", True)
 
 
@@ -146,7 +146,7 @@ async def test_release_is_one_step(ward: Ward) -> None:
     (marker,) = webhook.markers
     left = await ward.client.pttl(marker)
 
-    _, [(receipt, duplicate)] = await ward.events.commit([webhook])
+    ((receipt, duplicate),) = (await ward.events.commit([webhook])).receipts
 
     assert (receipt, duplicate) == (webhook.receipt, False)
     assert await ward.places() == []
@@ -169,7 +169,7 @@ async def test_d3_release_twice_is_release_once(ward: Ward) -> None:
     await ward.events.commit([webhook])
     before = await ward.dump()
 
-    _, [(receipt, duplicate)] = await ward.events.commit([webhook])
+    ((receipt, duplicate),) = (await ward.events.commit([webhook])).receipts
 
     assert (receipt, duplicate) == (webhook.receipt, False)
     assert await ward.dump() == before
@@ -181,7 +181,7 @@ async def test_release_of_what_was_deleted_says_so(ward: Ward) -> None:
     await ward.quarantine.discard(id_)
     before = await ward.dump()
 
-    _, [(receipt, duplicate)] = await ward.events.commit([ward.released("a", "sub_1")])
+    ((receipt, duplicate),) = (await ward.events.commit([ward.released("a", "sub_1")])).receipts
 
     assert (receipt.quarantined, duplicate) == (GONE, False)
     assert await ward.dump() == before

@@ -121,7 +121,9 @@ async def _take(gateway: Gateway, subscription_id: str, limit: int) -> list[tupl
     subscription = gateway.registry.snapshot.targets.get(subscription_id)
     if subscription is None or subscription.paused or not subscription.active:
         return []
-    leased = await gateway.deliveries.lease(subscription_id, limit, subscription.lease)
+    leased = await gateway.deliveries.lease(
+        subscription_id, limit, subscription.lease, subscription.flow
+    )
     events = await gateway.events.find_events([one.event_id for one in leased])
     found: list[tuple[str, bytes]] = []
     back: list[Record] = []

@@ -1,15 +1,16 @@
 """Bodies and answers of ``/v1/subscriptions``."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from onehook.api.flow import FlowIn, FlowOut, FlowPatch, show_flow
 from onehook.api.integrations import Key, Name
 from onehook.api.pagination import Pattern
 from onehook.core.destinations.document import Defaults
 from onehook.core.destinations.outlets import AuthType
-from onehook.core.durations import parse_duration, render_duration
+from onehook.core.flow import Gate
 from onehook.core.profiles.headers import HIDDEN
 from onehook.core.profiles.outlet import LEAST_BODY, MAX_BODY, MOST_BODY, TypeNames
 from onehook.core.profiles.table import (
@@ -24,25 +25,6 @@ from onehook.store.registry import Registry, SubscriptionRecord
 from onehook.store.sealing import SealedSecret
 from onehook.web.operations import Form
 
-_SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(seconds=30)
-_LONGEST_RETRY = timedelta(days=7)
-
-
-def _timeout(text: str) -> str:
-    found = parse_duration(text)
-    if found is None or not _SHORTEST <= found <= _LONGEST:
-        msg = "is a duration from 1s to 30s, such as 10s"
-        raise ValueError(msg)
-    return text
-
-
-def _delay(text: str) -> str:
-    found = parse_duration(text)
-    if found is None or found > _LONGEST_RETRY:
-        msg = "is a duration up to 7d, such as 30s, 5m or 2h"
-        raise ValueError(msg)
-    return text
-
 
 def _given(text: str) -> str:
     if text == HIDDEN:
@@ -51,8 +33,7 @@ def _given(text: str) -> str:
     return text
 
 
-Timeout = Annotated[str, AfterValidator(_timeout)]
-Retry = Annotated[list[Annotated[str, AfterValidator(_delay)]], Field(max_length=20)]
+Active = Annotated[bool, Field(strict=True)]
 Events = Annotated[list[Pattern], Field(min_length=1, max_length=100)]
 Sources = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 SigningSecret = Annotated[str, Field(min_length=1, max_length=512)]
@@ -94,7 +75,7 @@ class OutletIn(Form):
     max_body_bytes: BodySize = MAX_BODY
 
 
-class SubscriptionIn(OutletIn):
+class SubscriptionIn(OutletIn, FlowIn):
     """A new subscription.
 
     ``integrations`` takes ids, keys or platform slugs; empty: all. ``filter`` holds conditions of
@@ -108,13 +89,11 @@ class SubscriptionIn(OutletIn):
     events: Events | None = None
     integrations: Sources = []
     filter: dict[str, Any] | None = None
-    active: bool = True
+    active: Active = True
     secret: SigningSecret | None = None
-    timeout: Timeout = "10s"
-    retry: Retry | None = None
 
 
-class SubscriptionPatch(Form):
+class SubscriptionPatch(FlowPatch):
     """What to change (RFC 7396): fields left out stay, null clears or gives the default.
 
     ``settings`` and ``headers`` change name by name; ``auth`` is replaced as a whole.
@@ -126,10 +105,8 @@ class SubscriptionPatch(Form):
     events: Events | None = None
     integrations: Sources | None = None
     filter: dict[str, Any] | None = None
-    active: bool | None = None
+    active: Active | None = None
     secret: SigningSecret | None = None
-    timeout: Timeout | None = None
-    retry: Retry | None = None
     destination: Text | None = None
     type: Text | None = None
     settings: dict[str, Hidden | None] | None = None
@@ -175,7 +152,7 @@ class AuthOut(BaseModel):
     value: str | None = None
 
 
-class SubscriptionOut(BaseModel):
+class SubscriptionOut(FlowOut):
     """A subscription; secret values are hidden, and null ``url``: it pulls.
 
     ``secret`` only in the answer that makes or rotates it, ``warnings`` only where there are any.
@@ -200,8 +177,6 @@ class SubscriptionOut(BaseModel):
     include_raw: bool
     max_body_bytes: int
     rotation: RotationOut | None
-    timeout: str
-    retry: list[str]
     status: Literal["active", "inactive", "paused"]
     paused_reason: str | None
     created_at: datetime
@@ -217,8 +192,10 @@ class SubscriptionList(BaseModel):
     next: str | None
 
 
-def show(registry: Registry, record: SubscriptionRecord, now: datetime) -> SubscriptionOut:
-    """*record* as the API shows it at *now*."""
+def show(
+    registry: Registry, record: SubscriptionRecord, gate: Gate, now: datetime
+) -> SubscriptionOut:
+    """*record* as the API shows it at *now*, and how it fares by its *gate*."""
     status: Literal["active", "inactive", "paused"] = "active"
     if not record.active:
         status = "inactive"
@@ -247,17 +224,12 @@ def show(registry: Registry, record: SubscriptionRecord, now: datetime) -> Subsc
         include_raw=record.include_raw,
         max_body_bytes=record.max_body_bytes,
         rotation=_rotation(record.old_secret, profile, now),
-        timeout=_duration(record.timeout_ms),
-        retry=[_duration(ms) for ms in record.retry_ms],
+        **show_flow(record, gate, now),
         status=status,
         paused_reason=record.paused_reason,
         created_at=record.created_at,
         updated_at=record.updated_at,
     )
-
-
-def _duration(ms: int) -> str:
-    return render_duration(timedelta(milliseconds=ms))
 
 
 def _auth(auth: AuthRecord | None) -> AuthOut | None:

@@ -1,11 +1,11 @@
 """``/v1/subscriptions`` (also ``/v1/webhooks``, ``/webhooks``): who gets which events, where."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from onehook.api.flow import FlowDefaults, flow_changes
 from onehook.api.integrations import check_key
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
 from onehook.api.subscription_forms import (
@@ -24,11 +24,10 @@ from onehook.api.subscription_outlets import (
     sealed_fields,
     warnings_of,
 )
-from onehook.core.destinations.document import Destination
-from onehook.core.durations import parse_duration
+from onehook.core.destinations.document import Defaults, Destination
 from onehook.core.filters import compile_filter
+from onehook.core.flow import CLEAR, PAUSE_AFTER
 from onehook.core.notices import GATEWAY, pause_changed
-from onehook.core.schedule import DEFAULT_RETRY
 from onehook.errors import FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
 from onehook.store.events import milliseconds
@@ -52,14 +51,27 @@ def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
     return found
 
 
-def _ms(text: str) -> int:
-    return milliseconds(parse_duration(text) or timedelta(0))
+def _flow_defaults(gateway: Gateway, destination: Destination) -> FlowDefaults:
+    """How deliveries to *destination* flow where a subscription says nothing."""
+    settings, own = gateway.settings, destination.defaults
+    return FlowDefaults(
+        settings.default_timeout,
+        own.retry or settings.default_retry,
+        own.pause_after or PAUSE_AFTER,
+    )
 
 
-def _retry_ms(destination: Destination) -> list[int]:
-    """The retries of *destination*'s file, or the usual ones."""
-    found = destination.defaults.retry
-    return [milliseconds(delay) for delay in (DEFAULT_RETRY if found is None else found)]
+def _moved(record: SubscriptionRecord, old: Defaults, new: Defaults) -> frozenset[str]:
+    """What of a subscription's flow changes with its destination.
+
+    That is what the new one's file sets, and what it has from the old one's.
+    """
+    names = {name for name in ("retry", "pause_after") if getattr(new, name) is not None}
+    if old.retry is not None and record.retry_ms == list(map(milliseconds, old.retry.delays)):
+        names.add("retry")
+    if old.pause_after is not None and record.flow.pause_after == old.pause_after:
+        names.add("pause_after")
+    return frozenset(names)
 
 
 def _sources(gateway: Gateway, names: list[str]) -> list[str]:
@@ -95,7 +107,7 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     check_key(gateway.registry, body.key, record.id)
     await gateway.registry.save("subscriptions", record)
     answer = {"secret": secret, **warnings_of(given)}
-    return _shown(gateway, record).model_copy(update=answer)
+    return show(gateway.registry, record, CLEAR, record.created_at).model_copy(update=answer)
 
 
 def given_fields(body: SubscriptionIn) -> dict[str, Any]:
@@ -117,7 +129,6 @@ def new_record(
     choices, destination = new_outlet(gateway, given)
     now = gateway.clock.now()
     id_ = new_id("sub", now)
-    retry = _retry_ms(destination) if body.retry is None else list(map(_ms, body.retry))
     record = SubscriptionRecord(
         id=id_,
         key=body.key,
@@ -125,8 +136,7 @@ def new_record(
         integrations=_sources(gateway, body.integrations),
         filter=_filter(body.filter),
         active=body.active,
-        timeout_ms=_ms(body.timeout),
-        retry_ms=retry,
+        **flow_changes(body, None, _flow_defaults(gateway, destination)),
         created_at=now,
         updated_at=now,
         **sealed_fields(gateway, id_, choices, destination),
@@ -141,21 +151,23 @@ async def listing(call: Call[NoBody, Page]) -> SubscriptionList:
     chosen = [r for r in reversed(records) if before is None or r.id < before]
     page = chosen[: call.query.limit]
     more = len(chosen) > len(page)
-    now = call.gateway.clock.now()
+    gates = await call.gateway.deliveries.gates([record.id for record in page])
+    registry, now = call.gateway.registry, call.gateway.clock.now()
     return SubscriptionList(
-        data=[show(call.gateway.registry, record, now) for record in page],
+        data=[show(registry, record, gate, now) for record, gate in zip(page, gates, strict=True)],
         next=encode_cursor(page[-1].id) if more else None,
     )
 
 
 async def read(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Show one subscription."""
-    gateway = call.gateway
-    return _shown(gateway, get_record(gateway.registry.snapshot, call.path["id"]))
+    return await _shown(call.gateway, get_record(call.gateway.registry.snapshot, call.path["id"]))
 
 
-def _shown(gateway: Gateway, record: SubscriptionRecord) -> SubscriptionOut:
-    return show(gateway.registry, record, gateway.clock.now())
+async def _shown(gateway: Gateway, record: SubscriptionRecord) -> SubscriptionOut:
+    """*record* as the API shows it, and how it fares now."""
+    (gate,) = await gateway.deliveries.gates([record.id])
+    return show(gateway.registry, record, gate, gateway.clock.now())
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -164,7 +176,6 @@ _DEFAULTS: dict[str, Any] = {
     "integrations": [],
     "filter": None,
     "active": True,
-    "timeout": "10s",
 }
 
 
@@ -180,23 +191,23 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
     given = {
         n: default if sent[n] is None else sent[n] for n, default in _DEFAULTS.items() if n in sent
     }
-    changes: dict[str, Any] = {n: given[n] for n in ("name", "key", "active") if n in given}
+    anew: frozenset[str] = frozenset()
+    if destination.name != record.destination:
+        old = registry.destinations.get(record.destination)
+        anew = _moved(record, Defaults() if old is None else old.defaults, destination.defaults)
+    changes = flow_changes(body, record, _flow_defaults(gateway, destination), anew=anew)
+    changes |= {n: given[n] for n in ("name", "key", "active") if n in given}
     if "key" in given:
         check_key(registry, given["key"], record.id)
     if "integrations" in given:
         changes["integrations"] = _sources(gateway, given["integrations"])
     if "filter" in given:
         changes["filter"] = _filter(given["filter"])
-    if "timeout" in given:
-        changes["timeout_ms"] = _ms(given["timeout"])
-    moved = destination.name != record.destination and destination.defaults.retry is not None
-    if sent.get("retry") is not None:
-        changes["retry_ms"] = [_ms(delay) for delay in sent["retry"]]
-    elif "retry" in sent or moved:
-        changes["retry_ms"] = _retry_ms(destination)
     changes |= sealed_fields(gateway, record.id, choices, destination)
+    if choices.url != registry.snapshot.targets[record.id].url:  # what failed was the old one
+        await gateway.deliveries.resume(record.id)
     updated = await save(gateway, record, **changes)
-    return _shown(gateway, updated).model_copy(update=warnings_of(sent))
+    return (await _shown(gateway, updated)).model_copy(update=warnings_of(sent))
 
 
 async def rotate(call: Call[RotationIn, NoQuery]) -> SubscriptionOut:
@@ -212,7 +223,7 @@ async def rotate(call: Call[RotationIn, NoQuery]) -> SubscriptionOut:
         "secret": answered_secret(choices, destination),
         **warnings_of({"secret": body.secret}),
     }
-    return _shown(gateway, updated).model_copy(update=answer)
+    return (await _shown(gateway, updated)).model_copy(update=answer)
 
 
 async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:
@@ -224,7 +235,7 @@ async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> 
     )
     await gateway.registry.save("subscriptions", updated, notice)
     if updated.active and updated.paused_reason is None and updated.url:
-        await gateway.deliveries.release(updated.id)
+        await gateway.deliveries.expedite(updated.id)
     else:
         await gateway.deliveries.hold(updated.id)
     return updated
@@ -243,13 +254,17 @@ async def pause(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Hold a subscription: events queue, none is attempted."""
     record = get_record(call.gateway.registry.snapshot, call.path["id"])
     reason = record.paused_reason or "manual"
-    return _shown(call.gateway, await save(call.gateway, record, paused_reason=reason))
+    return await _shown(call.gateway, await save(call.gateway, record, paused_reason=reason))
 
 
 async def resume(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
-    """Let a paused subscription go on with what it has queued."""
+    """Let a subscription go on with what it has queued: one delivery first, then the rest.
+
+    Its failures are forgotten, so it may also be called to probe at once what is not paused.
+    """
     record = get_record(call.gateway.registry.snapshot, call.path["id"])
-    return _shown(call.gateway, await save(call.gateway, record, paused_reason=None))
+    await call.gateway.deliveries.resume(record.id)
+    return await _shown(call.gateway, await save(call.gateway, record, paused_reason=None))
 
 
 def aliased(rest: str) -> tuple[str, tuple[str, str]]:

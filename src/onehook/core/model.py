@@ -7,6 +7,7 @@ from typing import NewType
 
 import msgspec
 
+from onehook.core.flow import USUAL, Flow
 from onehook.core.jsontext import JsonValue
 from onehook.core.profiles.outlet import Outlet
 
@@ -140,6 +141,7 @@ class Subscription:
     timeout: timedelta
     retry: tuple[timedelta, ...]
     name: str | None = None
+    flow: Flow = USUAL
 
     @property
     def held(self) -> bool:
@@ -169,6 +171,11 @@ class Delivery(msgspec.Struct, frozen=True):
     replay: bool = False
     integration_id: str = ""
     test: bool = False
+
+    @property
+    def again(self) -> bool:
+        """Whether it is among the retries, behind first attempts: so is what is replayed."""
+        return self.attempt > 1 or self.replay
 
     @property
     def id(self) -> DeliveryId:

@@ -12,6 +12,11 @@ MAX_RETRY_AFTER = timedelta(hours=24)
 JITTER = 0.1  # at most 10 % later, never earlier
 MAX_LEASES = 5  # leases without a record: something in the delivery kills its worker
 
+# Source: the Standard Webhooks specification, "Deliverability and reliability".
+TOO_FAST = frozenset({429, 502, 504})
+MAY_ASK_FOR_TIME = TOO_FAST | {503}  # whose Retry-After counts: RFC 9110 §10.2.3, RFC 6585 §4
+SLOWED = timedelta(seconds=1)  # at least, after an answer that says we are too fast
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -51,7 +56,7 @@ class Answer:
 def next_step(
     answer: Answer, attempt: int, retry: tuple[timedelta, ...], jitter: float, now: datetime
 ) -> Step:
-    """What follows *attempt* (1 for the first). *jitter* is in [0, 1); *now* is aware UTC.
+    """What follows *attempt* (1 for the first). *jitter* is in [0, 1]; *now* is aware UTC.
 
     The delay counts from now, the failure. ``Retry-After`` can only make it longer.
     """
@@ -62,10 +67,25 @@ def next_step(
     if answer.error == "blocked_address" or attempt > len(retry):
         return Dead()
     delay = retry[attempt - 1]
-    asked = parse_retry_after(answer.retry_after, now)
-    if asked is not None and answer.status in (429, 503):
-        delay = max(delay, asked)
-    return Again(delay * (1 + JITTER * jitter))
+    return Again(max(delay, _asked(answer, now)) * (1 + JITTER * jitter))
+
+
+def hold(answer: Answer, now: datetime) -> timedelta:
+    """For how long nothing at all goes to the subscriber after *answer*; mostly zero.
+
+    An answer that says we are too fast is about more than its own delivery: it slows the whole
+    subscription down, for as long as its ``Retry-After`` asks.
+    """
+    if answer.status not in TOO_FAST:
+        return timedelta(0)
+    return max(SLOWED, _asked(answer, now))
+
+
+def _asked(answer: Answer, now: datetime) -> timedelta:
+    """How much time *answer* asks for; zero where it does not, or may not."""
+    if answer.status not in MAY_ASK_FOR_TIME:
+        return timedelta(0)
+    return parse_retry_after(answer.retry_after, now) or timedelta(0)
 
 
 def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import msgspec
@@ -13,25 +11,37 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from onehook.clock import Clock
+from onehook.core.flow import Breaker, Gate
 from onehook.core.model import Delivery, EventId, Subscription, WebhookId
-from onehook.core.notices import Notice, delivery_failed
-from onehook.core.schedule import MAX_LEASES, Again, Dead, Delivered, Step, next_step
+from onehook.core.notices import delivery_failed
+from onehook.core.schedule import (
+    MAX_LEASES,
+    TOO_FAST,
+    Again,
+    Answer,
+    Dead,
+    Step,
+    hold,
+    next_step,
+)
+from onehook.deliver.cancelling import Canceller
 from onehook.deliver.client import Reply
 from onehook.deliver.courier import Courier
+from onehook.deliver.lanes import Lane, Lanes
+from onehook.deliver.records import make_record, outcome_of
 from onehook.errors import StoreUnavailableError
 from onehook.metrics import Metrics
 from onehook.store.attempts import encode
 from onehook.store.batches import Batcher
-from onehook.store.deliveries import DeliveryStore, Leased, Record
+from onehook.store.deliveries import DeliveryStore, Leased, Record, Recorded
 from onehook.store.events import EventStore
 
 log = structlog.get_logger()
 
 POLL = 0.05  # seconds between looks at what is due
-PER_SUBSCRIPTION = 16  # attempts at once
-HELD = 240  # new events that may wait in memory for their turn, leased already
-AHEAD = 48  # what is leased from a queue beyond that, if the subscriber is quick
-MOST_LOADED = 10_000  # deliveries in memory
+DUE = 100  # subscriptions to look after in one round, beside those that are behind
+TOGETHER = 16  # of these at once: their leases then share an fsync
+TRIED = 8  # lanes that are asked to go on when an attempt ends; the next round asks all
 QUICK_MS = 250
 GRACE = timedelta(seconds=15)  # of a lease's 20 s beyond the timeout, for waiting in memory
 RECORDS = 128  # in one script
@@ -50,18 +60,6 @@ class _Head(msgspec.Struct):
 
 
 _read_head = msgspec.json.Decoder(_Head).decode
-
-
-@dataclass(slots=True)
-class _Lane:
-    """What this process has in hand for one subscription."""
-
-    id: str
-    load: int = 0  # reserved, held and running
-    running: int = 0  # tasks; each makes one attempt at a time
-    quick: bool = False  # the last attempt succeeded at once
-    held: deque[tuple[Delivery, float]] = field(default_factory=deque[tuple[Delivery, float]])
-    flying: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
 
 
 class Worker:
@@ -86,17 +84,15 @@ class Worker:
     ) -> None:
         self._deliveries, self._events, self._courier = deliveries, events, courier
         self._clock, self._metrics = clock, metrics
-        self._free = concurrency
         self._targets, self._confirm, self._pause = targets, confirm, pause
-        self._lanes: dict[str, _Lane] = {}
-        self._hungry: dict[str, _Lane] = {}  # hold something, and found no free attempt
-        self._loaded = 0  # places taken in all lanes
+        self._lanes, self._canceller = Lanes(concurrency), Canceller(deliveries, events)
         self._behind: set[str] = set()  # subscriptions whose queue is ahead of new events
-        self._wake = asyncio.Event()
+        self._open: set[str] = set()  # subscriptions whose breaker we saw open
+        self._wake, self._news = asyncio.Event(), False
         self._group: asyncio.TaskGroup | None = None
-        self._running: dict[asyncio.Task[None], _Lane] = {}
-        self._recorder: Batcher[Record, bool] = Batcher(
-            deliveries.record, max_items=RECORDS, max_bytes=1 << 20, max_waiting=64 << 20
+        self._running: dict[asyncio.Task[None], Lane] = {}
+        self._recorder: Batcher[Record, Recorded] = Batcher(
+            deliveries.record_attempts, max_items=RECORDS, max_bytes=1 << 20, max_waiting=64 << 20
         )
         self._random = random.SystemRandom()
 
@@ -105,67 +101,64 @@ class Worker:
     def reserve(self, subscription: Subscription) -> bool:
         """Keep a place for a delivery to *subscription*; False: leave it to the queue.
 
-        What is queued goes first: while a subscription is behind, new events queue as well.
+        What is queued goes first: while a subscription is behind, new events queue as well. And
+        whatever has to be counted or kept in order goes by the queue.
         """
         id_ = subscription.id
-        if self._group is None or id_ in self._behind:
+        if self._group is None:
             return False
-        lane = self._lane(id_)
-        if lane.load >= PER_SUBSCRIPTION + HELD or self._loaded >= MOST_LOADED:
-            self._behind.add(id_)
-            return False
-        lane.load += 1
-        self._loaded += 1
-        return True
+        if id_ not in self._behind and not subscription.flow.gated:
+            lane = self._lanes.of(subscription)
+            if self._lanes.has_room(lane):
+                self._lanes.load(lane)
+                return True
+        self._behind.add(id_)
+        self._news = self._news or id_ not in self._open
+        return False
 
     def release(self, subscription: Subscription) -> None:
         """Give a reserved place back."""
-        self._unload(self._lane(subscription.id))
+        self._unload(self._lanes.of(subscription))
+
+    def refuse(self, subscription: Subscription) -> None:
+        """Give a reserved place back: the store keeps the delivery in its queue."""
+        self._behind.add(subscription.id)
+        self.release(subscription)
 
     def start(self, delivery: Delivery) -> None:
         """Make *delivery*, in the place that was reserved for it: now, or when its turn comes."""
-        lane = self._lane(delivery.subscription.id)
+        lane = self._lanes.of(delivery.subscription)
         if self._group is None:  # we are stopping: its lease runs out and another takes it
-            self._unload(lane)
-        elif lane.running < PER_SUBSCRIPTION and self._free > 0:
+            self._unload(lane, delivery)
+        elif self._lanes.may_begin(lane):
             self._run(lane, delivery)
         else:
             # An attempt that begins later could outlive its lease.
             latest = asyncio.get_running_loop().time() + GRACE.total_seconds()
-            lane.held.append((delivery, latest))
-            if lane.running < PER_SUBSCRIPTION:
-                self._hungry[lane.id] = lane
+            self._lanes.hold(lane, delivery, latest)
 
     def wake(self) -> None:
-        """Something may be due."""
-        if self._behind:
+        """A commit is through: what it left to the queue may be due."""
+        if self._news:
+            self._news = False
             self._wake.set()
 
     # -- lanes -------------------------------------------------------------------------------
 
-    def _lane(self, id_: str) -> "_Lane":
-        lane = self._lanes.get(id_)
-        if lane is None:
-            lane = self._lanes[id_] = _Lane(id_)
-        return lane
-
-    def _unload(self, lane: "_Lane") -> None:
-        lane.load -= 1
-        self._loaded -= 1
-        if not lane.load:
-            self._lanes.pop(lane.id, None)
+    def _unload(self, lane: Lane, delivery: Delivery | None = None) -> None:
+        """Give back the place of *delivery*, or a reserved one."""
+        self._lanes.unload(lane, retry=delivery is not None and delivery.again)
         if lane.id in self._behind:
             self._wake.set()
 
-    def _run(self, lane: "_Lane", delivery: Delivery) -> None:
+    def _run(self, lane: Lane, delivery: Delivery) -> None:
         assert self._group is not None  # noqa: S101 the callers have looked
-        self._free -= 1
-        lane.running += 1
+        self._lanes.begin(lane)
         task = self._group.create_task(self._serve_lane(lane, delivery))
         self._running[task] = lane
         task.add_done_callback(self._ended)
 
-    async def _serve_lane(self, lane: "_Lane", delivery: Delivery | None) -> None:
+    async def _serve_lane(self, lane: Lane, delivery: Delivery | None) -> None:
         """Attempt *delivery*, then whatever the subscription holds, one after the other."""
         while delivery is not None:
             delivery = self._current(lane, delivery)
@@ -179,10 +172,10 @@ class Worker:
             finally:
                 self._metrics.in_flight.dec()
             lane.flying.pop(delivery.event_id, None)
-            self._unload(lane)
-            delivery = self._next(lane)
+            self._unload(lane, delivery)
+            delivery = self._next(lane) if self._lanes.may_go_on(lane) else None
 
-    def _next(self, lane: "_Lane") -> Delivery | None:
+    def _next(self, lane: Lane) -> Delivery | None:
         """The next delivery that *lane* holds and whose lease is still good for an attempt."""
         now = asyncio.get_running_loop().time()
         while lane.held and self._group is not None:
@@ -192,7 +185,7 @@ class Worker:
             self._hand_back(lane, delivery)
         return None
 
-    def _current(self, lane: "_Lane", delivery: Delivery) -> Delivery | None:
+    def _current(self, lane: Lane, delivery: Delivery) -> Delivery | None:
         """*delivery* to its subscription as that is now; None, and handed back, if it is held."""
         subscription = self._targets().get(delivery.subscription.id)
         if subscription is None or subscription.held:
@@ -202,30 +195,32 @@ class Worker:
             return delivery
         return replace(delivery, subscription=subscription)
 
-    def _hand_back(self, lane: "_Lane", delivery: Delivery) -> None:
+    def _hand_back(self, lane: Lane, delivery: Delivery) -> None:
         """Make *delivery* due again at once: it was leased, and not attempted."""
-        self._unload(lane)
         self._behind.add(lane.id)  # it goes before what is new
+        self._unload(lane, delivery)
         if self._group is not None:
             self._group.create_task(self._give_back(delivery))
 
     async def _give_back(self, delivery: Delivery) -> None:
         try:
-            await self._recorder.submit(_record(delivery, "again"), 500, GRACE.total_seconds())
+            await self._recorder.submit(make_record(delivery, "again"), 500, GRACE.total_seconds())
         except StoreUnavailableError:
             log.warning("lease.kept", delivery_id=delivery.id)  # it runs out by itself
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         lane = self._running.pop(task)
-        lane.running -= 1
-        self._free += 1
-        while self._hungry and self._free > 0 and self._group is not None:
-            _, hungry = self._hungry.popitem()
-            delivery = self._next(hungry)
-            if delivery is not None:
-                self._run(hungry, delivery)
+        self._lanes.end(lane)
+        self._feed(TRIED)
         if lane.id in self._behind:
             self._wake.set()
+
+    def _feed(self, tries: int | None = None) -> None:
+        """Let lanes go on that hold something and may begin it now."""
+        while self._group is not None and (lane := self._lanes.next_hungry(tries)) is not None:
+            delivery = self._next(lane)
+            if delivery is not None:
+                self._run(lane, delivery)
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -239,6 +234,7 @@ class Worker:
                     await self._tick()
                     await self._pause_or_wake(stop)
                 self._group = None
+                self._canceller.stop()
                 await self._drain()
         finally:
             self._group = None
@@ -259,15 +255,14 @@ class Worker:
         """Wait for what is in flight, then hand the leases of the rest back."""
         if self._running:
             await asyncio.wait(list(self._running), timeout=DRAIN)
-        lanes = list(self._lanes.values())
-        cut = [delivery for lane in lanes for delivery in lane.flying.values()]
-        cut += [delivery for lane in lanes for delivery, _ in lane.held]
+        cut = [delivery for lane in self._lanes for delivery in lane.flying.values()]
+        cut += [delivery for lane in self._lanes for delivery, _ in lane.held]
         for task in list(self._running):
             task.cancel()
         if cut:
             if self._running:
                 await asyncio.wait(list(self._running), timeout=1)
-            back = [_record(delivery, "again") for delivery in cut]
+            back = [make_record(delivery, "again") for delivery in cut]
             try:
                 await self._deliveries.record(back)
             except (RedisError, OSError):
@@ -275,11 +270,14 @@ class Worker:
 
     async def _tick(self) -> None:
         """Lease what is due and can start now."""
-        if self._free <= 0 or self._loaded >= MOST_LOADED:
+        self._feed()
+        if self._lanes.free <= 0:
             return
         try:
-            for id_ in await self._deliveries.due():
-                await self._serve(id_)
+            # Those that have all they may take stay due for other gateways, and come first here.
+            due = await self._deliveries.due(DUE + len(self._behind))
+            for at in range(0, len(due), TOGETHER):
+                await self._serve_some(due[at : at + TOGETHER])
         except (RedisError, OSError) as error:
             log.warning("queue.unreachable", error=type(error).__name__)
             await asyncio.sleep(POLL)
@@ -287,32 +285,46 @@ class Worker:
             log.exception("queue.crashed")
             await asyncio.sleep(1)
 
+    async def _serve_some(self, ids: Sequence[str]) -> None:
+        """Serve each; all of them have ended when the first fault is raised."""
+        ended = await asyncio.gather(*(self._serve(id_) for id_ in ids), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+
     async def _serve(self, id_: str) -> None:
         subscription = self._targets().get(id_)
         if subscription is None:
             await self._confirm()  # another gateway may have made it a moment ago
             subscription = self._targets().get(id_)
         if subscription is None:
-            await self._cancel(id_)
+            self._cancel(id_)
             return
         if subscription.held:
             await self._deliveries.hold(id_)
             return
-        lane = self._lanes.get(id_) or _Lane(id_)
-        # More than can start at once only from a subscriber that answers at once: what is leased
-        # and never attempted counts towards poison.
-        ahead = AHEAD if lane.quick else 0
-        want = min(self._free, PER_SUBSCRIPTION) + ahead - lane.load
+        want, retries = self._lanes.wanted(subscription)
         if want <= 0:
             self._behind.add(id_)
             return
-        leased = await self._deliveries.lease(id_, want, subscription.lease)
-        if len(leased) < want:
-            self._behind.discard(id_)
+        leased = await self._deliveries.lease(
+            id_, want, subscription.lease, subscription.flow, retries
+        )
+        again = sum(one.again for one in leased)
+        if len(leased) == want or again == retries or (leased and subscription.flow.ordered):
+            self._behind.add(id_)  # more may be due as soon as one of these has ended
         else:
-            self._behind.add(id_)
+            self._behind.discard(id_)
         if leased:
             await self._begin(subscription, leased)
+        if subscription.flow.rate_limit is not None and len(leased) < want:
+            await self._look_again(id_)
+
+    async def _look_again(self, id_: str) -> None:
+        """Come back at the moment of the next token: a late look would lose a small burst's."""
+        wait = await self._deliveries.due_in(id_)
+        if wait is not None and timedelta(0) < wait < timedelta(seconds=POLL):
+            asyncio.get_running_loop().call_later(wait.total_seconds(), self._wake.set)
 
     async def _begin(self, subscription: Subscription, leased: Sequence[Leased]) -> None:
         """Start an attempt for each of *leased*; what cannot be attempted is recorded as ended."""
@@ -336,8 +348,7 @@ class Worker:
             elif one.leases >= MAX_LEASES:  # the commit's own lease was not counted
                 await self._end(delivery, "dead", "poison")
             else:
-                self._lane(subscription.id).load += 1
-                self._loaded += 1
+                self._lanes.load(self._lanes.of(subscription), retry=delivery.again)
                 self.start(delivery)
 
     async def _end(self, delivery: Delivery, outcome: str, reason: str) -> None:
@@ -345,21 +356,15 @@ class Worker:
         notice = None
         if outcome == "dead":
             notice = delivery_failed(delivery, reason, None, self._clock.now())
-        await self._deliveries.record([_record(delivery, outcome, error=reason, notice=notice)])
+        await self._deliveries.record([make_record(delivery, outcome, error=reason, notice=notice)])
 
-    async def _cancel(self, id_: str) -> None:
-        """End what a deleted subscription has queued; each is recorded as cancelled."""
-        while queued := await self._deliveries.queued(id_, 200):
-            found = await self._events.find_events([event_id for event_id, _ in queued])
-            await self._deliveries.record(
-                [
-                    Record(id_, event_id, event[0] if event else "", score, "cancelled")
-                    for (event_id, score), event in zip(queued, found, strict=True)
-                ]
-            )
-        await self._deliveries.forget(id_)
-        self._behind.discard(id_)
-        log.info("subscription.cancelled", subscription_id=id_)
+    def _cancel(self, id_: str) -> None:
+        """End what a deleted subscription has queued; nobody else waits for it."""
+        if self._group is not None:
+            self._behind.discard(id_)
+            self._open.discard(id_)
+            self._lanes.forget(id_)
+            self._canceller.begin(id_, self._group)
 
     # -- one attempt -------------------------------------------------------------------------
 
@@ -382,8 +387,10 @@ class Worker:
             if isinstance(step, Again) and step.pause:
                 await self._pause(subscription.id, "gone")
             await self._record(delivery, reply, step, encode(made.row))
-        except (StoreUnavailableError, RedisError):
+        except StoreUnavailableError:
             log.warning("delivery.unrecorded", delivery_id=delivery.id)  # repeated after its lease
+        except (RedisError, OSError) as error:  # not paused: its next failure does it
+            log.warning("pause.postponed", subscription_id=subscription.id, error=str(error))
         except Exception:
             log.exception("delivery.crashed", delivery_id=delivery.id)
         else:
@@ -391,12 +398,12 @@ class Worker:
         return False
 
     async def _record(self, delivery: Delivery, reply: Reply, step: Step, row: bytes) -> None:
-        outcome = _outcome(step)
+        outcome = outcome_of(step)
         delay = step.delay if isinstance(step, Again) else timedelta(0)
         status, error, notice = reply.answer.status, reply.answer.error, None
         if isinstance(step, Dead):
             notice = delivery_failed(delivery, error, status, self._clock.now())
-        record = _record(
+        record = make_record(
             delivery,
             outcome,
             delay=delay,
@@ -404,12 +411,13 @@ class Worker:
             status=status,
             error=error,
             notice=notice,
+            held=hold(reply.answer, self._clock.now()),
         )
         patience = delivery.subscription.lease.total_seconds()
         recorded = await self._recorder.submit(record, len(row) + 500, patience)
         self._metrics.attempts.labels(delivery.subscription.id, outcome).inc()
         log.info(
-            "delivery.attempted" if recorded else "delivery.lost",
+            "delivery.attempted" if recorded.kept else "delivery.lost",
             delivery_id=delivery.id,
             attempt=delivery.attempt,
             status=status,
@@ -418,39 +426,30 @@ class Worker:
             outcome=outcome,
             delay_s=round(delay.total_seconds(), 1),
         )
+        if recorded.kept:
+            await self._heed(delivery.subscription, reply.answer, recorded.gate)
 
-
-def _outcome(step: Step) -> str:
-    match step:
-        case Delivered():
-            return "delivered"
-        case Again():
-            return "again"
-        case Dead():
-            return "dead"
-
-
-def _record(
-    delivery: Delivery,
-    outcome: str,
-    *,
-    delay: timedelta = timedelta(0),
-    attempt: bytes = b"",
-    status: int | None = None,
-    error: str | None = None,
-    notice: Notice | None = None,
-) -> Record:
-    return Record(
-        delivery.subscription.id,
-        delivery.event_id,
-        delivery.webhook_id,
-        delivery.token,
-        outcome,
-        delay,
-        attempt,
-        status,
-        error,
-        notice,
-        delivery.event_type,
-        delivery.integration_id,
-    )
+    async def _heed(self, subscription: Subscription, answer: Answer, gate: Gate) -> None:
+        """Go by what the store says of *subscription* after an attempt."""
+        id_, lane = subscription.id, self._lanes.of(subscription)
+        self._lanes.prove(lane, gate.failed)
+        is_open, was_open = gate.breaker is not Breaker.CLOSED, id_ in self._open
+        if is_open and not was_open:
+            self._open.add(id_)
+            log.warning("breaker.opened", subscription_id=id_, failed=gate.failed)
+        elif was_open and not is_open:
+            self._open.discard(id_)
+            self._lanes.start_slowly(lane)
+            self._behind.add(id_)  # what waited is due now
+            log.info("breaker.closed", subscription_id=id_)
+        elif answer.ok:
+            self._lanes.speed_up(lane)
+            self._feed(TRIED)
+        if answer.status in TOO_FAST:
+            self._lanes.slow_down(lane)
+        if is_open or answer.status in TOO_FAST:
+            while lane.held:  # whoever waits loses no attempt
+                self._hand_back(lane, lane.held.popleft()[0])
+        limit = subscription.flow.pause_after
+        if not answer.ok and limit is not None and limit.reached(gate):
+            await self._pause(id_, "failing")

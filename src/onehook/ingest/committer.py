@@ -6,13 +6,16 @@ from typing import Protocol
 
 import msgspec
 
-from onehook.core.model import Delivery, EventId, Subscription
-from onehook.core.notices import Notice
+from onehook.clock import Clock
+from onehook.core.flow import order_key
+from onehook.core.model import Delivery, EventId, Subscription, WebhookId
+from onehook.core.notices import Notice, delivery_failed
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed
 from onehook.metrics import Metrics
+from onehook.store.bands import lease_token
 from onehook.store.batches import Batcher
-from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Route
+from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Limits, Route
 
 MAX_WEBHOOKS = 64
 MAX_BYTES = 2 * 1024 * 1024
@@ -28,6 +31,10 @@ class Deliverer(Protocol):
 
     def release(self, subscription: Subscription) -> None:
         """Give a reserved slot back."""
+        ...
+
+    def refuse(self, subscription: Subscription) -> None:
+        """Give a reserved slot back: the store keeps the delivery in its queue."""
         ...
 
     def start(self, delivery: Delivery) -> None:
@@ -80,9 +87,15 @@ class Committer:
     """Makes webhooks durable: all that arrive while one commit runs share the next."""
 
     def __init__(
-        self, store: EventStore, deliverer: Deliverer, metrics: Metrics, max_waiting: int
+        self,
+        store: EventStore,
+        deliverer: Deliverer,
+        metrics: Metrics,
+        max_waiting: int,
+        clock: Clock,
     ) -> None:
         self._store, self._deliverer, self._metrics = store, deliverer, metrics
+        self._clock = clock
         self._batcher: Batcher[WebhookToCommit, Committed] = Batcher(
             self._write, max_items=MAX_WEBHOOKS, max_bytes=MAX_BYTES, max_waiting=max_waiting
         )
@@ -103,7 +116,7 @@ class Committer:
         reserved: list[tuple[Subscription, EventToCommit, WebhookToCommit]] = []
         commits = [self._prepare(webhook, reserved) for webhook in batch]
         try:
-            now, receipts = await self._store.commit(commits)
+            now, receipts, refused = await self._store.commit(commits)
         except BaseException:
             # The leases of an unknown outcome run out by themselves; the slots are ours again.
             for subscription, _, _ in reserved:
@@ -118,7 +131,10 @@ class Committer:
             if webhook.receipt.webhook_id not in fresh:  # a duplicate, or a repeated batch
                 self._deliverer.release(subscription)
                 continue
-            token = now + round(subscription.lease.total_seconds() * 1000)
+            if (subscription.id, event.id) in refused:
+                self._deliverer.refuse(subscription)
+                continue
+            token = lease_token(now, subscription.lease)
             webhook_id = webhook.receipt.webhook_id
             self._deliverer.start(
                 Delivery(
@@ -150,7 +166,10 @@ class Committer:
                 if fresh and self._deliverer.reserve(subscription):
                     lease = subscription.lease
                     reserved.append((subscription, event, webhook))
-                routes.append(Route(subscription.id, lease, subscription.held))
+                limits = None
+                if subscription.flow.gated:
+                    limits = self._limits(subscription, event, webhook.receipt.webhook_id)
+                routes.append(Route(subscription.id, lease, subscription.held, limits))
             events.append(CommitEvent(event.id, event.type, event.packed, routes, event.indexed))
         return CommitWebhook(
             webhook.receipt,
@@ -161,3 +180,15 @@ class Committer:
             webhook.held,
             webhook.notice,
         )
+
+    def _limits(
+        self, subscription: Subscription, event: EventToCommit, webhook_id: WebhookId
+    ) -> Limits | None:
+        """What a delivery of *event* has to fit into; None: nothing that a commit looks at."""
+        flow, notice = subscription.flow, None
+        if not flow.ordered and flow.max_backlog is None:
+            return None
+        if flow.max_backlog is not None:
+            made = Delivery(subscription, event.id, event.type, webhook_id, event.body, 0, 1)
+            notice = delivery_failed(made, "overflow", None, self._clock.now())
+        return Limits(flow.max_backlog, order_key(event.body) if flow.ordered else "", notice)

@@ -6,11 +6,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from onehook.clock import Clock, SystemClock
+from onehook.core.flow import (
+    BREAKER_AFTER,
+    CLEAR,
+    FIRST_PROBE,
+    LONGEST_PROBE,
+    USUAL,
+    Breaker,
+    Flow,
+    Gate,
+)
 from onehook.core.notices import Notice
+from onehook.store.bands import FRESH, LEASED, RETRY, next_moment
 from onehook.store.client import Client
 from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
-from onehook.store.scripts import DUE, LEASE, RECORD, Argument
+from onehook.store.scripts import DUE, LEASE, RECORD, RESUME, Argument
 from onehook.store.statistics import fields_of, minute_of
 from onehook.store.untold import notice_arguments
 
@@ -26,6 +37,11 @@ class Leased:
     leases: int  # without a record, this one included
     attempts: int  # made so far; of a replay since it began
     replay: bool
+
+    @property
+    def again(self) -> bool:
+        """Whether it is among the retries, behind first attempts: so is what is replayed."""
+        return self.attempts > 0 or self.replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,34 @@ class Record:
     notice: Notice | None = None  # to tell, if it is dead
     event_type: str = ""  # with the integration: what an attempt is counted under
     integration_id: str = ""
+    hold: timedelta = timedelta(0)  # for which nothing of the subscription is to be leased
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a record; not *kept* where its lease had run out."""
+
+    kept: bool
+    gate: Gate = CLEAR  # of its subscription, as it is now
+
+
+_LOST, _PLAINLY = Recorded(kept=False), Recorded(kept=True)
+
+
+def _recorded(row: bytes | list[bytes]) -> Recorded:
+    if isinstance(row, bytes):
+        return _PLAINLY if row == b"recorded" else _LOST
+    _, breaker, failed, used_up, held_until = row
+    return Recorded(
+        kept=True,
+        gate=Gate(
+            Breaker(breaker.decode()), int(failed), int(used_up), _moment_of(int(held_until))
+        ),
+    )
+
+
+def _moment_of(ms: int) -> datetime | None:
+    return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +132,17 @@ def read_states(fields: Mapping[bytes, bytes]) -> dict[str, DeliveryState]:
     }
 
 
+def _gate(fields: Mapping[bytes, bytes]) -> Gate:
+    """A gate as `record.lua` and `lease.lua` write it."""
+    moments = [int(fields.get(name, b"0")) for name in (b"u", b"h")]
+    return Gate(
+        Breaker(fields.get(b"s", b"closed").decode()),
+        int(fields.get(b"f", b"0")),
+        int(fields.get(b"d", b"0")),
+        _moment_of(max(moments)),
+    )
+
+
 class DeliveryStore:
     """The queue of each subscription."""
 
@@ -102,13 +157,32 @@ class DeliveryStore:
         """Subscriptions with something due, the longest waiting first."""
         return [row.decode() for row in await DUE.run(self.client, [self.keys.due], [limit])]
 
-    async def lease(self, subscription_id: str, want: int, lease: timedelta) -> list[Leased]:
-        """Take up to *want* due deliveries, oldest first, for *lease*."""
+    async def lease(
+        self,
+        subscription_id: str,
+        want: int,
+        lease: timedelta,
+        flow: Flow = USUAL,
+        retries: int | None = None,
+    ) -> list[Leased]:
+        """Take up to *want* due deliveries for *lease*, as many as the gate lets through.
+
+        Of these up to *retries* (None: all of them) may have been attempted before.
+        """
         names = self.keys
         keys = [names.queue(subscription_id), names.leases(subscription_id), names.due]
-        token, *rows = await LEASE.run(
-            self.client, keys, [subscription_id, want, milliseconds(lease)]
-        )
+        keys.append(names.gate(subscription_id))
+        rate = flow.rate_limit
+        arguments: list[Argument] = [
+            subscription_id,
+            want,
+            milliseconds(lease),
+            want if retries is None else retries,
+            "" if rate is None else rate.per_minute,
+            "" if rate is None else rate.burst,
+            "" if flow.concurrency is None else flow.concurrency,
+        ]
+        token, *rows = await LEASE.run(self.client, keys, arguments)
         found = zip(rows[::4], rows[1::4], rows[2::4], rows[3::4], strict=True)
         return [
             Leased(e.decode(), int(token), int(n), int(made), again == b"1")
@@ -116,9 +190,13 @@ class DeliveryStore:
         ]
 
     async def record(self, batch: Sequence[Record]) -> list[bool]:
-        """Write down *batch* in one script; False for each whose lease had run out.
+        """Write down *batch*; False for each whose lease had run out."""
+        return [one.kept for one in await self.record_attempts(batch)]
 
-        May be repeated after an unknown outcome: what was recorded is then "lost", once.
+    async def record_attempts(self, batch: Sequence[Record]) -> list[Recorded]:
+        """Write down *batch* in one script, and say how each one's subscription now fares.
+
+        May be repeated after an unknown outcome: what was recorded is then lost, once.
         """
         names, keep = self.keys, self.retention
         minute = names.minute(minute_of(self._clock.now()))
@@ -130,6 +208,9 @@ class DeliveryStore:
             milliseconds(keep.dead),
             milliseconds(keep.history),
             milliseconds(keep.minute),
+            BREAKER_AFTER,
+            milliseconds(FIRST_PROBE),
+            milliseconds(LONGEST_PROBE),
         ]
         for record in batch:
             sub, event = record.subscription_id, record.event_id
@@ -141,6 +222,8 @@ class DeliveryStore:
                 names.native(record.webhook_id),
                 names.attempts(sub),
                 names.dead(sub),
+                names.gate(sub),
+                names.line(sub),
             ]
             arguments += [
                 sub,
@@ -153,10 +236,11 @@ class DeliveryStore:
                 record.error or "",
                 record.event_type,
                 record.integration_id,
+                milliseconds(record.hold),
             ]
             if record.outcome == "dead":
                 arguments += notice_arguments(record.notice)
-        return [row == b"recorded" for row in await RECORD.run(self.client, keys, arguments)]
+        return [_recorded(row) for row in await RECORD.run(self.client, keys, arguments)]
 
     async def leases(
         self, subscription_id: str, event_ids: Sequence[str]
@@ -177,19 +261,32 @@ class DeliveryStore:
         """Take a paused subscription's queue out of what is due; nothing in it is lost."""
         await self.client.zrem(self.keys.due, subscription_id)
 
-    async def release(self, *subscription_ids: str) -> None:
-        """Make the queues of subscriptions that run again due."""
+    async def expedite(self, *subscription_ids: str) -> None:
+        """Have a worker look at subscriptions now; nothing is leased before its moment."""
+        if subscription_ids:
+            await self.client.zadd(self.keys.due, dict.fromkeys(subscription_ids, 0))
+
+    async def due_in(self, subscription_id: str) -> timedelta | None:
+        """How long until a worker has to look at a subscription; None: nothing is queued."""
+        pipe = self.client.pipeline(transaction=False)
+        pipe.zscore(self.keys.due, subscription_id)
+        pipe.time()
+        at, (seconds, micros) = await pipe.execute()
+        return None if at is None else timedelta(seconds=at / 1000 - seconds, microseconds=-micros)
+
+    async def resume(self, subscription_id: str) -> None:
+        """Forget a subscription's failures; what it has queued goes on, one delivery first."""
+        names = self.keys
+        keys = [names.queue(subscription_id), names.due, names.gate(subscription_id)]
+        await RESUME.run(self.client, keys, [subscription_id])
+
+    async def gates(self, subscription_ids: Sequence[str]) -> list[Gate]:
+        """How each subscription fares."""
         pipe = self.client.pipeline(transaction=False)
         for id_ in subscription_ids:
-            pipe.zrange(self.keys.queue(id_), 0, 0, withscores=True)
-        firsts = await pipe.execute()
-        due = {id_: rows[0][1] for id_, rows in zip(subscription_ids, firsts, strict=True) if rows}
-        if due:
-            await self.client.zadd(self.keys.due, due)
-
-    async def expedite(self, subscription_id: str) -> None:
-        """Have a worker look at a subscription now, whenever its queue would be due."""
-        await self.client.zadd(self.keys.due, {subscription_id: 0})
+            pipe.hgetall(self.keys.gate(id_))
+        found: list[dict[bytes, bytes]] = await pipe.execute()
+        return [_gate(fields) for fields in found]
 
     async def queued(self, subscription_id: str, count: int) -> list[tuple[str, int]]:
         """The first *count* deliveries waiting or in flight: event id and score in ms."""
@@ -203,7 +300,11 @@ class DeliveryStore:
         names = self.keys
         await self.client.zrem(names.due, subscription_id)
         await self.client.delete(
-            names.queue(subscription_id), names.leases(subscription_id), names.dead(subscription_id)
+            names.queue(subscription_id),
+            names.leases(subscription_id),
+            names.dead(subscription_id),
+            names.gate(subscription_id),
+            names.line(subscription_id),
         )
         for history in (names.log(subscription_id), names.attempts(subscription_id)):
             await self.client.pexpire(history, milliseconds(self.retention.history))
@@ -247,12 +348,15 @@ class DeliveryStore:
         return None if at is None else datetime.fromtimestamp(int(at) / 1000, UTC)
 
     async def next_moments(self, pairs: Sequence[tuple[str, str]]) -> list[datetime | None]:
-        """When each (subscription, event) will be acted on next; None if it is not queued."""
+        """When each (subscription, event) will be acted on next.
+
+        None if it is not queued, or waits for another one to end.
+        """
         pipe = self.client.pipeline(transaction=False)
         for subscription_id, event_id in pairs:
             pipe.zscore(self.keys.queue(subscription_id), event_id)
         scores: list[float | None] = await pipe.execute()
-        return [None if s is None else datetime.fromtimestamp(s / 1000, UTC) for s in scores]
+        return [None if score is None else next_moment(score) for score in scores]
 
     async def log(
         self,
@@ -286,7 +390,10 @@ class DeliveryStore:
         """How many deliveries are due and nobody has leased them, by the store's clock."""
         seconds, micros = await self.client.time()
         now = seconds * 1000 + micros // 1000
-        return await self.client.zcount(self.keys.queue(subscription_id), "-inf", now)
+        pipe = self.client.pipeline(transaction=False)
+        for band in (FRESH, RETRY, LEASED):
+            pipe.zcount(self.keys.queue(subscription_id), band, band + now)
+        return int(sum(await pipe.execute()))
 
     async def backlog(self, subscription_id: str) -> int:
         """How many deliveries wait or are in flight."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,12 +21,38 @@ SCAN = 500  # index entries read at once
 MAX_SCAN = 10_000  # index entries read for one page, however few match
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What a delivery has to fit into.
+
+    With *max_backlog* others queued it goes to the dead letter, and *notice* is told. It waits for
+    those before it that have its *key*; empty: for none.
+    """
+
+    max_backlog: int | None
+    key: str
+    notice: Notice | None
+
+
 class Route(msgspec.Struct, frozen=True):
     """A delivery to make at commit. *lease* zero: due at once, for whoever comes."""
 
     subscription_id: str
     lease: timedelta
     paused: bool
+    limits: Limits | None = None
+
+
+class Commit(NamedTuple):
+    """What a commit says.
+
+    *now_ms* is the store's time. *receipts*: for each webhook the one that holds, and whether it is
+    an earlier webhook's: then nothing was written. *refused*: subscription and event of each
+    delivery that was to be leased and was not; it is in the queue.
+    """
+
+    now_ms: int
+    receipts: list[tuple[Receipt, bool]]
+    refused: frozenset[tuple[str, str]]
 
 
 class CommitEvent(msgspec.Struct, frozen=True):
@@ -96,15 +123,12 @@ class EventStore:
     def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
         self.client, self.keys, self.retention = client, keys, retention
 
-    async def commit(
-        self, batch: Sequence[CommitWebhook]
-    ) -> tuple[int, list[tuple[Receipt, bool]]]:
+    async def commit(self, batch: Sequence[CommitWebhook]) -> Commit:
         """Make *batch* durable in one script, so with one fsync.
 
-        Returns the store's time in ms, and for each webhook the receipt that holds and whether
-        it is an earlier webhook's: then nothing was written. A batch may be sent again after an
-        unknown outcome: what was written is found again under its own receipt. What was deleted
-        before it could come out of the quarantine has a receipt that says `GONE`.
+        A batch may be sent again after an unknown outcome: what was written is found again under
+        its own receipt. What was deleted before it could come out of the quarantine has a receipt
+        that says `GONE`.
 
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
@@ -121,12 +145,13 @@ class EventStore:
         ]
         for webhook in batch:
             self._add(webhook, keys, arguments)
-        now, *seen = await COMMIT.run(self.client, keys, arguments)
+        now, *seen, refused = await COMMIT.run(self.client, keys, arguments)
         receipts = [
             (webhook.receipt, False) if not found else self._seen(webhook, found)
             for webhook, found in zip(batch, seen, strict=True)
         ]
-        return int(now), receipts
+        pairs = zip(refused[::2], refused[1::2], strict=True)
+        return Commit(int(now), receipts, frozenset([(s.decode(), e.decode()) for s, e in pairs]))
 
     @staticmethod
     def _seen(webhook: CommitWebhook, found: bytes) -> tuple[Receipt, bool]:
@@ -154,9 +179,15 @@ class EventStore:
             arguments += [event.id, event.type, event.packed, b"".join(things)]
             arguments += [len(entries), len(event.routes), *entries]
             for route in event.routes:
-                keys += [names.queue(route.subscription_id), names.log(route.subscription_id)]
-                lease = milliseconds(route.lease)
-                arguments += [route.subscription_id, lease, "1" if route.paused else "0"]
+                id_, limits = route.subscription_id, route.limits
+                keys += [names.queue(id_), names.log(id_), names.gate(id_)]
+                arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
+                arguments.append("0" if limits is None else "1")
+                if limits is not None:
+                    keys += [names.dead(id_), names.leases(id_), names.line(id_)]
+                    most = limits.max_backlog
+                    arguments += ["" if most is None else most, limits.key]
+                    arguments += notice_arguments(limits.notice)
 
     async def find_event(self, event_id: str) -> tuple[WebhookId, bytes] | None:
         """Webhook id and JSON of an event, None once it expired."""

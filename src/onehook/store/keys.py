@@ -9,8 +9,10 @@ same scripts run on a cluster.
 | T w:<webhook> | hash | b: the native webhook, zstd; n: events of it still on their way; q: why it is in quarantine | 3 d after the last delivery; quarantined 30 d |
 | T e:<event> | string | webhook id, then the event as delivered, zstd | 7 d after the last delivery; dead 30 d |
 | T v:<event> | hash | n: deliveries left; at: when made, ms; k: longer life; <subscription>: where its delivery is | 30 d after the last delivery |
-| T q:<subscription> | zset | event ids; score = the next moment to act, ms. In flight: the lease's end, and its token | until done |
-| T c:<subscription> | hash | event -> leases without a record; a:event -> attempts made; r:event -> of a replay: attempts made before it, its id or -, what the delivery was before: state, ended ms | until it ended |
+| T q:<subscription> | zset | event ids; score = the next moment to act, ms, in one of the bands of `bands.py`. In flight: the lease's end, and its token | until done |
+| T c:<subscription> | hash | event -> leases without a record; a:event -> attempts made; k:event -> its place in l; r:event -> of a replay: attempts made before it, its id or -, what the delivery was before: state, ended ms | until it ended |
+| T g:<subscription> | hash | its gate, below | while it says anything |
+| T l:<subscription> | zset | where events go in order: <thing>:<place>:<event>, all scores 0; the first of a thing is on its way, the others wait | until done |
 | T due | zset | subscription -> earliest moment in its queue | - |
 | T ix | stream | every event: e id, t type, i integration, u fingerprints of the things it is about | 30 d |
 | T r:<0-9> | zset | references of an eighth of the events' life, by turns: name, kind, time, event id (core/references/timeline.py) | 7 d after that eighth |
@@ -32,6 +34,17 @@ same scripts run on a cluster.
 | <prefix>:{cfg}:learnt | hash | "<integration> host\|prefix <name>" -> what its webhooks taught | with the integration |
 | <prefix>:{cfg}:ver | string | counts changes of the configuration | - |
 | <prefix>:{cfg}:meta | hash | schema version, partitions, sealed check | - |
+
+Fields of a gate; what is not there is zero, a breaker that is not there is closed:
+
+| field | holds |
+|---|---|
+| f, d | failed attempts in a row; deliveries in a row that used up their attempts |
+| s, u, b, p | breaker: open or probing; nothing is leased before u, ms; ms since the last probe; the event probed with |
+| h | nothing is leased before, ms: the subscriber asked for time, or the next attempt of the rate |
+| t, r | 60,000ths of attempts that the rate had left at r, ms |
+| n | leases that chose between a first attempt and a retry, modulo 4 |
+| o | the last place that was given in l |
 """
 
 import base64
@@ -132,6 +145,14 @@ class Keys:
     def leases(self, subscription_id: str) -> str:
         """How often each delivery was leased without a record."""
         return self._data(f"c:{subscription_id}")
+
+    def gate(self, subscription_id: str) -> str:
+        """Whether and how fast a subscription's deliveries may be leased."""
+        return self._data(f"g:{subscription_id}")
+
+    def line(self, subscription_id: str) -> str:
+        """Deliveries that go in order."""
+        return self._data(f"l:{subscription_id}")
 
     def log(self, subscription_id: str) -> str:
         """Every delivery of a subscription, in order of its making."""

@@ -18,6 +18,7 @@ import structlog
 from onehook.core.destinations.document import Destination
 from onehook.core.destinations.outlets import Choices, make_outlet
 from onehook.core.filters import compile_filter
+from onehook.core.flow import USUAL, Flow
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
@@ -30,8 +31,9 @@ from onehook.errors import SettingsError
 from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.outlets import OutletRecord, open_choices
+from onehook.store.scripts import SWAP, Argument
 from onehook.store.sealing import SealedSecret, Sealer
-from onehook.store.untold import write_down
+from onehook.store.untold import notice_arguments, write_down
 
 SCHEMA = "1"
 log = structlog.get_logger()
@@ -65,6 +67,8 @@ class SubscriptionRecord(OutletRecord, kw_only=True):
     paused_reason: str | None = None  # None: not paused
     timeout_ms: int
     retry_ms: list[int]
+    retry_preset: str | None = None  # its name, where it was given by one
+    flow: Flow = USUAL
     created_at: datetime
     updated_at: datetime
 
@@ -296,6 +300,7 @@ class Registry:
             timedelta(milliseconds=record.timeout_ms),
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
             record.name,
+            record.flow,
         )
 
     def _outlet(self, record: SubscriptionRecord, choices: Choices) -> Outlet | None:
@@ -327,6 +332,24 @@ class Registry:
             write_down(pipe, self.keys, notice)
         await pipe.execute()
         await self.refresh()
+
+    async def save_if_current(
+        self, name: str, record: SubscriptionRecord, notice: Notice | None
+    ) -> bool:
+        """As :meth:`save`, unless anything changed since the snapshot: then False.
+
+        After an unknown outcome it may be repeated: what was saved counts as a change.
+        """
+        keys = [self.keys.config(name), self.keys.config("ver"), self.keys.config("untold")]
+        arguments: list[Argument] = [
+            self.snapshot.version,
+            record.id,
+            msgspec.json.encode(record),
+            *notice_arguments(notice),
+        ]
+        saved = await SWAP.run(self.client, keys, arguments) == [b"saved"]
+        await self.refresh()
+        return saved
 
     async def delete(self, name: str, id_: str) -> None:
         """Remove the record of that id from *name*."""

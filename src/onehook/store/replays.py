@@ -165,6 +165,7 @@ class ReplayStore:
                 names.native(item.webhook_id),
                 names.dead(sub),
                 names.log(sub),
+                names.gate(sub),
             ]
             arguments += [sub, event, item.event_type, item.integration_id]
             arguments += ["1" if item.held else "0", "1" if item.hurry else "0"]

@@ -5,7 +5,7 @@ both, in the script that writes an attempt down, so that totals are exact. A fie
 ``<whose>:<what>``. Whose: ``a`` everybody's, ``s:<subscription>``, ``i:<integration>``,
 ``t:<event type>``. What: ``o`` successful attempts, ``f`` failed ones, ``d`` dead letters made;
 in the totals, of subscriptions alone: ``e`` deliveries that are delivered, ``x`` cancelled ones,
-``k`` failed attempts since the last successful one, ``l`` the last attempt in ms.
+``l`` the last attempt in ms.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from onehook.store.attempts import decode
+from onehook.store.bands import BANDS, WIDTH
 from onehook.store.client import Client, StreamRow
 from onehook.store.keys import Keys
 
 EVERYBODY = "a"
 LATENCIES = 1000  # attempts, the latest, of which percentiles are taken
-LOOKED_AT = 1000  # deliveries in a queue among which the oldest is looked for
+LOOKED_AT = 250  # deliveries in each band of a queue among which the oldest is looked for
 _AT_ONCE = 60  # minutes read at once
 
 
@@ -29,7 +30,7 @@ def minute_of(moment: datetime) -> int:
 
 def fields_of(subscription_id: str) -> list[str]:
     """Every field of the totals that is a subscription's."""
-    return [f"s:{subscription_id}:{what}" for what in "ofdexkl"]
+    return [f"s:{subscription_id}:{what}" for what in "ofdexl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class SubscriptionCounts:
     """How a subscription fares. *pending*, *dead*: as of now; the rest counts from its making."""
 
     attempts: Tally
-    streak: int  # failed attempts since the last successful one
+    streak: int  # failed attempts since the last successful one, or since it was resumed
     last_attempt: datetime | None
     delivered: int
     cancelled: int
@@ -83,11 +84,12 @@ class Statistics:
         pipe.hmget(names.totals, fields_of(subscription_id))
         pipe.zcard(names.queue(subscription_id))
         pipe.zcard(names.dead(subscription_id))
-        values, pending, dead = await pipe.execute()
-        ok, failed, died, delivered, cancelled, streak, last = (int(v or 0) for v in values)
+        pipe.hget(names.gate(subscription_id), "f")
+        values, pending, dead, streak = await pipe.execute()
+        ok, failed, died, delivered, cancelled, last = (int(v or 0) for v in values)
         return SubscriptionCounts(
             Tally(ok, failed, died),
-            streak,
+            int(streak or 0),
             datetime.fromtimestamp(last / 1000, UTC) if last else None,
             delivered,
             cancelled,
@@ -104,13 +106,16 @@ class Statistics:
 
     async def oldest(self, subscription_id: str) -> datetime | None:
         """When the oldest was made of the deliveries that are next in the queue."""
-        rows = await self.client.zrange(
-            self.keys.queue(subscription_id), 0, LOOKED_AT - 1, withscores=True
-        )
         pipe = self.client.pipeline(transaction=False)
-        for event_id, _ in rows:
+        for band in BANDS:
+            pipe.zrangebyscore(
+                self.keys.queue(subscription_id), band, f"({band + WIDTH}", 0, LOOKED_AT
+            )
+        ids = [event_id for rows in await pipe.execute() for event_id in rows]
+        pipe = self.client.pipeline(transaction=False)
+        for event_id in ids:
             pipe.hget(self.keys.deliveries(event_id.decode()), "at")
-        found: list[bytes | None] = await pipe.execute() if rows else []
+        found: list[bytes | None] = await pipe.execute() if ids else []
         made = [int(at) for at in found if at is not None]
         return datetime.fromtimestamp(min(made) / 1000, UTC) if made else None
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from onehook.core.destinations.document import Defaults, UrlSpec, find_destination
+from onehook.core.flow import PauseAfter
 from onehook.core.jsontext import JsonValue
 from onehook.core.profiles.outlet import RenderError
 from onehook.core.profiles.variables import variables_of
+from onehook.core.retry import PRESETS, Retry
 from tests.core.destinations.building import HEAD, compiled, problems
 from tests.core.profiles.outgoing import event
 
@@ -36,9 +38,13 @@ def test_a_file_may_say_nothing_but_its_name() -> None:
 def test_defaults_are_read() -> None:
     """Profile, prefix, names of types, retries."""
     text = "defaults: {profile: hex, prefix: q, type_names: alias, retry: [2s, 4s]}\n"
-    retry = (timedelta(seconds=2), timedelta(seconds=4))
+    retry = Retry((timedelta(seconds=2), timedelta(seconds=4)))
     assert compiled(text).defaults == Defaults("hex", "q", "alias", retry)
-    assert compiled("defaults: {retry: []}\n").defaults.retry == ()
+    assert compiled("defaults: {retry: []}\n").defaults.retry == Retry(())
+    text = "defaults:\n  retry: quick\n  pause_after: {deliveries: 3, attempts: 10}\n"
+    assert compiled(text).defaults == Defaults(
+        retry=PRESETS["quick"], pause_after=PauseAfter(3, 10)
+    )
 
 
 def test_a_url_may_be_a_secret_or_known() -> None:
@@ -103,6 +109,9 @@ WRONG = [
     ("defaults: {prefix: Not_OK}\n", "E002", 3, 20),
     ("defaults: {type_names: other}\n", "E002", 3, 24),
     ("defaults: {retry: [5]}\n", "E002", 3, 20),
+    ("defaults: {retry: slowly}\n", "E002", 3, 19),
+    ("defaults: {pause_after: {}}\n", "E002", 3, 25),
+    ("defaults: {pause_after: {attempts: 0}}\n", "E002", 3, 36),
     ("events: [sales.*]\n", "E105", 3, 10),
     ("headers: {Host: x}\n", "E002", 3, 11),
     ("headers: {webhook-id: x}\n", "E002", 3, 11),

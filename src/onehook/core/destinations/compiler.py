@@ -4,11 +4,10 @@ The file is read as mapping files are, and its problems carry the same codes.
 """
 
 import re
-from datetime import timedelta
 
 from onehook.core.destinations.document import WEB, Defaults, Destination, Success, UrlSpec
 from onehook.core.destinations.trees import compile_text, compile_tree, compile_words
-from onehook.core.durations import parse_duration
+from onehook.core.flow import PauseAfter
 from onehook.core.mapping.conditions import always, compile_condition
 from onehook.core.mapping.problems import MappingError, Source
 from onehook.core.mapping.reader import Reader
@@ -18,6 +17,7 @@ from onehook.core.mapping.source import Map, Scalar, parse
 from onehook.core.profiles.headers import name_problem
 from onehook.core.profiles.outlet import RenderBody, RenderText, TypeNames
 from onehook.core.profiles.table import PREFIX_PATTERN, PROFILES
+from onehook.core.retry import Retry, make_retry, parse_delay, preset
 from onehook.core.routing import pattern_problem
 
 FORMAT = "destination/v1"
@@ -100,7 +100,9 @@ class _Document:
         node = self.reader.map("defaults")
         if node is None:
             return Defaults()
-        reader = Reader(node, self.report).only("profile", "prefix", "type_names", "retry")
+        reader = Reader(node, self.report).only(
+            "profile", "prefix", "type_names", "retry", "pause_after"
+        )
         prefix = reader.text("prefix")
         if prefix is not None and not re.fullmatch(PREFIX_PATTERN, prefix):
             reader.problem("prefix", "prefix: is 1 to 32 of a-z, 0-9 and -")
@@ -111,20 +113,35 @@ class _Document:
             prefix,
             next((known for known in TYPE_NAMES if known == names), None),
             self._retry(reader),
+            self._pause_after(reader),
         )
 
-    def _retry(self, reader: Reader) -> tuple[timedelta, ...] | None:
-        if reader.node_of("retry") is None:
+    def _retry(self, reader: Reader) -> Retry | None:
+        node = reader.node_of("retry")
+        if node is None:
             return None
-        found: list[timedelta] = []
-        for node in reader.items("retry"):
-            text = node.value if isinstance(node, Scalar) else None
-            delay = parse_duration(text) if isinstance(text, str) else None
-            if delay is None:
-                self.report("E002", node.place, "retry: holds durations such as 30s or 5m")
-            else:
-                found.append(delay)
-        return tuple(found)
+        items = reader.items("retry")
+        given = [str(one.value) if isinstance(one, Scalar) else "" for one in items]
+        try:
+            if isinstance(node, Scalar):
+                return preset(given[0])
+            for one, text in zip(items, given, strict=True):
+                node = one  # a problem is reported where it is
+                parse_delay(text)
+            return make_retry(given)
+        except ValueError as error:
+            self.report("E002", node.place, f"retry: {error}")
+            return None
+
+    def _pause_after(self, reader: Reader) -> PauseAfter | None:
+        node = reader.map("pause_after")
+        if node is None:
+            return None
+        counts = Reader(node, self.report).only("deliveries", "attempts")
+        found = PauseAfter(counts.count("deliveries"), counts.count("attempts"))
+        if not node.keys:
+            reader.problem("pause_after", "pause_after: has deliveries, attempts or both")
+        return found
 
     def _events(self) -> tuple[str, ...]:
         found: list[str] = []

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
+from onehook.core.flow import PauseAfter
 from onehook.core.mapping.conditions import Condition
 from onehook.core.mapping.document import SettingSpec
 from onehook.core.mapping.problems import Source
 from onehook.core.mapping.source import Map
 from onehook.core.profiles.outlet import RenderBody, RenderText, TypeNames
 from onehook.core.profiles.table import DEFAULT_DESTINATION, ProfileName
+from onehook.core.retry import Retry
 
 NAMES = {"other": DEFAULT_DESTINATION}  # what other senders call it
 WEB = ("https", "http")
@@ -31,7 +32,8 @@ class Defaults:
     profile: ProfileName | None = None
     prefix: str | None = None
     type_names: TypeNames | None = None
-    retry: tuple[timedelta, ...] | None = None
+    retry: Retry | None = None
+    pause_after: PauseAfter | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,17 @@ class Reader:
         self.problem(key, f"{key}: is true or false")
         return default
 
+    def count(self, key: str) -> int | None:
+        """A whole number of 1 or more; None if it is not there."""
+        value = self.node.get(key)
+        if value is None:
+            return None
+        found = value.value if isinstance(value, Scalar) else None
+        if isinstance(found, int) and not isinstance(found, bool) and found >= 1:
+            return found
+        self.problem(key, f"{key}: is a whole number of 1 or more")
+        return None
+
     def one_of(
         self, key: str, allowed: Mapping[str, object] | tuple[str, ...], default: str
     ) -> str:

@@ -3,32 +3,103 @@
 -- KEYS[1] due zset  KEYS[2] index stream  KEYS[3] quarantine zset  KEYS[4] untold hash
 --   KEYS[5..14] references, zsets
 --   per webhook: native hash, its markers (strings); per event: event string, deliveries hash;
---   per delivery: queue zset, log stream
--- ARGV[1] webhooks  [2] event_keep_ms  [3] native_keep_ms  [4] marker_keep_ms  [5] quarantine_keep_ms
+--   per delivery: queue zset, log stream, gate hash; if limited: dead zset, leases hash, line zset
+-- ARGV[1] webhooks  [2] event_keep_ms  [3] native_keep_ms  [4] marker_keep_ms  [5] dead_keep_ms
 --   per webhook: id, integration id, markers, receipt, native blob ('' : it comes out of the
 --     quarantine, and lies here already), what the quarantine tells of it ('': it goes not there),
 --     events; if it goes there: topic and text of the notice to tell, as in claim.lua ('': none)
 --   per event: id, type, blob, what it is about, references, deliveries; then each reference
---   per delivery: subscription id, lease_ms (0: due at once), paused 0|1
--- Returns {now_ms, '' or the receipt of the first webhook that had one of the markers, …}: a lease
--- made here ends, and has the token, now_ms + lease_ms. For a webhook that should come out of the
--- quarantine and is not there: its own receipt if it has come out, else '<id> - !gone'.
+--   per delivery: subscription id, lease_ms (0: due at once), paused 0|1, limited 0|1; if limited:
+--     most queued ('': any), what it is about ('': no order), topic and text of the notice to tell
+--     if it is too many
+-- Returns {now_ms, '' or the receipt of the first webhook that had one of the markers, …,
+-- {subscription id, event id, …}}: a lease made here ends at now_ms + lease_ms, which is its token,
+-- in the band of leases; last those that were not made, as a gate is closed or the event is known.
+-- For a webhook that should come out of the quarantine and is not there: its own receipt if it has
+-- come out, else '<id> - !gone'.
 -- The markers are read first and written last, and the quarantine is left last: Redis keeps what a
 -- failing script wrote, and a marker without its events would make a duplicate of nothing.
 -- O(deliveries * log n).
 -- References go into the zset of their time: each takes an eighth of the events' life, and ends as
 -- a whole, half of that after the last of its events may. So an entry costs one ZADD and no
 -- sweeping, and there are ten by turns: one is long gone before its turn comes again.
+-- Bands of a queue's scores: store/bands.py. Fields of a gate: store/keys.py.
 -- Called by store/events.py, commit().
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due, index, quarantine, untold = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local event_keep, native_keep = ARGV[2], ARGV[3]
-local marker_keep, quarantine_keep = ARGV[4], ARGV[5]
-local k, a, out = 15, 6, {now}
+local marker_keep, dead_keep = ARGV[4], ARGV[5]
+local LEASED, LINE = 8e12, 12e12
+local k, a, out, refused = 15, 6, {now}, {}
 local span = event_keep / 8
 local turn = math.floor(now / span)
 local references, indexed = KEYS[5 + turn % 10], false
+
+local function tell(topic, notice)
+  if topic ~= '' then
+    redis.call('HINCRBY', untold, 'n:' .. topic, 1)
+    redis.call('HSET', untold, 't:' .. topic, notice)
+  end
+end
+
+local function refuse(sub, eid)
+  refused[#refused + 1] = sub
+  refused[#refused + 1] = eid
+end
+
+local gates, due_at = {}, {}
+local function gate_of(sub, key)
+  -- Read once in a batch: nothing in here changes it.
+  local found = gates[sub]
+  if not found then
+    local gate = redis.call('HMGET', key, 's', 'u', 'h')
+    local moment = math.max(now, tonumber(gate[2] or 0), tonumber(gate[3] or 0))
+    found = {moment = moment, closed = not gate[1] and moment == now}
+    gates[sub] = found
+  end
+  return found
+end
+
+local function make_due(sub, moment)
+  if not due_at[sub] or moment < due_at[sub] then
+    due_at[sub] = moment
+    redis.call('ZADD', due, 'LT', moment, sub)
+  end
+end
+
+local function line_up(line, leases, gate, queue, key, eid)
+  -- Take the last place in the line of *key*; whether somebody is before it.
+  local first
+  repeat
+    first = redis.call('ZRANGEBYLEX', line, '[' .. key .. ':', '(' .. key .. ';', 'LIMIT', 0, 1)[1]
+    -- Who left the queue some other way keeps nobody waiting.
+    local there = not first or redis.call('ZSCORE', queue, string.match(first, '[^:]*$'))
+    if not there then redis.call('ZREM', line, first) end
+  until there
+  local place = string.format('%s:%016d:%s', key, redis.call('HINCRBY', gate, 'o', 1), eid)
+  redis.call('ZADD', line, 0, place)
+  redis.call('HSET', leases, 'k:' .. eid, place)
+  return first ~= nil
+end
+
+local function enqueue(sub, eid, queue, gate, lease, paused, key, leases, line)
+  local score, moment = now, now
+  if key ~= '' and line_up(line, leases, gate, queue, key, eid) then
+    score, moment = LINE + now, nil
+  elseif not paused then
+    local at = gate_of(sub, gate)
+    if lease > 0 and at.closed then
+      score, moment = LEASED + now + lease, now + lease
+    else
+      moment = at.moment
+      if lease > 0 then refuse(sub, eid) end
+    end
+  end
+  redis.call('ZADD', queue, score, eid)
+  if moment and not paused then make_due(sub, moment) end
+end
+
 for _ = 1, tonumber(ARGV[1]) do
   local id, integration, markers = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
   local receipt, blob, held = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
@@ -48,7 +119,7 @@ for _ = 1, tonumber(ARGV[1]) do
       seen = seen or redis.call('GET', KEYS[m])
     end
   end
-  local open = 0
+  local open, lasting = 0, false
   for _ = 1, events do
     local eid, type, body, about = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
     local refs, n = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
@@ -60,14 +131,14 @@ for _ = 1, tonumber(ARGV[1]) do
     -- Nor does what comes out of the quarantine, if such a redelivery was faster.
     local known = n > 0 and (tonumber(redis.call('HGET', deliveries, 'n') or '0') > 0)
       or released and redis.call('EXISTS', event) == 1
-    if not seen and not known then
+    local fresh = not seen and not known
+    if fresh then
       if n == 0 then
         redis.call('SET', event, body, 'PX', event_keep)
       else
         open = open + 1
         redis.call('SET', event, body)
         redis.call('DEL', deliveries)
-        redis.call('HSET', deliveries, 'n', n, 'at', now)
       end
       redis.call('XADD', index, '*', 'e', eid, 't', type, 'i', integration, 'u', about)
       if refs > 0 then
@@ -79,16 +150,51 @@ for _ = 1, tonumber(ARGV[1]) do
         redis.call('ZADD', references, unpack(members))
         indexed = true
       end
-      for d = 0, n - 1 do
-        local sub, score = ARGV[a + d * 3], now + tonumber(ARGV[a + d * 3 + 1])
-        redis.call('HSET', deliveries, sub, 'pending|0||||')
-        redis.call('XADD', KEYS[k + d * 2 + 1], '*', 'e', eid, 't', type, 'i', integration)
-        redis.call('ZADD', KEYS[k + d * 2], score, eid)
-        if ARGV[a + d * 3 + 2] == '0' then redis.call('ZADD', due, 'LT', score, sub) end
+    end
+    local too_many, states = 0, {'at', now}
+    for _ = 1, n do
+      local sub, lease, paused = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2] == '1'
+      local limited, queue, log, gate = ARGV[a + 3] == '1', KEYS[k], KEYS[k + 1], KEYS[k + 2]
+      local most, key, full_topic, full_notice, dead, leases, line = '', '', '', '', '', '', ''
+      a = a + 4
+      k = k + 3
+      if limited then
+        most, key, full_topic, full_notice = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+        dead, leases, line = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+        a = a + 4
+        k = k + 3
+      end
+      if fresh then
+        redis.call('XADD', log, '*', 'e', eid, 't', type, 'i', integration)
+        states[#states + 1] = sub
+        if most ~= '' and redis.call('ZCARD', queue) >= tonumber(most) then
+          too_many = too_many + 1
+          states[#states + 1] = 'dead|0|' .. now .. '||overflow|'
+          redis.call('ZADD', dead, now, eid)
+          tell(full_topic, full_notice)
+        else
+          states[#states + 1] = 'pending|0||||'
+          enqueue(sub, eid, queue, gate, lease, paused, key, leases, line)
+        end
+      elseif not seen and lease > 0 then
+        refuse(sub, eid)
       end
     end
-    a = a + n * 3
-    k = k + n * 2
+    if fresh and n > 0 then
+      for from = 1, #states, 2000 do -- as many as fit on Lua's stack
+        redis.call('HSET', deliveries, unpack(states, from, math.min(from + 1999, #states)))
+      end
+      redis.call('HSET', deliveries, 'n', n - too_many)
+    end
+    if too_many > 0 then
+      redis.call('HSET', deliveries, 'k', dead_keep)
+      if too_many == n then
+        redis.call('PEXPIRE', deliveries, dead_keep)
+        redis.call('PEXPIRE', event, dead_keep)
+        open = open - 1
+        lasting = true
+      end
+    end
   end
   if seen then
     out[#out + 1] = seen
@@ -101,14 +207,11 @@ for _ = 1, tonumber(ARGV[1]) do
     end
     if held ~= '' then
       redis.call('HSET', native, 'q', held)
-      if topic ~= '' then
-        redis.call('HINCRBY', untold, 'n:' .. topic, 1)
-        redis.call('HSET', untold, 't:' .. topic, notice)
-      end
+      tell(topic, notice)
       redis.call('ZADD', quarantine, now, id)
-      redis.call('PEXPIRE', native, quarantine_keep)
+      redis.call('PEXPIRE', native, dead_keep)
     elseif open == 0 then
-      redis.call('PEXPIRE', native, native_keep)
+      redis.call('PEXPIRE', native, lasting and dead_keep or native_keep)
     else
       redis.call('PERSIST', native)
     end
@@ -126,4 +229,5 @@ end
 if indexed then
   redis.call('PEXPIREAT', references, math.ceil((turn + 1.5) * span + event_keep))
 end
+out[#out + 1] = refused
 return out
