@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from onehook.console.assets import Assets
 from onehook.core.jsontext import encode
@@ -96,6 +96,11 @@ def environment() -> Environment:
         duration=duration,
         size=size,
         segment=segment,
+        minutes=minutes,
+        clock=clock,
+        pairs=pairs,
+        marked=marked,
+        settings_of=settings_of,
     )
     made.globals.update(asset=assets().url, icon=assets().icon, url=url)
     return made
@@ -219,6 +224,40 @@ def size(count: float) -> str:
             return f"{round(count, 1):g} {unit}"
         count /= 1000
     return f"{round(count, 1):g} GB"
+
+
+def minutes(rows: Sequence[Mapping[str, Any]], *names: str) -> list[list[int]]:
+    """*rows* of counts as a chart takes them: seconds since 1970, then the figure of each name."""
+    return [[int(moment(row["at"]).timestamp()), *(row[name] for name in names)] for row in rows]
+
+
+def clock(seconds: int) -> str:
+    """Hours and minutes, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M")
+
+
+def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """*names* as values of a choice that are shown as they are."""
+    return [(name, name) for name in names]
+
+
+def marked(text: str) -> Markup:
+    """A line of a mapping's prose: what stands between backquotes is code, the rest is text."""
+    parts = text.split("`")
+    shown = [
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(parts)
+    ]
+    return Markup("").join(shown)
+
+
+def settings_of(values: Mapping[str, str]) -> dict[str, str]:
+    """The settings among *values* of a form, by their own names."""
+    return {
+        name.removeprefix("setting."): value
+        for name, value in values.items()
+        if name.startswith("setting.")
+    }
 
 
 def segment(text: str) -> Markup:

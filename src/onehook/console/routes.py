@@ -4,7 +4,20 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from onehook.console import event, events, signing_in
+from onehook.console import (
+    dead_letters,
+    deliveries,
+    event,
+    events,
+    integrations,
+    overview,
+    quarantine,
+    references,
+    replays,
+    signing_in,
+    subscription_form,
+    subscriptions,
+)
 from onehook.console.assets import PREFIX
 from onehook.console.backend import BACKEND, Backend
 from onehook.console.rendering import assets
@@ -15,12 +28,51 @@ from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Operation
 
 PAGES: tuple[tuple[str, str, View], ...] = (
+    ("GET", "", overview.show),
     ("GET", "/events", events.listing),
     ("GET", "/events/tail", events.tail),
     ("GET", "/find", events.find),
     ("GET", "/events/{id}", event.show),
     ("POST", "/events/{id}/replay", event.replay),
     ("GET", "/events/{id}/native", event.native),
+    ("GET", "/references", references.show),
+    ("GET", "/integrations", integrations.listing),
+    ("GET", "/integrations/new", integrations.new),
+    ("POST", "/integrations/new", integrations.create),
+    ("GET", "/integrations/{id}", integrations.show),
+    ("POST", "/integrations/{id}", integrations.update),
+    ("GET", "/integrations/{id}/connect", integrations.connect),
+    ("POST", "/integrations/{id}/rotate-secret", integrations.rotate),
+    ("POST", "/integrations/{id}/delete", integrations.delete),
+    ("GET", "/quarantine", quarantine.listing),
+    ("POST", "/quarantine/retry", quarantine.retry_many),
+    ("GET", "/quarantine/{id}", quarantine.show),
+    ("POST", "/quarantine/{id}/retry", quarantine.retry),
+    ("POST", "/quarantine/{id}/discard", quarantine.discard),
+    ("GET", "/subscriptions", subscriptions.listing),
+    ("GET", "/subscriptions/new", subscription_form.new),
+    ("POST", "/subscriptions/new", subscription_form.create),
+    ("GET", "/subscriptions/{id}", subscriptions.log),
+    ("GET", "/subscriptions/{id}/statistics", subscriptions.statistics),
+    ("GET", "/subscriptions/{id}/settings", subscription_form.edit),
+    ("POST", "/subscriptions/{id}/settings", subscription_form.update),
+    ("POST", "/subscriptions/{id}/test", subscriptions.test),
+    ("POST", "/subscriptions/{id}/pause", subscriptions.pause),
+    ("POST", "/subscriptions/{id}/resume", subscriptions.resume),
+    ("POST", "/subscriptions/{id}/rotate-secret", subscription_form.rotate),
+    ("POST", "/subscriptions/{id}/delete", subscriptions.delete),
+    ("GET", "/deliveries", deliveries.listing),
+    ("GET", "/deliveries.{kind:csv|jsonl}", deliveries.export),
+    ("POST", "/deliveries/retry", deliveries.retry_many),
+    ("GET", "/deliveries/{id}", deliveries.show),
+    ("POST", "/deliveries/{id}/retry", deliveries.retry),
+    ("GET", "/dead-letters", dead_letters.listing),
+    ("POST", "/dead-letters/retry", dead_letters.retry_all),
+    ("GET", "/replays", replays.listing),
+    ("GET", "/replays/new", replays.form),
+    ("POST", "/replays/new", replays.create),
+    ("GET", "/replays/{id}", replays.show),
+    ("POST", "/replays/{id}/cancel", replays.cancel),
 )
 
 

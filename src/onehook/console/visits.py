@@ -14,6 +14,7 @@ from onehook.console.backend import BACKEND, Answer, Backend, Fields
 from onehook.console.rendering import THEMES, Frame, Page, Redirect, respond, url
 from onehook.console.session import FIELD, NOTICE, PATH, Session, Sessions
 from onehook.errors import FieldError, InvalidRequestError, OnehookError
+from onehook.store.client import Client
 from onehook.store.connection import translate
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import KINDS
@@ -32,6 +33,11 @@ class Visit:
     backend: Backend
     session: Session
     form: MultiMapping[str]
+
+    @property
+    def client(self) -> Client:
+        """The store, for what only it knows of itself."""
+        return self.gateway.events.client
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -167,8 +173,7 @@ def finish(request: web.Request, session: Session, outcome: Outcome) -> web.Stre
             return response
         case Page():
             notice = sessions.told(request)
-            frame = _frame(request, session, notice)
-            shown = respond(outcome, frame, fragment="HX-Request" in request.headers)
+            shown = _render(request, _frame(request, session, notice), outcome)
             if notice is not None:
                 shown.del_cookie(NOTICE, path=PATH)
             if session.key is None:
@@ -176,6 +181,16 @@ def finish(request: web.Request, session: Session, outcome: Outcome) -> web.Stre
             return shown
         case _:
             return outcome
+
+
+def _render(request: web.Request, frame: Frame, page: Page) -> web.Response:
+    part = "HX-Request" in request.headers
+    try:
+        return respond(page, frame, fragment=part)
+    except Exception:
+        log.exception("console.crashed", path=request.path)
+        error = OnehookError("the page failed; the gateway's log says why")
+        return respond(error_page(error), frame, fragment=part)
 
 
 def _frame(request: web.Request, session: Session, notice: str | None) -> Frame:
