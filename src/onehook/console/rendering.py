@@ -20,6 +20,17 @@ from onehook.core.jsontext import encode
 
 FOLDER = Path(__file__).parent / "templates"
 THEMES = ("auto", "light", "dark")
+# The modules of the editor by the names they import each other with, and their files.
+CODEMIRROR = (
+    *((f"@codemirror/{name}", f"{name}.js") for name in (
+        "state", "view", "language", "streamparser", "commands", "lint", "lang-yaml",
+    )),
+    *((f"@lezer/{name}", f"lezer-{name}.js") for name in ("common", "highlight", "lr", "yaml")),
+    ("style-mod", "style-mod.js"),
+    ("w3c-keyname", "w3c-keyname.js"),
+    ("crelt", "crelt.js"),
+    ("@marijn/find-cluster-break", "find-cluster-break.js"),
+)  # fmt: skip
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -102,7 +113,7 @@ def environment() -> Environment:
         marked=marked,
         settings_of=settings_of,
     )
-    made.globals.update(asset=assets().url, icon=assets().icon, url=url)
+    made.globals.update(asset=assets().url, icon=assets().icon, url=url, codemirror=CODEMIRROR)
     return made
 
 

@@ -11,7 +11,7 @@ from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.subscription_forms import changed, created, values_in, values_of
 from onehook.console.visits import Outcome, Visit
-from onehook.core.profiles.table import PROFILES
+from onehook.core.profiles.table import DEFAULT_DESTINATION, PROFILES
 from onehook.core.retry import PRESETS
 from onehook.core.schema.aliases import ALIASES
 from onehook.core.schema.events import EVENT_TYPES
@@ -133,7 +133,7 @@ async def _page(
         saved=saved,
         values=values,
         destination=registry.destinations.get(name, fallback),
-        destinations=sorted(registry.destinations),
+        destinations=sorted(registry.destinations, key=lambda one: (one != DEFAULT_DESTINATION, one)),
         profiles=list(PROFILES),
         presets=list(PRESETS),
         types=sorted({*EVENT_TYPES, *ALIASES}),
