@@ -204,7 +204,8 @@ def _unsaved(gateway: Gateway, body: PreviewIn) -> SubscriptionRecord:
         try:
             new = SubscriptionIn.model_validate({n: v for n, v in given.items() if v is not None})
         except ValidationError as error:
-            raise refusal(error, "body") from None
+            wrong = refusal(error, "body")
+            raise wrong from None
         return new_record(gateway, new, given_fields(new))[0]
     record = get_record(gateway.registry.snapshot, body.webhook_id)
     if "auth" in given:

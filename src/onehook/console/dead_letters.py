@@ -16,7 +16,15 @@ from onehook.core.model import delivery_id
 from onehook.store.deliveries import DeliveryState
 
 SHOWN = 100  # dead letters of one subscription, the newest
-_type = msgspec.json.Decoder(msgspec.defstruct("_Envelope", [("type", str)])).decode
+
+
+class _Envelope(msgspec.Struct):
+    """What is shown of an event."""
+
+    type: str
+
+
+_read = msgspec.json.Decoder(_Envelope).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ async def _receiver(
         letter = DeadLetter(
             id=delivery_id(event_id, id_),
             event_id=event_id,
-            type=None if event is None else _type(event[1]).type,
+            type=None if event is None else _read(event[1]).type,
             at=at,
             attempts=0 if mine is None else mine.attempt_count,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onehook.console.filters import LIMIT, given, moments
-from onehook.console.names import integration_names, subscription_names
+from onehook.console.names import called, integration_names, subscription_names
 from onehook.console.rendering import Page, Redirect, url
 from onehook.console.session import PATH
 from onehook.console.visits import Outcome, Visit, own_path
@@ -83,12 +83,11 @@ class DeliveryPage:
 async def show(visit: Visit) -> Outcome:
     """One delivery."""
     delivery = await visit.call("getDelivery", {"id": visit.path["id"]})
-    names = dict(subscription_names(visit))
     page = DeliveryPage(
         title=f"Delivery of {delivery['event_type'] or delivery['event_id']}",
         delivery=delivery,
         attempts=list(reversed(delivery["attempts"] or [])),
-        name=names.get(delivery["subscription_id"], delivery["subscription_id"]),
+        name=called(visit, delivery["subscription_id"]),
     )
     return Page("delivery.html", page)
 

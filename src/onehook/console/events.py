@@ -91,5 +91,3 @@ async def find(visit: Visit) -> Outcome:
     if rest and prefix in _PAGES:
         return Redirect(url(f"{PATH}/{_PAGES[prefix]}/{text}"))
     return Redirect(url(f"{PATH}/references", key=text))
-
-

@@ -13,8 +13,7 @@ def given(query: Mapping[str, str], *names: str) -> dict[str, str]:
 def moments(filters: Mapping[str, str]) -> dict[str, str]:
     """*filters* for the API: times of a form's fields, which have no offset, are UTC."""
     return {
-        name: utc(value) if name in ("since", "until") else value
-        for name, value in filters.items()
+        name: utc(value) if name in ("since", "until") else value for name, value in filters.items()
     }
 
 

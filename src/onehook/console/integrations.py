@@ -120,7 +120,8 @@ def _made_secret(visit: Visit, type_: str, body: dict[str, Any]) -> str | None:
     file = visit.gateway.mappings.get(type_)
     spec = None if file is None else file.mapping.settings.get("secret")
     if spec is None or not spec.required or "secret" in body["settings"] or "verify" in body:
-        return body["settings"].get("secret")
+        typed: str | None = body["settings"].get("secret")
+        return typed
     if visit.form.get("make_secret") != "1":
         return None
     body["settings"]["secret"] = secrets.token_hex(32)
@@ -235,7 +236,9 @@ async def rotate(visit: Visit) -> Outcome:
         await visit.call("rotateIntegrationSecret", {"id": id_}, body=body)
     except OnehookError as error:
         return await _page(visit, error)
-    notice = "The new secret is in use; set it at the platform now, the old one ends with the overlap."
+    notice = (
+        "The new secret is in use; set it at the platform now, the old one ends with the overlap."
+    )
     return Redirect(f"{PATH}/integrations/{id_}", notice)
 
 

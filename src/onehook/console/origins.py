@@ -1,4 +1,4 @@
-"""Native beside unified: the lines of a webhook's body, and where each field of an event is from."""
+"""Native beside unified: the lines of a webhook's body, and where an event's fields are from."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +95,7 @@ def _origin(one: Mapping[str, Any], value: Any, body: JsonValue) -> Origin:
 
 def _alike(native: JsonValue, value: Any) -> bool:
     if isinstance(native, dict | list):
-        return native == value
+        return bool(native == value)
     return native is not None and str(native) == str(value)
 
 
@@ -127,19 +127,20 @@ def _escaped(name: str) -> str:
 
 def leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
     """What has nothing below it in *value*; lists of plain values stay together."""
-    match value:
-        case dict() if value:
-            for name, below in value.items():
+    found: JsonValue = value
+    match found:
+        case dict() if found:
+            for name, below in found.items():
                 yield from leaves(below, f"{pointer}/{_escaped(name)}")
-        case list() if any(isinstance(item, dict) for item in value):
-            for index, below in enumerate(value):
-                yield from leaves(below, f"{pointer}/{index}")
+        case list() if any(isinstance(item, dict) for item in found):
+            for index, item in enumerate(found):
+                yield from leaves(item, f"{pointer}/{index}")
         case _:
-            yield pointer, value
+            yield pointer, found
 
 
 def lines_of(body: JsonValue, read: set[str]) -> tuple[list[Line], int]:
-    """The lines of *body*, and how many more there would be; *read*: pointers that are looked at."""
+    """The lines of *body*, and how many more there are; *read*: pointers that are looked at."""
     every = list(_lines(body, "", None, 0, False, read))
     if len(every) <= MAX_LINES:
         return every, 0
@@ -165,4 +166,6 @@ def _lines(
         text = encode(value).decode()
         if isinstance(value, str):
             text = json.dumps(value, ensure_ascii=False)
-        yield Line(depth, name, text[:LONGEST] + ("…" if len(text) > LONGEST else ""), pointer, seen)
+        yield Line(
+            depth, name, text[:LONGEST] + ("…" if len(text) > LONGEST else ""), pointer, seen
+        )

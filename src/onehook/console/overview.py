@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from onehook.console.attention import Matter, of_gateway, of_integrations, of_subscriptions
-from onehook.console.names import subscription_names
+from onehook.console.names import called
 from onehook.console.rendering import Page, moment
 from onehook.console.visits import Outcome, Visit
 from onehook.store.health import store_health
@@ -102,13 +102,9 @@ async def show(visit: Visit) -> Outcome:
     return Page("overview.html", page, fragment="figures")
 
 
-def _series(
-    minutes: Sequence[tuple[datetime, Intake]], attempts: Sequence[Any]
-) -> list[list[int]]:
+def _series(minutes: Sequence[tuple[datetime, Intake]], attempts: Sequence[Any]) -> list[list[int]]:
     out = {moment(one["at"]): (one["successful"], one["failed"]) for one in attempts}
-    return [
-        [int(at.timestamp()), one.events, *out.get(at, (0, 0))] for at, one in minutes
-    ]
+    return [[int(at.timestamp()), one.events, *out.get(at, (0, 0))] for at, one in minutes]
 
 
 async def _latencies(visit: Visit) -> list[float]:
@@ -131,9 +127,7 @@ def _percentile(values: Sequence[float], percent: int) -> float | None:
 async def _oldest(visit: Visit, waiting: dict[str, tuple[int, int]]) -> datetime | None:
     """Since when the oldest waits, of the subscriptions with the longest queues."""
     longest = sorted(waiting, key=lambda id_: -waiting[id_][0])[:5]
-    found = [
-        await visit.gateway.statistics.oldest(id_) for id_ in longest if waiting[id_][0]
-    ]
+    found = [await visit.gateway.statistics.oldest(id_) for id_ in longest if waiting[id_][0]]
     return min((at for at in found if at is not None), default=None)
 
 
@@ -155,11 +149,11 @@ def _receivers(
     shares: Sequence[Any],
     waiting: dict[str, tuple[int, int]],
 ) -> list[ReceiverRow]:
-    names, counts = dict(subscription_names(visit)), {one["key"]: one for one in shares}
+    counts = {one["key"]: one for one in shares}
     rows = [
         ReceiverRow(
             id=one["id"],
-            name=names.get(one["id"], one["id"]),
+            name=called(visit, one["id"]),
             status=one["status"] if one["breaker"] == "closed" else "open",
             attempts=counts[one["id"]]["total"] if one["id"] in counts else 0,
             success_rate=counts[one["id"]]["success_rate"] if one["id"] in counts else None,

@@ -144,5 +144,3 @@ def _made(preview: Any, body: str) -> list[Made]:
         Made(event["type"], trace["rule"], unified_fields(event, trace, native))
         for event, trace in zip(preview["events"], preview["traces"], strict=True)
     ]
-
-

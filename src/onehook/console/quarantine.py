@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onehook.console.filters import given, moments
-from onehook.console.names import integration_names
+from onehook.console.names import called, integration_names
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.visits import Outcome, Visit
@@ -95,13 +95,12 @@ async def show(visit: Visit) -> Outcome:
     """One webhook in quarantine."""
     webhook = await visit.call("getQuarantinedWebhook", {"id": visit.path["id"]})
     body = base64.b64decode(webhook["native"]["body_base64"]).decode("utf-8", "replace")
-    names = dict(integration_names(visit))
     page = QuarantinedPage(
         title="Webhook in quarantine",
         webhook=webhook,
         body=body,
         remedy=REMEDIES[webhook["reason"]],
-        name=names.get(webhook["integration_id"], webhook["integration_id"]),
+        name=called(visit, webhook["integration_id"]),
     )
     return Page("quarantined.html", page)
 

@@ -1,15 +1,16 @@
-"""From a page's context to HTML: templates that escape everything, under a policy that runs nothing
-but our own files.
+"""From a page's context to HTML.
+
+Templates escape everything, and the policy that a page is sent with runs nothing but our own files.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -19,6 +20,7 @@ from onehook.console.assets import Assets
 from onehook.core.jsontext import encode
 
 FOLDER = Path(__file__).parent / "templates"
+NONE = "\u2013"  # a dash, where there is no value
 THEMES = ("auto", "light", "dark")
 # The modules of the editor by the names they import each other with, and their files.
 CODEMIRROR = (
@@ -77,7 +79,7 @@ class Frame:
     signed_in: bool
     now: datetime  # aware UTC
     notice: str | None
-    allows: Any  # name of an operation -> whether this visitor may call it
+    allows: Callable[[str], bool]  # whether this visitor may call the operation of that name
 
 
 @cache
@@ -96,24 +98,29 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
-        ago=ago,
-        stamp=stamp,
-        pretty=pretty,
-        layout=layout,
-        compact=compact,
-        number=number,
-        percent=percent,
-        duration=duration,
-        size=size,
-        segment=segment,
-        minutes=minutes,
-        clock=clock,
-        pairs=pairs,
-        marked=marked,
-        settings_of=settings_of,
+    filters: tuple[Callable[..., Any], ...] = (
+        ago,
+        stamp,
+        pretty,
+        layout,
+        compact,
+        number,
+        percent,
+        duration,
+        size,
+        minutes,
+        clock,
+        pairs,
+        marked,
+        settings_of,
     )
-    made.globals.update(asset=assets().url, icon=assets().icon, url=url, codemirror=CODEMIRROR)
+    made.filters |= {function.__name__: function for function in filters}
+    made.globals |= {
+        "asset": assets().url,
+        "icon": assets().icon,
+        "url": url,
+        "codemirror": CODEMIRROR,
+    }
     return made
 
 
@@ -215,14 +222,14 @@ def number(value: float) -> str:
 def percent(value: float | None) -> str:
     """A share of 1; a dash where there is none."""
     if value is None:
-        return "–"
+        return NONE
     return f"{value * 100:.1f}".removesuffix(".0") + " %"
 
 
 def duration(ms: float | None) -> str:
     """Milliseconds in the unit that reads well; a dash where there are none."""
     if ms is None:
-        return "–"
+        return NONE
     if ms < 1000:
         return f"{round(ms)} ms"
     return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms / 60_000:.1f} min"
@@ -269,11 +276,6 @@ def settings_of(values: Mapping[str, str]) -> dict[str, str]:
         for name, value in values.items()
         if name.startswith("setting.")
     }
-
-
-def segment(text: str) -> Markup:
-    """*text* as one segment of a path, whatever is in it."""
-    return Markup(quote(text, safe=""))  # noqa: S704 - nothing is left to escape
 
 
 def url(path: str, query: Mapping[str, Any] | None = None, /, **more: Any) -> str:

@@ -120,8 +120,8 @@ def _share(replay: Any) -> int | None:
         return 100
     if replay["phase"] == "count":
         return None
-    done = replay["queued"] + replay["skipped"]
-    return min(99, 100 * done // max(replay["matched"], 1))
+    done: int = replay["queued"] + replay["skipped"]
+    return min(99, 100 * done // max(int(replay["matched"]), 1))
 
 
 async def cancel(visit: Visit) -> Outcome:

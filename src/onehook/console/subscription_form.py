@@ -1,5 +1,6 @@
-"""``/console/subscriptions/new`` and ``…/{id}/settings``: making and changing a subscription, with
-a preview of what would be sent.
+"""``/console/subscriptions/new`` and ``…/{id}/settings``: making and changing a subscription.
+
+A preview shows what it would send.
 """
 
 from collections.abc import Mapping, Sequence
@@ -133,7 +134,7 @@ async def _page(
         saved=saved,
         values=values,
         destination=registry.destinations.get(name, fallback),
-        destinations=sorted(registry.destinations, key=lambda one: (one != DEFAULT_DESTINATION, one)),
+        destinations=sorted(registry.destinations, key=_generic_first),
         profiles=list(PROFILES),
         presets=list(PRESETS),
         types=sorted({*EVENT_TYPES, *ALIASES}),
@@ -145,6 +146,10 @@ async def _page(
     )
     status = 200 if error is None else error.status
     return Page("subscription_form.html", page, fragment="preview", status=status)
+
+
+def _generic_first(name: str) -> tuple[bool, str]:
+    return name != DEFAULT_DESTINATION, name
 
 
 async def _preview(visit: Visit, values: Mapping[str, Any], saved: Any) -> Rendered:

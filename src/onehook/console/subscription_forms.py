@@ -16,8 +16,10 @@ _NUMBERS = ("max_backlog", "concurrency", "max_body_bytes")
 
 def values_of(subscription: Any) -> dict[str, Any]:
     """What stands in the form of a saved *subscription*; hidden values are left empty."""
-    rate, pause = subscription["rate_limit"] or {}, subscription["pause_after"] or {}
-    retry, auth = subscription["retry"], subscription["auth"] or {}
+    rate: Mapping[str, Any] = subscription["rate_limit"] or {}
+    pause: Mapping[str, Any] = subscription["pause_after"] or {}
+    auth: Mapping[str, Any] = subscription["auth"] or {}
+    retry = subscription["retry"]
     filter_ = subscription["filter"]
     return {
         **{name: subscription[name] or "" for name in _TEXTS},

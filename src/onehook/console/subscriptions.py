@@ -13,6 +13,7 @@ from onehook.console.visits import Outcome, Visit
 from onehook.core.schema.aliases import ALIASES
 from onehook.core.schema.events import EVENT_TYPES
 
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionRow:
     """A subscription and its counts of all time; null *counts*: nothing was attempted yet."""
@@ -45,7 +46,9 @@ async def listing(visit: Visit) -> Outcome:
         SubscriptionRow(one, counts.get(one["id"]), *waiting[one["id"]]) for one in answer["data"]
     ]
     sources = dict(integration_names(visit))
-    return Page("subscriptions.html", SubscriptionsPage("Subscriptions", rows, answer["next"], sources))
+    return Page(
+        "subscriptions.html", SubscriptionsPage("Subscriptions", rows, answer["next"], sources)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import structlog
 from aiohttp import web
+from aiohttp.web import HTTPException
 from multidict import MultiDict, MultiMapping
 from redis.exceptions import RedisError
 
@@ -122,7 +124,11 @@ def serve(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
 
 
 async def guarded(request: web.Request, act: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    """What *act* gives, or the page that tells of its error."""
+    """What *act* gives, or the page that tells of its error.
+
+    Raises:
+        HTTPException: aiohttp's own way to answer.
+    """
     try:
         return await act()
     except OnehookError as error:
@@ -130,7 +136,7 @@ async def guarded(request: web.Request, act: Callable[[], Awaitable[Outcome]]) -
     except (RedisError, TimeoutError, OSError) as error:
         log.warning("console.store_unavailable", error=type(error).__name__)
         return error_page(translate(error))
-    except web.HTTPException:
+    except HTTPException:
         raise
     except Exception:
         log.exception("console.crashed", path=request.path)
@@ -206,7 +212,7 @@ def _frame(request: web.Request, session: Session, notice: str | None) -> Frame:
         signed_in=key is not None,
         now=request.app[GATEWAY].clock.now(),
         notice=notice,
-        allows=lambda name: key is not None and backend.allows(key, name),
+        allows=partial(backend.allows, key),
     )
 
 
@@ -222,5 +228,3 @@ def own_path(text: str) -> str:
     """*text* if it is a page of the console, else its first page: no form leads elsewhere."""
     safe = text == PATH or text.startswith((f"{PATH}/", f"{PATH}?"))
     return text if safe and "\\" not in text and text.isprintable() else PATH
-
-

@@ -230,9 +230,7 @@ def read_intake(fields: Mapping[bytes, bytes]) -> dict[str, Intake]:
     return {whose: Intake(**counts) for whose, counts in _grouped(fields, _INTAKE).items()}
 
 
-def _grouped(
-    fields: Mapping[bytes, bytes], names: Mapping[str, str]
-) -> dict[str, dict[str, int]]:
+def _grouped(fields: Mapping[bytes, bytes], names: Mapping[str, str]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for name, value in fields.items():
         whose, _, what = name.decode().rpartition(":")

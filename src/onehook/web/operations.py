@@ -167,7 +167,8 @@ def check_query(model: type[BaseModel], given: Mapping[str, str]) -> BaseModel:
     try:
         return model.model_validate_strings(dict(given))
     except ValidationError as error:
-        raise refusal(error, "query") from None
+        wrong = refusal(error, "query")
+        raise wrong from None
 
 
 async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -204,7 +205,8 @@ def check_body(model: type[BaseModel], value: object) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise refusal(error, "body") from None
+        wrong = refusal(error, "body")
+        raise wrong from None
 
 
 async def _read(request: web.Request) -> bytes:
