@@ -1,4 +1,4 @@
-"""A browser without script: it keeps cookies, follows redirects, and sends the forms it is shown."""
+"""A browser without script: it keeps cookies, follows redirects, and sends forms."""
 
 import html
 import re

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.builders import Running
+from tests.conftest import StartSubscriber
 from tests.console.browsing import Browser
+from tests.console.traffic import Traffic, send_traffic
 
 
 @pytest.fixture
@@ -22,3 +24,9 @@ async def browser(stranger: Browser) -> Browser:
     shown = await stranger.sign_in()
     assert shown.status == 200, shown.text
     return stranger
+
+
+@pytest.fixture
+async def traffic(gateway: Running, start_subscriber: StartSubscriber) -> Traffic:
+    """A gateway with something to look at."""
+    return await send_traffic(gateway, await start_subscriber(), await start_subscriber())

@@ -14,6 +14,7 @@ from onehook.errors import GoneError, OnehookError
 
 _FIRST = FOLDER / "first_mapping.yaml"
 _FIRST_BODY = {"type": "ticket.created", "id": "1", "ticket": {"id": 4711, "title": "A first try"}}
+_EMPTY = dict.fromkeys(("mapping", "body", "headers", "settings", "integration", "last"), "")
 _LAST = 100  # webhooks of a backtest, unless another number is given
 
 
@@ -47,7 +48,8 @@ async def show(visit: Visit) -> Outcome:
 
 async def run(visit: Visit) -> Outcome:
     """What the mapping in the form makes of the webhook in it."""
-    return await _page(visit, dict(visit.form), backtest=visit.form.get("do") == "backtest")
+    values = {**_EMPTY, **visit.form}
+    return await _page(visit, values, backtest=visit.form.get("do") == "backtest")
 
 
 async def _filled(visit: Visit) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -114,13 +114,10 @@ def environment() -> Environment:
         marked,
         settings_of,
     )
-    made.filters |= {function.__name__: function for function in filters}
-    made.globals |= {
-        "asset": assets().url,
-        "icon": assets().icon,
-        "url": url,
-        "codemirror": CODEMIRROR,
-    }
+    cast("dict[str, Any]", made.filters).update({one.__name__: one for one in filters})
+    cast("dict[str, Any]", made.globals).update(
+        asset=assets().url, icon=assets().icon, url=url, codemirror=CODEMIRROR
+    )
     return made
 
 

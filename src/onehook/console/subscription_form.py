@@ -50,6 +50,8 @@ _NEW: Mapping[str, Any] = {
     "settings": {},
     "sample": _USUAL_SAMPLE,
 }
+# The same with nothing in it: what a form that was sent leaves out.
+_EMPTY: Mapping[str, Any] = {**dict.fromkeys(_NEW, ""), "integrations": (), "settings": {}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ async def new(visit: Visit) -> Outcome:
 
 async def create(visit: Visit) -> Outcome:
     """Make it, or show a preview."""
-    values = {**_NEW, "active": "", **values_in(visit.form)}
+    values = {**_EMPTY, **values_in(visit.form)}
     if visit.form.get("do") == "preview":
         return await _page(visit, values)
     try:
@@ -111,7 +113,7 @@ async def update(visit: Visit) -> Outcome:
     """Save it, or show a preview."""
     id_ = visit.path["id"]
     saved = await visit.call("getSubscription", {"id": id_})
-    values = {**_NEW, "active": "", **values_in(visit.form)}
+    values = {**_EMPTY, **values_in(visit.form)}
     if visit.form.get("do") == "preview":
         return await _page(visit, values, saved)
     try:
