@@ -36,7 +36,7 @@ function edit(textarea) {
         lineNumbers(), history(), drawSelection(), highlightActiveLine(), indentOnInput(), bracketMatching(),
         lintGutter(), yaml(), syntaxHighlighting(colours), theme, EditorView.lineWrapping,
         EditorView.cspNonce.of(form.dataset.nonce),
-        EditorView.contentAttributes.of({ "aria-label": label.textContent, id: `${textarea.id}-editor` }),
+        EditorView.contentAttributes.of({ "aria-label": label.textContent, tabindex: "0", id: `${textarea.id}-editor` }),
         // Tab stays with the browser: who uses the keyboard must be able to leave.
         keymap.of([...defaultKeymap, ...historyKeymap]),
         EditorView.updateListener.of((update) => {
