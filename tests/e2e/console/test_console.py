@@ -122,9 +122,9 @@ async def test_events_appear_by_themselves(gateway: Running, traffic: Traffic) -
     """A new event is at the top without a reload, and a filter changes list and address."""
     async with visiting(gateway, USUAL) as visitor:
         page = visitor.page
-        await visitor.go("/console/events")
+        async with page.expect_response("**/events/tail*"):
+            await visitor.go("/console/events")
         await expect(page.locator("#live")).to_be_visible()
-        await page.wait_for_function("document.querySelector('#tail')._htmx?.sse")
         (event,) = await gateway.accept(traffic.sender, issue(77))
         first = page.locator("#tail tr").first
         await expect(first.locator(f"a[href='/console/events/{event}']")).to_be_visible()

@@ -24,6 +24,17 @@ const colours = HighlightStyle.define([
   { tag: [tags.number, tags.bool, tags.null], color: "var(--warn)" },
 ]);
 
+// Typing over a selection: the browser would keep the style of what goes, as an inline style that
+// our policy refuses and reports. So the editor does it.
+const typeOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    if (event.inputType !== "insertText" || event.data == null || view.state.selection.main.empty) return false;
+    event.preventDefault();
+    view.dispatch(view.state.replaceSelection(event.data), { userEvent: "input.type" });
+    return true;
+  },
+});
+
 function edit(textarea) {
   const label = document.querySelector(`label[for="${textarea.id}"]`);
   const holder = document.createElement("div");
@@ -34,7 +45,7 @@ function edit(textarea) {
       doc: textarea.value,
       extensions: [
         lineNumbers(), history(), drawSelection(), highlightActiveLine(), indentOnInput(), bracketMatching(),
-        lintGutter(), yaml(), syntaxHighlighting(colours), theme, EditorView.lineWrapping,
+        lintGutter(), yaml(), typeOver, syntaxHighlighting(colours), theme, EditorView.lineWrapping,
         EditorView.cspNonce.of(form.dataset.nonce),
         EditorView.contentAttributes.of({ "aria-label": label.textContent, tabindex: "0", id: `${textarea.id}-editor` }),
         // Tab stays with the browser: who uses the keyboard must be able to leave.
