@@ -26,6 +26,8 @@ _NEW: Mapping[str, Any] = {
     "url": "",
     "events": "",
     "integrations": (),
+    "projects": "",
+    "statuses": "",
     "filter": "",
     "profile": "",
     "prefix": "",

@@ -26,6 +26,8 @@ def values_of(subscription: Any) -> dict[str, Any]:
         **{name: _text(subscription[name]) for name in _NUMBERS},
         "events": "\n".join(subscription["events"]),
         "integrations": subscription["integrations"],
+        "projects": "\n".join(subscription["projects"]),
+        "statuses": "\n".join(subscription["statuses"]),
         "filter": "" if filter_ is None else pretty(filter_),
         "body_template": subscription["body_template"] or "",
         "include_raw": "1" if subscription["include_raw"] else "",
@@ -67,6 +69,9 @@ def body_of(values: Mapping[str, Any]) -> dict[str, Any]:
     body |= {name: _number(values.get(name)) for name in _NUMBERS}
     body["events"] = _lines(values.get("events")) or None
     body["integrations"] = list(values.get("integrations", []))
+    for name in ("projects", "statuses"):
+        rows = (row.strip() for row in (values.get(name) or "").split("\n"))
+        body[name] = [row for row in rows if row]
     body["filter"] = _filter(values.get("filter"))
     body["body_template"] = values.get("body_template") or None
     body["include_raw"] = bool(values.get("include_raw"))

@@ -142,6 +142,8 @@ class Subscription:
     retry: tuple[timedelta, ...]
     name: str | None = None
     flow: Flow = USUAL
+    projects: tuple[str, ...] = ()  # globs; empty: all
+    statuses: tuple[str, ...] = ()  # to which a status may change; empty: all
 
     @property
     def held(self) -> bool:

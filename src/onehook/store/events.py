@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -122,6 +123,12 @@ class EventStore:
 
     def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
         self.client, self.keys, self.retention = client, keys, retention
+        # Asked for with each delivery, of which a webhook may have hundreds.
+        self._route_keys = lru_cache(maxsize=100_000)(self._make_route_keys)
+
+    def _make_route_keys(self, subscription_id: str) -> tuple[str, str, str]:
+        names = self.keys
+        return names.queue(subscription_id), names.log(subscription_id), names.gate(subscription_id)
 
     async def commit(self, batch: Sequence[CommitWebhook]) -> Commit:
         """Make *batch* durable in one script, so with one fsync.
@@ -180,7 +187,7 @@ class EventStore:
             arguments += [len(entries), len(event.routes), *entries]
             for route in event.routes:
                 id_, limits = route.subscription_id, route.limits
-                keys += [names.queue(id_), names.log(id_), names.gate(id_)]
+                keys += self._route_keys(id_)
                 arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
                 arguments.append("0" if limits is None else "1")
                 if limits is not None:

@@ -63,6 +63,8 @@ class SubscriptionRecord(OutletRecord, kw_only=True):
     name: str | None = None
     integrations: list[str]
     filter: dict[str, Any] | None = None  # conditions, as they were given
+    projects: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
     active: bool = True
     paused_reason: str | None = None  # None: not paused
     timeout_ms: int
@@ -301,6 +303,8 @@ class Registry:
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
             record.name,
             record.flow,
+            record.projects,
+            record.statuses,
         )
 
     def _outlet(self, record: SubscriptionRecord, choices: Choices) -> Outlet | None:
