@@ -14,6 +14,7 @@ from onehook.console.session import PATH
 from onehook.console.summaries import EventRow, event_row
 from onehook.console.visits import Outcome, Visit
 from onehook.errors import FieldError, OnehookError
+from onehook.store.events import SCAN
 from onehook.store.statistics import Intake
 
 _RECENT = 10
@@ -149,16 +150,24 @@ async def connect(visit: Visit) -> Outcome:
 async def _connect_page(visit: Visit, integration: Any, secret: str | None) -> Page:
     platforms = (await visit.call("listPlatforms"))["data"]
     heard = (await visit.gateway.notices.heard()).get(integration["id"])
-    events = await _recent(visit, integration["id"], 1)
+    first = await _latest(visit, integration["id"])
     page = ConnectPage(
         title=f"Connect {integration['name']}",
         integration=integration,
         platform=next((one for one in platforms if one["type"] == integration["type"]), None),
         secret=secret,
         heard=heard,
-        first=events[0] if events else None,
+        first=first,
     )
     return Page("integration_connect.html", page, fragment="waiting")
+
+
+async def _latest(visit: Visit, id_: str) -> EventRow | None:
+    """Its latest event, if that is among the newest of all: what waits asks again and again."""
+    store = visit.gateway.events
+    newest = await store.index(since=None, until=None, before=None, count=SCAN)
+    event_id = next((entry.event_id for entry in newest if entry.integration_id == id_), None)
+    return None if event_id is None else event_row(await visit.call("getEvent", {"id": event_id}))
 
 
 async def _recent(visit: Visit, id_: str, count: int) -> list[EventRow]:

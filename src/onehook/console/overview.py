@@ -13,7 +13,7 @@ from onehook.store.health import store_health
 from onehook.store.statistics import Intake
 
 _HOUR = timedelta(hours=1)
-_LATEST = 200  # deliveries of which the time from ingest to delivered is taken
+_LATEST = 200  # events of whose deliveries the time from ingest to delivered is taken
 _MOST = 200  # subscriptions that are looked at
 
 
@@ -108,14 +108,19 @@ def _series(minutes: Sequence[tuple[datetime, Intake]], attempts: Sequence[Any])
 
 
 async def _latencies(visit: Visit) -> list[float]:
-    """How many ms the latest deliveries took from the commit of their event, in order."""
-    query = {"status": "delivered", "limit": _LATEST}
-    found = (await visit.call("listDeliveries", query=query))["data"]
-    times = (
-        (moment(one["finished_at"]) - moment(one["created_at"])).total_seconds() * 1000
-        for one in found
-        if one["finished_at"] and one["created_at"]
-    )
+    """How many ms the latest deliveries took from the commit of their event, in order.
+
+    Those of the latest events, whatever became of them: nothing further back is looked at.
+    """
+    store = visit.gateway
+    newest = await store.events.index(since=None, until=None, before=None, count=_LATEST)
+    found = await store.deliveries.states([entry.event_id for entry in newest])
+    times = [
+        state.finished_at.timestamp() * 1000 - int(entry.position.partition("-")[0])
+        for entry, states in zip(newest, found, strict=True)
+        for state in states.values()
+        if state.status == "delivered" and state.finished_at is not None
+    ]
     return sorted(times)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -114,10 +114,15 @@ def environment() -> Environment:
         marked,
         settings_of,
     )
-    cast("dict[str, Any]", made.filters).update({one.__name__: one for one in filters})
-    cast("dict[str, Any]", made.globals).update(
-        asset=assets().url, icon=assets().icon, url=url, codemirror=CODEMIRROR
-    )
+    shared: dict[str, Any] = {
+        "asset": assets().url,
+        "icon": assets().icon,
+        "url": url,
+        "codemirror": CODEMIRROR,
+    }
+    by_name: dict[str, Any] = {one.__name__: one for one in filters}
+    made.filters.update(by_name)
+    made.globals.update(shared)
     return made
 
 

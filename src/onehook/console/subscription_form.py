@@ -122,7 +122,8 @@ async def update(visit: Visit) -> Outcome:
         made = await visit.call("updateSubscription", {"id": id_}, body=changed(values, saved))
     except OnehookError as error:
         return await _page(visit, values, saved, error)
-    warnings = "".join(f" {one['pointer']} {one['detail']}." for one in made["warnings"] or [])
+    warned: Sequence[Any] = made["warnings"] or ()
+    warnings = "".join(f" {one['pointer']} {one['detail']}." for one in warned)
     return Redirect(f"{PATH}/subscriptions/{made['id']}/settings", f"It is saved.{warnings}")
 
 
