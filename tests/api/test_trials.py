@@ -264,9 +264,11 @@ async def test_a_preview_is_what_is_sent(gateway: Running, subscriber: Subscribe
     fields = {
         "url": subscriber.url,
         "profile": "hex",
-        "body_template": '{"is": {{ title | tojson }}}',
+        "body_template": '{"is": {{ payload.data.title | tojson }}}',
     }
-    shown = (await preview(gateway, event_id=event_id, **fields)).json
+    answer = await preview(gateway, event_id=event_id, **fields)
+    assert answer.status == 200, answer.body
+    shown = answer.json
     assert shown["url"] == subscriber.url
     assert shown["error"] is None
     assert json.loads(shown["body"])["is"]

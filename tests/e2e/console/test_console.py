@@ -102,6 +102,8 @@ async def test_from_the_overview_to_why_a_field_has_its_value_in_three_clicks(
         lit = page.locator("#native-pane li.lit")
         await expect(lit).to_have_count(1)
         await expect(lit).to_contain_text("title")
+        if look.width < 992:  # there it is below: the place is a link to it
+            await row.locator(".origin-of").click()
         await expect(lit).to_be_in_viewport()
         await visitor.check()
 
