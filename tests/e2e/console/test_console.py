@@ -80,6 +80,12 @@ async def test_every_page_is_clean_and_open_to_everybody(
             await visitor.go(f"/console{path}")
             await visitor.check()
             await visitor.check_access()
+        if look.width < 992:
+            await visitor.page.click("summary[aria-label=Menu]")
+        await visitor.page.click("button:has-text('Sign out') >> visible=true")
+        await visitor.page.wait_for_url("**/sign-in")
+        await visitor.check()
+        await visitor.check_access()
 
 
 @pytest.mark.parametrize("look", LOOKS)
