@@ -8,7 +8,7 @@ from onehook.console.routes import add_console
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.ingest.handler import ANNOUNCER, COMMITTER, STEPS, ingest
+from onehook.ingest.handler import ANNOUNCER, STEPS, ingest
 from onehook.ingest.steps import Steps
 from onehook.web.auth import authenticate, is_authentic
 from onehook.web.gateway import GATEWAY, Gateway
@@ -23,9 +23,8 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     """
     app = web.Application()
     app[GATEWAY] = gateway
-    app[COMMITTER] = committer
     app[ANNOUNCER] = announcer
-    app[STEPS] = Steps(gateway.registry, gateway.events.keys, gateway.settings.max_body)
+    app[STEPS] = Steps(gateway.registry, gateway.events.keys, committer, gateway.settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/openapi.json", openapi.serve)
