@@ -13,11 +13,13 @@ from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.summaries import EventRow, event_row
 from onehook.console.visits import Outcome, Visit
+from onehook.core.profiles.secrets import make_secret
 from onehook.errors import FieldError, OnehookError
 from onehook.store.events import SCAN
 from onehook.store.statistics import Intake
 
 _RECENT = 10
+_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def _made_secret(visit: Visit, type_: str, body: dict[str, Any]) -> str | None:
         return typed
     if visit.form.get("make_secret") != "1":
         return None
-    body["settings"]["secret"] = secrets.token_hex(32)
+    body["settings"]["secret"] = make_secret(secrets.token_bytes(_SECRET_BYTES))
     return str(body["settings"]["secret"])
 
 
