@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 USUAL = Look()
-OTHERS = [Look(390, "light"), Look(390, "dark"), Look(1440, "dark")]
+OTHERS = [Look(390, "light"), Look(390, "dark"), Look(1440, "dark"), Look(1920, "light")]
 LOOKS = [
     pytest.param(USUAL, id="1440-light"),
     *(pytest.param(one, id=f"{one.width}-{one.theme}", marks=pytest.mark.slow) for one in OTHERS),
@@ -307,6 +307,7 @@ async def test_the_main_tasks_work_without_script(
         await visitor.check()
 
 
+@pytest.mark.slow
 async def test_more_events_than_a_page_are_paged(gateway: Running, traffic: Traffic) -> None:
     """The next page, and back to the newest."""
     for number in range(60):
