@@ -4,6 +4,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from onehook.api import openapi
+from onehook.console.routes import add_console
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
@@ -31,6 +32,7 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", guarded(metrics))
     app.router.add_get("/problems/{code}", problem_page)
+    add_console(app, openapi.OPERATIONS)
     app.router.add_route("*", "/{path:.*}", not_found)
     return app
 

@@ -32,6 +32,7 @@ from onehook.ingest.retry import QuarantineRetrier
 from onehook.library import Library
 from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
+from onehook.pulse import Pulse
 from onehook.reloading import Reloader
 from onehook.settings import Settings
 from onehook.store.archive import Archive
@@ -59,6 +60,7 @@ log = structlog.get_logger()
 REFRESH = 1.0  # seconds between looks for another gateway's changes
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
 STORE_PAUSE = 0.2
+PULSE = 2.0  # seconds between carryings of what came in to the counters that all share
 DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
 LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
@@ -148,6 +150,8 @@ class Runtime:
             runner=owner,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting, self.clock)
+        statistics = Statistics(self.client, keys)
+        self.pulse = Pulse(metrics, statistics, self.clock.now)
         quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
         self.gateway = Gateway(
             settings=settings,
@@ -175,7 +179,7 @@ class Runtime:
             references=self.references,
             history=history,
             replays=replays,
-            statistics=Statistics(self.client, keys),
+            statistics=statistics,
             tester=Tester(courier, self.clock),
             readiness=readiness,
             origin=[""],
@@ -196,6 +200,7 @@ class Runtime:
             asyncio.create_task(self._every(SWEEP, self._sweep)),
             asyncio.create_task(self._every(LOOK, self.reloader.look)),
             asyncio.create_task(self._every(DRIFT, self.drift.flush)),
+            asyncio.create_task(self._every(PULSE, self.pulse.flush)),
             asyncio.create_task(self._every(TELL, self.announcer.tell)),
             asyncio.create_task(self._every(SILENCE, self.announcer.check)),
         ]
@@ -297,6 +302,7 @@ class Runtime:
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.drift.flush()
+            await self.pulse.flush()
             with suppress(RedisError, OSError):  # else the next start learns it again
                 await self.gateway.registry.keep_lessons()
         http = getattr(self, "http", None)

@@ -29,9 +29,9 @@ class Backend:
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = {operation.name: operation for operation in operations}
 
-    def allows(self, _key: KeyRecord, name: str) -> bool:
-        """Whether the operation *name* is there for who signed in with that key."""
-        return name in self._operations
+    def allows(self, key: KeyRecord | None, name: str) -> bool:
+        """Whether who signed in with *key*, None: nobody, may call the operation *name*."""
+        return key is not None and name in self._operations
 
     async def call(
         self,
@@ -50,10 +50,17 @@ class Backend:
         result = await self._run(request, name, path, query, {} if body is None else body)
         if isinstance(result, BaseModel):
             return result.model_dump()
-        return decode(result.body) if isinstance(result, web.Response) and result.body else None
+        if isinstance(result, web.Response) and isinstance(result.body, bytes):
+            return decode(result.body)
+        return None
 
     async def stream(
-        self, request: web.Request, name: str, *, query: Fields = _NOTHING
+        self,
+        request: web.Request,
+        name: str,
+        path: Mapping[str, str] | None = None,
+        *,
+        query: Fields = _NOTHING,
     ) -> web.StreamResponse:
         """The operation's own answer to *request*, which it writes itself: a download.
 
@@ -61,7 +68,7 @@ class Backend:
             OnehookError: as the operation does.
             NotFoundError: the operation gives no such answer.
         """
-        result = await self._run(request, name, None, query, {})
+        result = await self._run(request, name, path, query, {})
         if not isinstance(result, web.StreamResponse):
             msg = f"{name} is no download"
             raise NotFoundError(msg)

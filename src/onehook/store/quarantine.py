@@ -114,6 +114,10 @@ class QuarantineStore:
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
 
+    async def count(self) -> int:
+        """How many webhooks are here."""
+        return int(await self.client.zcard(self.keys.quarantine))
+
     async def newest(
         self,
         *,

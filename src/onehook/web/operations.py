@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, get_args
+from typing import Any, Generic, TypeAlias, TypeVar, get_args
 
 import structlog
 from aiohttp import web
@@ -170,7 +170,8 @@ def check_query(model: type[BaseModel], given: Mapping[str, str]) -> BaseModel:
     try:
         return model.model_validate_strings(dict(given))
     except ValidationError as error:
-        _refuse(error, "query", model)
+        wrong = refusal(error, "query", model)
+        raise wrong from None
 
 
 async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -207,7 +208,8 @@ def check_body(model: type[BaseModel], value: object) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        _refuse(error, "body", model)
+        wrong = refusal(error, "body", model)
+        raise wrong from None
 
 
 async def _read(request: web.Request) -> bytes:
@@ -220,12 +222,8 @@ async def _read(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def _refuse(error: ValidationError, where: str, model: type[BaseModel]) -> NoReturn:
-    """Say what pydantic found, field by field of *model*.
-
-    Raises:
-        InvalidRequestError: 422.
-    """
+def refusal(error: ValidationError, where: str, model: type[BaseModel]) -> InvalidRequestError:
+    """What pydantic found, field by field of *model*, as a 422."""
     errors = [
         FieldError(
             "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in row["loc"]),
@@ -234,7 +232,7 @@ def _refuse(error: ValidationError, where: str, model: type[BaseModel]) -> NoRet
         for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     detail = f"the {where} is wrong: {errors[0].pointer} {errors[0].detail}"
-    raise InvalidRequestError(detail, errors=errors) from None
+    return InvalidRequestError(detail, errors=errors)
 
 
 def _message(kind: str, text: str, path: Steps, model: type[BaseModel]) -> str:
