@@ -134,7 +134,8 @@ class Steps:
         assert item.made is not None  # noqa: S101
         outcome, info = item.made.outcome, item.integration.info
         if isinstance(outcome, Emitted):
-            item.routed = route(outcome.events, info, self._registry.snapshot)
+            own = self._registry.snapshot.of(info.tenant)
+            item.routed = route(outcome.events, info, own)
 
     def _pack(self, item: _Item) -> None:
         assert item.made is not None  # noqa: S101
@@ -166,6 +167,7 @@ class Steps:
             events,
             held,
             notice,
+            info.tenant,
         )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from onehook.core.model import EventId, WebhookId
+from onehook.core.model import DEFAULT_TENANT, EventId, WebhookId
 from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed
@@ -75,6 +75,7 @@ class CommitWebhook(msgspec.Struct, frozen=True):
     events: Sequence[CommitEvent]
     held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # to tell, if it is quarantined
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,10 @@ class EventStore:
     def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
         self.client, self.keys, self.retention = client, keys, retention
 
+    def of(self, tenant: str) -> "EventStore":
+        """The webhooks and events of *tenant* alone."""
+        return EventStore(self.client, self.keys.of(tenant), self.retention)
+
     async def commit(self, batch: Sequence[CommitWebhook]) -> Commit:
         """Make *batch* durable in one script, so with one fsync.
 
@@ -133,18 +138,24 @@ class EventStore:
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
-        names = self.keys
-        keys = [names.due, names.index, names.quarantine, names.untold, *names.references]
-        keep = self.retention
+        names, keep = self.keys, self.retention
+        owners = {
+            tenant: (number, names.of(tenant))
+            for number, tenant in enumerate(dict.fromkeys(one.tenant for one in batch), 1)
+        }
+        keys = [names.due, names.untold]
+        for _, own in owners.values():
+            keys += [own.index, own.quarantine, *own.references]
         arguments: list[Argument] = [
             len(batch),
             milliseconds(keep.event),
             milliseconds(keep.native),
             milliseconds(keep.marker),
             milliseconds(keep.dead),
+            len(owners),
         ]
         for webhook in batch:
-            self._add(webhook, keys, arguments)
+            _add(webhook, *owners[webhook.tenant], keys, arguments)
         now, *seen, refused = await COMMIT.run(self.client, keys, arguments)
         receipts = [
             (webhook.receipt, False) if not found else self._seen(webhook, found)
@@ -157,37 +168,6 @@ class EventStore:
     def _seen(webhook: CommitWebhook, found: bytes) -> tuple[Receipt, bool]:
         first = Receipt.of_marker(found.decode())
         return first, first.webhook_id != webhook.receipt.webhook_id
-
-    def _add(self, webhook: CommitWebhook, keys: list[str], arguments: list[Argument]) -> None:
-        receipt, names = webhook.receipt, self.keys
-        keys.append(names.native(receipt.webhook_id))
-        keys.extend(webhook.markers)
-        arguments += [
-            receipt.webhook_id,
-            webhook.integration_id,
-            len(webhook.markers),
-            receipt.marker(),
-            webhook.native or b"",
-            webhook.held,
-            len(webhook.events),
-        ]
-        if webhook.held:
-            arguments += notice_arguments(webhook.notice)
-        for event in webhook.events:
-            keys += [names.event(event.id), names.deliveries(event.id)]
-            entries, things = event.indexed
-            arguments += [event.id, event.type, event.packed, b"".join(things)]
-            arguments += [len(entries), len(event.routes), *entries]
-            for route in event.routes:
-                id_, limits = route.subscription_id, route.limits
-                keys += [names.queue(id_), names.log(id_), names.gate(id_)]
-                arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
-                arguments.append("0" if limits is None else "1")
-                if limits is not None:
-                    keys += [names.dead(id_), names.leases(id_), names.line(id_)]
-                    most = limits.max_backlog
-                    arguments += ["" if most is None else most, limits.key]
-                    arguments += notice_arguments(limits.notice)
 
     async def find_event(self, event_id: str) -> tuple[WebhookId, bytes] | None:
         """Webhook id and JSON of an event, None once it expired."""
@@ -235,6 +215,42 @@ class EventStore:
         oldest = "-" if since is None else _position(since)
         rows = await self.client.xrevrange(self.keys.index, newest, oldest, count=count)
         return [index_entry(*row) for row in rows]
+
+
+def _add(
+    webhook: CommitWebhook, number: int, names: Keys, keys: list[str], arguments: list[Argument]
+) -> None:
+    """Add *webhook*, of the tenant of that *number* and *names*, to what the script is given."""
+    receipt = webhook.receipt
+    keys.append(names.native(receipt.webhook_id))
+    keys.extend(webhook.markers)
+    arguments += [
+        receipt.webhook_id,
+        number,
+        webhook.integration_id,
+        len(webhook.markers),
+        receipt.marker(),
+        webhook.native or b"",
+        webhook.held,
+        len(webhook.events),
+    ]
+    if webhook.held:
+        arguments += notice_arguments(webhook.notice)
+    for event in webhook.events:
+        keys += [names.event(event.id), names.deliveries(event.id)]
+        entries, things = event.indexed
+        arguments += [event.id, event.type, event.packed, b"".join(things)]
+        arguments += [len(entries), len(event.routes), *entries]
+        for route in event.routes:
+            id_, limits = route.subscription_id, route.limits
+            keys += [names.queue(id_), names.log(id_), names.gate(id_)]
+            arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
+            arguments.append("0" if limits is None else "1")
+            if limits is not None:
+                keys += [names.dead(id_), names.leases(id_), names.line(id_)]
+                most = limits.max_backlog
+                arguments += ["" if most is None else most, limits.key]
+                arguments += notice_arguments(limits.notice)
 
 
 def _position(moment: datetime) -> str:
