@@ -24,7 +24,7 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app[GATEWAY] = gateway
     app[COMMITTER] = committer
     app[ANNOUNCER] = announcer
-    app[STEPS] = Steps(gateway.registry, gateway.events.keys, gateway.settings.max_body)
+    app[STEPS] = Steps(gateway.registry.whole, gateway.events.keys, gateway.settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/openapi.json", openapi.serve)

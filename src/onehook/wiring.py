@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
 from onehook.core.destinations.document import Destination, find_destination
+from onehook.core.model import DEFAULT_TENANT
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.courier import Courier
@@ -51,6 +52,7 @@ from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
+from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.gateway import STOPPING, Gateway, Readiness
 from onehook.web.workbench import Workbench
 
@@ -154,7 +156,7 @@ class Runtime:
             clock=self.clock,
             metrics=metrics,
             mappings=library,
-            registry=registry,
+            registry=TenantRegistry(registry, DEFAULT_TENANT),
             events=events,
             deliveries=deliveries,
             quarantine=quarantine,
@@ -216,7 +218,8 @@ class Runtime:
                     await registry.open()
                     await self._first_key(registry)
                     self.references = ReferenceIndex(self.client, registry.keys)
-                    await self.references.recall(registry.sightings, retention.event)
+                    for tenant, seen in registry.sightings.items():
+                        await self.references.recall(tenant, seen, retention.event)
                     return registry
             except StoreUnavailableError as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -298,7 +301,7 @@ class Runtime:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.drift.flush()
             with suppress(RedisError, OSError):  # else the next start learns it again
-                await self.gateway.registry.keep_lessons()
+                await self.gateway.registry.whole.keep_lessons()
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
@@ -322,7 +325,7 @@ class Runtime:
 
     async def _refresh(self) -> None:
         """Take up what other gateways changed, learnt and saw; tell whether the store answers."""
-        registry = self.gateway.registry
+        registry = self.gateway.registry.whole
         try:
             await registry.keep_lessons()
             await registry.refresh()
@@ -334,17 +337,23 @@ class Runtime:
             self.gateway.readiness.set("store_unavailable", holds=False)
 
     async def _sweep(self) -> None:
-        gateway = self.gateway
-        subscriptions = list(gateway.registry.snapshot.subscriptions)
+        gateway, snapshot = self.gateway, self.gateway.registry.whole.snapshot
+        subscriptions = list(snapshot.subscriptions)
         try:
-            await sweep(self.client, gateway.events.keys, gateway.events.retention, subscriptions)
+            await sweep(
+                self.client,
+                gateway.events.keys,
+                gateway.events.retention,
+                subscriptions,
+                list(snapshot.tenants),
+            )
             await gateway.history.trim(subscriptions)
         except (RedisError, OSError) as error:
             log.warning("retention.postponed", error=type(error).__name__)
 
     async def _pause(self, subscription_id: str, reason: str) -> None:
         """Pause a subscription that cannot be delivered to; told of once, whoever sees it."""
-        registry, saved = self.gateway.registry, False
+        registry, saved = self.gateway.registry.whole, False
         async with self._pausing:  # its attempts in flight all hear the same
             while not saved:
                 await registry.refresh()
@@ -353,7 +362,7 @@ class Runtime:
                     return
                 now = self.clock.now()
                 paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=now)
-                notice = pause_changed(record.id, record.name, None, reason, now)
+                notice = pause_changed(record.id, record.name, None, reason, now, record.tenant)
                 saved = await registry.save_if_current("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
 

@@ -25,7 +25,7 @@ from onehook.core.model import Webhook
 from onehook.errors import FieldError, InvalidRequestError
 from onehook.store.packing import unpack_event, unpack_native
 from onehook.store.recent import RecentWebhook, packed_events, packed_natives, recent
-from onehook.store.registry import IntegrationRecord
+from onehook.store.records import IntegrationRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoQuery, Operation
 from onehook.web.workbench import Deadline

@@ -15,8 +15,10 @@ from onehook.core.notices import GATEWAY
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
-from onehook.store.registry import IntegrationRecord, Registry, Snapshot
+from onehook.store.records import IntegrationRecord
 from onehook.store.sealing import SealedSecret
+from onehook.store.snapshot import Snapshot
+from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
 
@@ -141,7 +143,7 @@ def find_id(snapshot: Snapshot, id_or_key: str) -> str:
     return id_or_key if id_or_key == GATEWAY.id else get_record(snapshot, id_or_key).id
 
 
-def check_key(registry: Registry, key: str | None, own_id: str) -> None:
+def check_key(registry: TenantRegistry, key: str | None, own_id: str) -> None:
     """Refuse a key that another object has, or that is a platform's name.
 
     Raises:
@@ -190,7 +192,7 @@ def _silence_ms(text: str | None) -> int | None:
 
 
 def _seal(
-    registry: Registry, id_: str, secrets: Mapping[str, str]
+    registry: TenantRegistry, id_: str, secrets: Mapping[str, str]
 ) -> dict[str, list[SealedSecret]]:
     return {
         name: [SealedSecret(registry.sealer.seal(id_, value))] for name, value in secrets.items()

@@ -22,7 +22,7 @@ from onehook.errors import OnehookError
 from onehook.store.attempts import AttemptRow
 from onehook.store.deliveries import DeliveryState
 from onehook.store.packing import Native
-from onehook.store.registry import SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoBody, NoQuery, Operation
 

@@ -35,7 +35,9 @@ async def follow(call: Call[NoBody, StreamQuery]) -> web.StreamResponse:
     start = _position(call)
     if start is None:
         start = await newest(gateway)
-    return await stream(call.request, EVENT_STREAM, _frames(gateway, query.type, integration, start))
+    return await stream(
+        call.request, EVENT_STREAM, _frames(gateway, query.type, integration, start)
+    )
 
 
 def _position(call: Call[NoBody, StreamQuery]) -> str | None:

@@ -18,7 +18,7 @@ from onehook.core.profiles.secrets import make_secret, standard_form, standard_k
 from onehook.core.profiles.table import DEFAULT_DESTINATION
 from onehook.errors import AddressError, ConflictError, FieldError, InvalidRequestError
 from onehook.store.outlets import open_choices, seal_choices
-from onehook.store.registry import SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
 from onehook.web.gateway import Gateway
 
 SECRET_BYTES = 32

@@ -31,7 +31,8 @@ from onehook.core.notices import GATEWAY, pause_changed
 from onehook.errors import FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
 from onehook.store.events import milliseconds
-from onehook.store.registry import Snapshot, SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
+from onehook.store.snapshot import Snapshot
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoBody, NoQuery, Operation
 
@@ -231,7 +232,7 @@ async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> 
     now = gateway.clock.now()
     updated = msgspec.structs.replace(record, updated_at=now, **changes)
     notice = pause_changed(
-        record.id, updated.name, record.paused_reason, updated.paused_reason, now
+        record.id, updated.name, record.paused_reason, updated.paused_reason, now, record.tenant
     )
     await gateway.registry.save("subscriptions", updated, notice)
     if updated.active and updated.paused_reason is None and updated.url:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from onehook.core.jsontext import decode
 from onehook.errors import NotFoundError
-from onehook.store.registry import KeyRecord
+from onehook.store.records import KeyRecord
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Call, NoBody, Operation, check_body, check_query
 

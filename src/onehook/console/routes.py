@@ -9,7 +9,7 @@ from onehook.console.assets import PREFIX
 from onehook.console.backend import BACKEND, Backend
 from onehook.console.rendering import assets
 from onehook.console.session import PATH, Sessions
-from onehook.console.visits import SESSIONS, View, Visit, Outcome, serve
+from onehook.console.visits import SESSIONS, Outcome, View, Visit, serve
 from onehook.errors import NotFoundError
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Operation

@@ -15,7 +15,7 @@ from aiohttp import web
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from onehook.errors import ForbiddenError
-from onehook.store.registry import KeyRecord
+from onehook.store.records import KeyRecord
 from onehook.web.gateway import Gateway
 
 COOKIE, NOTICE = "onehook_session", "onehook_notice"

@@ -20,7 +20,8 @@ from onehook.ingest.committer import EventToCommit, WebhookToCommit
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
 from onehook.store.quarantine import Held
-from onehook.store.registry import Registry, Snapshot
+from onehook.store.registry import Registry
+from onehook.store.snapshot import Snapshot
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
 MOST = 32  # webhooks in one round: some 10 ms, after which others may have the loop

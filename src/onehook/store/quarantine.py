@@ -114,6 +114,10 @@ class QuarantineStore:
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
 
+    def of(self, tenant: str) -> "QuarantineStore":
+        """The quarantine of *tenant* alone."""
+        return QuarantineStore(self.client, self.keys.of(tenant))
+
     async def newest(
         self,
         *,

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from onehook.errors import ForbiddenError
-from onehook.store.registry import KeyRecord
+from onehook.store.records import KeyRecord
 from onehook.web.gateway import Gateway
 
 
