@@ -9,7 +9,7 @@ from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
 from onehook.ingest.handler import ANNOUNCER, COMMITTER, STEPS, ingest
 from onehook.ingest.steps import Steps
-from onehook.web.auth import authenticate, is_authentic
+from onehook.web.access import authenticate, check_sees_all, sees_all
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.operations import guarded, not_found, register
 from onehook.web.problems import problem_page
@@ -48,7 +48,7 @@ async def readyz(request: web.Request) -> web.Response:
     body: dict[str, object] = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
     if warnings:
         body["warnings"] = sorted(warnings)
-        if is_authentic(request, gateway):  # files and what is in them are not for everybody
+        if sees_all(request, gateway):  # files and what is in them are not for everybody
             body["details"] = [
                 {"code": code, "detail": detail}
                 for code, details in sorted(warnings.items())
@@ -59,9 +59,9 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus metrics; they name integrations, so an API key is needed."""
+    """Prometheus metrics; they name every tenant's integrations, so not every API key will do."""
     gateway = request.app[GATEWAY]
-    authenticate(request, gateway)
+    check_sees_all(authenticate(request, gateway))
     return web.Response(
         body=generate_latest(gateway.metrics.registry),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

@@ -42,6 +42,7 @@ from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.history import History
+from onehook.store.key_uses import KeyUses
 from onehook.store.keys import Keys
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
@@ -53,12 +54,15 @@ from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
 from onehook.store.tenant_registry import TenantRegistry
+from onehook.web.access import make_key
 from onehook.web.gateway import STOPPING, Gateway, Readiness
+from onehook.web.guesses import Guesses
 from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
 
-REFRESH = 1.0  # seconds between looks for another gateway's changes
+REFRESH = 0.5  # seconds between looks for another gateway's changes: a revoked key ends in 1 s
+KEY_USES = 60.0  # seconds between writings of when API keys were used
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
 STORE_PAUSE = 0.2
 DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
@@ -67,7 +71,6 @@ SWEEP = 60.0  # seconds between rounds of retention
 TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
 SILENCE = 60.0  # seconds between looks for integrations that fell silent
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
-API_KEY_PREFIX = "ohk_"
 
 
 class Runtime:
@@ -88,7 +91,7 @@ class Runtime:
         self.clock = clock or SystemClock()
         self.url = ""
         self.api_key: str | None = None  # as given or made; None: another start made it
-        self.key_file = settings.data / "api-key"
+        self.key_file = settings.key_file
         self._stop = asyncio.Event()
         self._stop_store = asyncio.Event()
         self._pausing = asyncio.Lock()
@@ -174,6 +177,8 @@ class Runtime:
             drift=self.drift,
             workbench=self.workbench,
             notices=notices,
+            key_uses=KeyUses(self.client, keys),
+            guesses=Guesses(),
             references=self.references,
             history=history,
             replays=replays,
@@ -200,6 +205,7 @@ class Runtime:
             asyncio.create_task(self._every(DRIFT, self.drift.flush)),
             asyncio.create_task(self._every(TELL, self.announcer.tell)),
             asyncio.create_task(self._every(SILENCE, self.announcer.check)),
+            asyncio.create_task(self._every(KEY_USES, self._write_uses)),
         ]
         readiness.set("starting", holds=False)
 
@@ -257,7 +263,7 @@ class Runtime:
         elif self.key_file.exists():
             self.api_key = self.key_file.read_text(encoding="utf-8").strip()
         else:
-            self.api_key = API_KEY_PREFIX + secrets.token_urlsafe(32)
+            self.api_key = make_key()
         if given is None or self.key_file.exists():
             write_private(self.key_file, self.api_key + "\n")
         await registry.ensure_first_key(self.api_key, self.clock.now())
@@ -300,6 +306,7 @@ class Runtime:
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.drift.flush()
+            await self._write_uses()
             with suppress(RedisError, OSError):  # else the next start learns it again
                 await self.gateway.registry.whole.keep_lessons()
         http = getattr(self, "http", None)
@@ -350,6 +357,13 @@ class Runtime:
             await gateway.history.trim(subscriptions)
         except (RedisError, OSError) as error:
             log.warning("retention.postponed", error=type(error).__name__)
+
+    async def _write_uses(self) -> None:
+        """Write down which API keys were used."""
+        try:
+            await self.gateway.key_uses.write(self.gateway.registry.whole.snapshot.keys)
+        except (RedisError, OSError) as error:
+            log.warning("key_uses.postponed", error=type(error).__name__)
 
     async def _pause(self, subscription_id: str, reason: str) -> None:
         """Pause a subscription that cannot be delivered to; told of once, whoever sees it."""

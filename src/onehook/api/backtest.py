@@ -335,5 +335,5 @@ def _show(
 OPERATIONS = (
     Operation("POST", "/v1/mappings/backtest", "backtestMapping",
               "Say what a mapping would have made of the last webhooks", backtest,
-              body=BacktestIn, answer=BacktestOut, problems=(404,)),
+              body=BacktestIn, answer=BacktestOut, problems=(404,), scopes=["ingest-admin"]),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, Field
 
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
+from onehook.api.quotas import check_quota
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.integration import check_settings
 from onehook.core.mapping.document import CompiledMapping
@@ -211,9 +212,9 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
     now = gateway.clock.now()
     id_ = new_id("int", now)
-    check_key(registry, body.key, id_)
     record = IntegrationRecord(
         id=id_,
+        tenant=registry.tenant,
         key=body.key,
         type=body.type,
         name=body.name or body.type,
@@ -225,7 +226,12 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
         created_at=now,
         updated_at=now,
     )
-    await registry.save("integrations", record)
+
+    def check() -> None:
+        check_key(registry, body.key, id_)
+        check_quota(registry, "integrations")
+
+    await registry.add("integrations", record, check)
     return show(gateway, record)
 
 
@@ -347,14 +353,18 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
 _ONE = "/v1/integrations/{id}"
 OPERATIONS = (
     Operation("POST", "/v1/integrations", "createIntegration", "Make an integration", create,
-              body=IntegrationIn, answer=IntegrationOut, status=201, problems=(409,)),
+              body=IntegrationIn, answer=IntegrationOut, status=201, problems=(409,),
+              scopes=["ingest-admin"]),
     Operation("GET", "/v1/integrations", "listIntegrations", "List integrations", listing,
-              query=Page, answer=IntegrationList),
-    Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut),
+              query=Page, answer=IntegrationList, scopes=["ingest-admin"]),
+    Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut,
+              scopes=["ingest-admin"]),
     Operation("PATCH", _ONE, "updateIntegration", "Change an integration", update,
-              body=IntegrationPatch, answer=IntegrationOut, problems=(409,)),
-    Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204),
+              body=IntegrationPatch, answer=IntegrationOut, problems=(409,),
+              scopes=["ingest-admin"]),
+    Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204,
+              scopes=["ingest-admin"]),
     Operation("POST", _ONE + "/rotate-secret", "rotateIntegrationSecret",
               "Give an integration a new secret", rotate, body=Rotation, answer=IntegrationOut,
-              problems=(409,)),
+              problems=(409,), scopes=["ingest-admin"]),
 )  # fmt: skip

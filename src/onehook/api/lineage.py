@@ -295,5 +295,5 @@ def _unwritten(record: SubscriptionRecord, event: Event, received: datetime) -> 
 OPERATIONS = (
     Operation("GET", "/v1/events/{id}/lineage", "getLineage",
               "Tell where an event came from, who got it, who did not and why", read,
-              answer=LineageOut),
+              answer=LineageOut, scopes=["subscriber"]),
 )  # fmt: skip

@@ -310,5 +310,5 @@ def _show_trace(trace: EventTrace) -> TraceOut:
 OPERATIONS = (
     Operation("POST", "/v1/mappings/preview", "previewMapping",
               "Say what a mapping makes of a webhook, and why", preview, body=PreviewIn,
-              answer=PreviewOut, problems=(404, 410)),
+              answer=PreviewOut, problems=(404, 410), scopes=["ingest-admin"]),
 )  # fmt: skip

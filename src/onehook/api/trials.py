@@ -150,7 +150,9 @@ _UNSAVED, _UNSAVED_TOO = aliased("/test")
 OPERATIONS = (
     Operation("POST", _UNSAVED, "testUnsavedSubscription",
               "Send a test event to a subscription that is not saved, or by webhook_id", unsaved,
-              body=UnsavedTestIn, answer=TestOut, problems=(409,), aliases=_UNSAVED_TOO),
+              body=UnsavedTestIn, answer=TestOut, problems=(409,), aliases=_UNSAVED_TOO,
+              scopes=["subscriber"]),
     Operation("POST", _SAVED, "testSubscription", "Send a test event to a subscription", saved,
-              body=TestIn, answer=TestOut, problems=(409,), aliases=_SAVED_TOO),
+              body=TestIn, answer=TestOut, problems=(409,), aliases=_SAVED_TOO,
+              scopes=["subscriber"]),
 )  # fmt: skip

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from onehook.core.jsontext import decode
 from onehook.errors import NotFoundError
 from onehook.store.records import KeyRecord
+from onehook.web.access import ACCESS, Access
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Call, NoBody, Operation, check_body, check_query
 
@@ -29,9 +30,10 @@ class Backend:
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = {operation.name: operation for operation in operations}
 
-    def allows(self, _key: KeyRecord, name: str) -> bool:
+    def allows(self, key: KeyRecord, name: str) -> bool:
         """Whether the operation *name* is there for who signed in with that key."""
-        return name in self._operations
+        operation = self._operations.get(name)
+        return operation is not None and operation.refusal(Access(key, key.tenant)) is None
 
     async def call(
         self,
@@ -75,14 +77,16 @@ class Backend:
         query: Fields,
         body: object,
     ) -> web.StreamResponse | BaseModel | None:
-        operation = self._operations[name]
+        operation, access = self._operations[name], request[ACCESS]
+        operation.admit(access)
         given = {n: str(value) for n, value in query.items() if value not in (None, "")}
         call = Call(
-            request.app[GATEWAY],
+            request.app[GATEWAY].of(access.tenant),
             NoBody() if operation.body is NoBody else check_body(operation.body, body),
             check_query(operation.query, given),
             dict(path or {}),
             request,
+            access,
         )
         return await operation.handler(call)
 

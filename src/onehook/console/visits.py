@@ -15,6 +15,7 @@ from onehook.console.rendering import THEMES, Frame, Page, Redirect, respond, ur
 from onehook.console.session import FIELD, NOTICE, PATH, Session, Sessions
 from onehook.errors import FieldError, InvalidRequestError, OnehookError
 from onehook.store.connection import translate
+from onehook.web.access import ACCESS, Access
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import KINDS
 
@@ -102,6 +103,7 @@ def serve(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         session = request.app[SESSIONS].read(request)
         if session.key is None:
             return _ask_to_sign_in(request)
+        request[ACCESS] = Access(session.key, session.key.tenant)
 
         async def view_it() -> Outcome:
             form = await read_form(request, session)

@@ -54,9 +54,9 @@ class Notice:
     """A fact: *type* (one of `STATUS`) happened *at* (aware UTC) to the thing of that *id*.
 
     *about* is the integration concerned, and its tenant is who is told. *subject* is the
-    subscription concerned: it is not told of itself. Facts of one *group* that come quickly are told as one event, which is the latest
-    and counts them in ``counts.failed``; None: an event each. *key* tells facts of one id, type
-    and millisecond apart.
+    subscription concerned: it is not told of itself. Facts of one *group* that come quickly are
+    told as one event, which is the latest and counts them in ``counts.failed``; None: an event
+    each. *key* tells facts of one id, type and millisecond apart.
     """
 
     type: str

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
@@ -69,13 +70,16 @@ class Replayer:
                     if id_ not in self._running:
                         work = asyncio.create_task(self._of(tenant).run(id_, stop))
                         self._running[id_] = work
-                        work.add_done_callback(lambda _, id_=id_: self._running.pop(id_))
+                        work.add_done_callback(partial(self._ended, id_))
             except (RedisError, OSError) as error:
                 log.warning("replays.unreachable", error=type(error).__name__)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await stop.wait()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _ended(self, id_: str, _task: "asyncio.Task[None]") -> None:
+        del self._running[id_]
 
     def _of(self, tenant: str) -> "_Work":
         """Who works at the replays of *tenant*: nobody else's events are seen by it."""

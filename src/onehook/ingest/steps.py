@@ -17,6 +17,7 @@ from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed, index
 from onehook.ids import new_id
 from onehook.ingest.committer import EventToCommit, WebhookToCommit
+from onehook.ingest.quotas import EventQuotas
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
 from onehook.store.quarantine import Held
@@ -61,6 +62,7 @@ class Steps:
 
     def __init__(self, registry: Registry, keys: Keys, max_body: int) -> None:
         self._registry, self._keys, self._max_body = registry, keys, max_body
+        self._quotas = EventQuotas(registry)
         self._waiting: list[_Item] = []
         self._steps = (
             self._verify,
@@ -76,6 +78,7 @@ class Steps:
 
         Raises:
             SignatureError: it is not proven.
+            RateLimitedError: its tenant's events of this minute are used up.
             ConfigurationError: the integration lacks its secret.
             InvalidRequestError: its media type, encoding or size is not taken.
         """
@@ -118,6 +121,7 @@ class Steps:
     def _verify(self, item: _Item) -> None:
         if not item.verified:
             item.integration.verify(item.webhook, item.webhook.received_at)
+        self._quotas.admit(item.integration.info.tenant)
 
     def _parse(self, item: _Item) -> None:
         item.parsed = item.integration.parse(item.webhook, self._max_body)
@@ -140,7 +144,10 @@ class Steps:
 
     def _pack(self, item: _Item) -> None:
         assert item.made is not None  # noqa: S101
-        if isinstance(item.made.outcome, Ignored):
+        outcome, tenant = item.made.outcome, item.integration.info.tenant
+        if not isinstance(outcome, Quarantined):  # which counts as one
+            self._quotas.settle(tenant, len(item.routed))
+        if isinstance(outcome, Ignored):
             item.taken = Taken(item.made, None)
         else:
             item.taken = Taken(item.made, self._commit_of(item, item.made))

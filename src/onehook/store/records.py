@@ -4,17 +4,18 @@ A record of before there were tenants names none, and is of ``default``.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from onehook.core.flow import USUAL, Flow
 from onehook.core.model import DEFAULT_TENANT
+from onehook.core.profiles.table import ProfileName
 from onehook.store.outlets import OutletRecord
 from onehook.store.sealing import SealedSecret
 
+Scope: TypeAlias = Literal["admin", "read", "ingest-admin", "subscriber"]
 FIRST_KEY = "key_first"  # the id of the admin key that a gateway starts with
-ADMIN = "admin"  # the scope that may do everything
 
 
 class IntegrationRecord(msgspec.Struct, kw_only=True):
@@ -60,7 +61,7 @@ class KeyRecord(msgspec.Struct, kw_only=True):
     tenant: str = DEFAULT_TENANT
     name: str
     digest: str
-    scopes: list[str] = [ADMIN]
+    scopes: list[Scope] = ["admin"]
     created_at: datetime
     expires_at: datetime | None = None  # None: it holds until it is revoked
 
@@ -83,7 +84,7 @@ class TenantDefaults(msgspec.Struct, frozen=True, kw_only=True):
     None: as the gateway has it.
     """
 
-    profile: str | None = None
+    profile: ProfileName | None = None
     prefix: str | None = None
     destination: str | None = None
     retry: str | list[str] | None = None  # a preset, or durations

@@ -4,7 +4,7 @@ Nothing pending is ever touched here: events and webhooks get their expiry from 
 their last delivery.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from onehook.core.model import DEFAULT_TENANT
@@ -39,6 +39,17 @@ async def sweep(
         pipe.zremrangebyscore(keys.dead(id_), "-inf", before(retention.dead))
     await pipe.execute()
     await _free_references(client, keys, retention, tenants)
+
+
+async def forget_tenant(client: Client, own: Keys, platforms: Iterable[str]) -> None:
+    """Remove what a tenant's events are listed and counted in: one of its name would see it.
+
+    *own* are its names. The events themselves have their expiry; nothing leads to them any more.
+    """
+    lists = [own.index, own.quarantine, own.totals, own.replays, *own.references]
+    pipe = client.pipeline(transaction=False)
+    pipe.unlink(*lists, *(own.drift(platform) for platform in platforms))
+    await pipe.execute()
 
 
 async def _free_references(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from onehook.core.destinations.document import Destination
 from onehook.core.integration import Integration
 from onehook.core.mapping.document import CompiledMapping
-from onehook.core.model import Subscription
+from onehook.core.model import DEFAULT_TENANT, Subscription
 from onehook.core.notices import Notice
 from onehook.errors import NotFoundError
 from onehook.store.records import IntegrationRecord, KeyRecord, SubscriptionRecord, TenantRecord
@@ -40,6 +40,11 @@ class TenantRegistry:
         if found is None:
             raise NotFoundError(no_tenant(self.tenant))
         return found
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the tenant whose admins manage all of them."""
+        return self.tenant == DEFAULT_TENANT
 
     @property
     def api_keys(self) -> dict[str, KeyRecord]:

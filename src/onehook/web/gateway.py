@@ -16,12 +16,14 @@ from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore
 from onehook.store.history import History
+from onehook.store.key_uses import KeyUses
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.references import ReferenceIndex
 from onehook.store.replays import ReplayStore
 from onehook.store.statistics import Statistics
 from onehook.store.tenant_registry import TenantRegistry
+from onehook.web.guesses import Guesses
 from onehook.web.retries import Retrier
 from onehook.web.workbench import Workbench
 
@@ -79,6 +81,8 @@ class Gateway:
     drift: Drift
     workbench: Workbench
     notices: NoticeStore
+    key_uses: KeyUses
+    guesses: Guesses
     references: ReferenceIndex
     history: History
     replays: ReplayStore
