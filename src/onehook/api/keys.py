@@ -68,10 +68,8 @@ async def create(call: Call[KeyIn, NoQuery]) -> KeyMadeOut:
     registry = _owner(gateway.registry, call.access, body.tenant)
     now = gateway.clock.now()
     if body.expires_at is not None and body.expires_at <= now:
-        detail = "is not in the future"
-        raise InvalidRequestError(
-            f"expires_at {detail}", errors=[FieldError("/expires_at", detail)]
-        )
+        detail = "expires_at is not in the future"
+        raise InvalidRequestError(detail, errors=[FieldError("/expires_at", detail)])
     key = make_key()
     record = KeyRecord(
         id=new_id("key", now),

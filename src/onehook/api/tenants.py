@@ -190,15 +190,13 @@ async def read(call: Call[NoBody, NoQuery]) -> TenantOut:
 
 async def update(call: Call[TenantPatch, NoQuery]) -> TenantOut:
     """Change a tenant. What two change at the same time is both kept, field by field."""
-    gateway, saved = call.gateway, False
-    registry = gateway.registry.whole
-    while not saved:
+    registry, now = call.gateway.registry.whole, call.gateway.clock.now()
+    while True:
         record = _get(registry, call.path["id"])
-        changed = msgspec.structs.replace(
-            record, updated_at=gateway.clock.now(), **_changes(registry, record, call.body)
-        )
-        saved = await registry.save_if_current("tenants", changed)
-    return _show(changed)
+        changes = _changes(registry, record, call.body)
+        changed = msgspec.structs.replace(record, updated_at=now, **changes)
+        if await registry.save_if_current("tenants", changed):
+            return _show(changed)
 
 
 def _changes(registry: Registry, record: TenantRecord, body: TenantPatch) -> dict[str, Any]:
@@ -207,17 +205,16 @@ def _changes(registry: Registry, record: TenantRecord, body: TenantPatch) -> dic
     if "name" in given:
         changes["name"] = body.name or record.id
     if "quotas" in given:
-        quotas = body.quotas and body.quotas.model_dump(exclude_unset=True)
-        changes["quotas"] = Quotas() if quotas is None else _over(record.quotas, quotas)
+        changes["quotas"] = Quotas()
+        if body.quotas is not None:
+            quotas = body.quotas.model_dump(exclude_unset=True)
+            changes["quotas"] = msgspec.structs.replace(record.quotas, **quotas)
     if "defaults" in given:
-        defaults = body.defaults and _defaults(registry, body.defaults)
-        none = TenantDefaults()
-        changes["defaults"] = none if defaults is None else _over(record.defaults, defaults)
+        changes["defaults"] = TenantDefaults()
+        if body.defaults is not None:
+            defaults = _defaults(registry, body.defaults)
+            changes["defaults"] = msgspec.structs.replace(record.defaults, **defaults)
     return changes
-
-
-def _over(present: Quotas | TenantDefaults, given: dict[str, Any]) -> Quotas | TenantDefaults:
-    return msgspec.structs.replace(present, **given)
 
 
 async def delete(call: Call[NoBody, NoQuery]) -> None:
@@ -241,14 +238,11 @@ def _check_empty(registry: Registry, id_: str) -> None:
         msg = f"the tenant {DEFAULT_TENANT} cannot be removed"
         raise ConflictError(msg)
     snapshot = registry.snapshot
-    kinds = {
-        "integration": snapshot.integrations,
-        "subscription": snapshot.subscriptions,
-        "API key": snapshot.keys,
-    }
+    own, keys = snapshot.of(id_), [key for key in snapshot.keys.values() if key.tenant == id_]
     counts = {
-        kind: sum(record.tenant == id_ for record in records.values())
-        for kind, records in kinds.items()
+        "integration": len(own.integrations),
+        "subscription": len(own.subscriptions),
+        "API key": len(keys),
     }
     owned = [f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in counts.items() if n]
     if owned:
