@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from onehook.web import streaming
 from onehook.cli.listen import Frame, frames
+from onehook.web import streaming
 from tests.api.test_integrations import pointers
 from tests.builders import Running, github, issue, membership
 from tests.conftest import StartGateway

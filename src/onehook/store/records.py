@@ -61,7 +61,7 @@ class KeyRecord(msgspec.Struct, kw_only=True):
     tenant: str = DEFAULT_TENANT
     name: str
     digest: str
-    scopes: list[Scope] = ["admin"]
+    scopes: list[Scope] = msgspec.field(default_factory=lambda: list[Scope](["admin"]))
     created_at: datetime
     expires_at: datetime | None = None  # None: it holds until it is revoked
 
