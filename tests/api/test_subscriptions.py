@@ -207,3 +207,22 @@ async def test_unknown_ids_are_404(gateway: Running) -> None:
         answer = await gateway.api.call(method, path, body)
         assert (answer.status, answer.json["code"]) == (404, "not_found"), path
         assert answer.media_type == "application/problem+json"
+
+
+async def test_an_overlap_is_taken_with_a_warning(gateway: Running) -> None:
+    """A second subscription of the same URL to the same events; others get none."""
+    body = {"url": "http://127.0.0.1:9/hook", "events": ["scm.*"]}
+    first = (await gateway.api.post("/v1/subscriptions", body)).json
+    other = (await gateway.api.post("/v1/subscriptions", body | {"events": ["ci.*"]})).json
+    assert not {"warnings"} & (first.keys() | other.keys())
+
+    second = await gateway.api.post("/v1/subscriptions", body | {"events": ["*"]})
+    moved = await gateway.api.patch(f"/v1/subscriptions/{other['id']}", {"events": ["scm.*"]})
+
+    assert (second.status, moved.status) == (201, 200)
+    (warning,) = second.json["warnings"]
+    assert warning["pointer"] == "/url"
+    assert first["id"] in warning["detail"]
+    assert other["id"] in warning["detail"]
+    (warning,) = moved.json["warnings"]
+    assert first["id"] in warning["detail"]

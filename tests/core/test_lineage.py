@@ -20,11 +20,21 @@ def why(
     filter_: JsonValue = None,
     *,
     active: bool = True,
+    projects: tuple[str, ...] = (),
+    statuses: tuple[str, ...] = (),
     type_: str = FOUND,
     **data: JsonValue,
 ) -> Refusal | None:
     """The refusal of an event from int_a (GitHub)."""
-    made = subscription("sub_a", events, integrations, active=active, filter_=filter_)
+    made = subscription(
+        "sub_a",
+        events,
+        integrations,
+        active=active,
+        filter_=filter_,
+        projects=projects,
+        statuses=statuses,
+    )
     return refusal(made, filter_, event(type_, **data), integration())
 
 
@@ -61,6 +71,19 @@ def test_what_is_wanted_is_not_refused() -> None:
             "integrations",
             "/integrations",
             "int_a (github) is none of int_b, gitlab",
+        ),
+        (
+            {"projects": ("acme/*", "PAY"), "project": {"key": "WEB", "title": "Website"}},
+            "projects",
+            "/projects",
+            "WEB, Website fits none of acme/*, PAY",
+        ),
+        ({"projects": ("PAY",)}, "projects", "/projects", "an event of no project"),
+        (
+            {"statuses": ("done",), "changes": [{"field": "status", "to": "Doing"}]},
+            "statuses",
+            "/statuses",
+            "it changed to Doing, which is none of done",
         ),
         (
             {"filter_": {"$.type": FOUND, "$.data.severity": ["high"]}, "severity": "low"},
@@ -135,6 +158,8 @@ FILTERS = st.sampled_from(
     type_=st.sampled_from([FOUND, "security.vulnerability.updated", "scm.commit.pushed"]),
     severity=st.sampled_from(["critical", "low", None]),
     changed=st.sampled_from(["state", "title"]),
+    projects=st.lists(st.sampled_from(["PAY", "acme/*"]), max_size=2),
+    statuses=st.lists(st.sampled_from(["fixed", "open"]), max_size=2),
 )
 def test_refusals_agree_with_routing(
     events: list[str],
@@ -145,10 +170,25 @@ def test_refusals_agree_with_routing(
     type_: str,
     severity: str | None,
     changed: str,
+    projects: list[str],
+    statuses: list[str],
 ) -> None:
     """Whatever a subscription looks like: it is matched exactly if it does not refuse."""
-    made = subscription("sub_a", tuple(events), tuple(integrations), active=active, filter_=filter_)
-    data: dict[str, JsonValue] = {"severity": severity, "changes": [{"field": changed}]}
+    made = subscription(
+        "sub_a",
+        tuple(events),
+        tuple(integrations),
+        active=active,
+        filter_=filter_,
+        projects=tuple(projects),
+        statuses=tuple(statuses),
+    )
+    changes: JsonValue = [{"field": changed, "to": "fixed"}]
+    data: dict[str, JsonValue] = {
+        "severity": severity,
+        "changes": changes,
+        "project": {"key": "PAY"},
+    }
     one, source = event(type_, **data), integration()
 
     assert bool(Routes([made]).match(one, source)) == (refusal(made, filter_, one, source) is None)

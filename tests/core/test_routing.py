@@ -1,6 +1,8 @@
 """Events to the subscriptions that want them."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ from onehook.core.model import (
 )
 from onehook.core.profiles.outlet import Outlet
 from onehook.core.profiles.secrets import Keys
-from onehook.core.routing import Routes, pattern_problem
+from onehook.core.routing import Routes, overlap, pattern_problem
 from onehook.core.schema.aliases import ALIASES
 from onehook.core.schema.events import EVENT_TYPES
 
@@ -33,6 +35,8 @@ def subscription(
     active: bool = True,
     paused: bool = False,
     filter_: JsonValue = None,
+    projects: tuple[str, ...] = (),
+    statuses: tuple[str, ...] = (),
 ) -> Subscription:
     """A subscription of which only its wishes matter."""
     return Subscription(
@@ -46,6 +50,8 @@ def subscription(
         outlet=Outlet(Keys(b"k")),
         timeout=timedelta(seconds=15),
         retry=(),
+        projects=projects,
+        statuses=statuses,
     )
 
 
@@ -214,3 +220,31 @@ def test_routes_equal_a_naive_matcher(
     source = integration(id_, platform)
     found = [s.id for s in Routes(subscriptions).match(event(type_), source)]
     assert sorted(found) == sorted(s.id for s in subscriptions if wants(s, type_, source))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [
+        ({}, {}, True),
+        ({"events": ("scm.*",)}, {"events": (TYPE,)}, True),
+        ({"events": ("scm.*",)}, {"events": ("ticketing.*", "ci.*")}, False),
+        ({"events": ("issue.critical",)}, {"events": ("security.*",)}, True),
+        ({"integrations": ("int_a",)}, {"integrations": ("int_b",)}, False),
+        ({"integrations": ("int_a",)}, {}, True),
+        ({"active": False}, {}, False),
+    ],
+)
+def test_two_that_send_the_same_to_one_url_overlap(
+    one: dict[str, Any], other: dict[str, Any], *, wanted: bool
+) -> None:
+    """By patterns and integrations, either way round."""
+    both = subscription("sub_a", **one), subscription("sub_b", **other)
+    assert overlap(*both) is overlap(*reversed(both)) is wanted
+
+
+def test_other_urls_do_not_overlap() -> None:
+    """Nor does a subscription with itself, nor two that pull."""
+    one, other = subscription("sub_a"), subscription("sub_b")
+    assert not overlap(one, one)
+    assert not overlap(one, replace(other, url="https://b.example"))
+    assert not overlap(replace(one, url=""), replace(other, url=""))

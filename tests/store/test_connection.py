@@ -88,7 +88,7 @@ async def test_rediss_is_tls_that_checks_the_certificate() -> None:
     """rediss:// uses TLS, with the host name and the certificate checked unless the URL says no."""
     async with connect("rediss://store.example/0") as client:
         pool = client.connection_pool
-        assert pool.connection_class is SSLConnection
+        assert issubclass(pool.connection_class, SSLConnection)
         connection = pool.make_connection()
         assert isinstance(connection, SSLConnection)
         assert connection.cert_reqs.name == "CERT_REQUIRED"

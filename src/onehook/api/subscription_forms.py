@@ -37,6 +37,7 @@ def _given(text: str) -> str:
 Active = Annotated[bool, Field(strict=True)]
 Events = Annotated[list[Pattern], Field(min_length=1, max_length=100)]
 Sources = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=100)]
+Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)]
 SigningSecret = Annotated[str, Field(min_length=1, max_length=512)]
 Hidden = Annotated[str, Field(max_length=4096), AfterValidator(_given)]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -79,8 +80,10 @@ class OutletIn(Form):
 class SubscriptionIn(OutletIn, FlowIn):
     """A new subscription.
 
-    ``integrations`` takes ids, keys or platform slugs; empty: all. ``filter`` holds conditions of
-    the mapping language; ``$`` is the event as delivered. ``url`` may be left out where the
+    ``integrations`` takes ids, keys or platform slugs; empty: all. ``projects`` holds globs over
+    the id, key or name of an event's repository, ticket project or service; ``statuses`` words
+    that a status may change to. ``filter`` holds conditions of the mapping language; ``$`` is the
+    event as delivered. ``url`` may be left out where the
     destination's file has one; without one nothing is sent, and the subscription pulls.
     """
 
@@ -89,6 +92,8 @@ class SubscriptionIn(OutletIn, FlowIn):
     key: Key | None = None
     events: Events | None = None
     integrations: Sources = []
+    projects: Words = []
+    statuses: Words = []
     filter: dict[str, Any] | None = None
     active: Active = True
     secret: SigningSecret | None = None
@@ -105,6 +110,8 @@ class SubscriptionPatch(FlowPatch):
     key: Key | None = None
     events: Events | None = None
     integrations: Sources | None = None
+    projects: Words | None = None
+    statuses: Words | None = None
     filter: dict[str, Any] | None = None
     active: Active | None = None
     secret: SigningSecret | None = None
@@ -165,6 +172,8 @@ class SubscriptionOut(FlowOut):
     url: str | None
     events: list[str]
     integrations: list[str]
+    projects: list[str]
+    statuses: list[str]
     filter: dict[str, Any] | None
     active: bool
     destination: str
@@ -212,6 +221,8 @@ def show(
         url=record.url or None,
         events=record.events,
         integrations=record.integrations,
+        projects=list(record.projects),
+        statuses=list(record.statuses),
         filter=record.filter,
         active=record.active,
         destination=record.destination,

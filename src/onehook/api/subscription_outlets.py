@@ -14,15 +14,19 @@ from onehook.core.destinations.document import Destination, find_destination
 from onehook.core.destinations.outlets import Auth, Choices, shown_url
 from onehook.core.durations import parse_duration
 from onehook.core.mapping.problems import nearest
+from onehook.core.model import Subscription
 from onehook.core.profiles.outlet import MAX_BODY
 from onehook.core.profiles.secrets import make_secret, standard_form, standard_key
 from onehook.core.profiles.table import DEFAULT_DESTINATION
+from onehook.core.routing import overlap
 from onehook.errors import AddressError, ConflictError, FieldError, InvalidRequestError
 from onehook.store.outlets import open_choices, seal_choices
 from onehook.store.records import SubscriptionRecord
+from onehook.store.snapshot import Snapshot
 from onehook.web.gateway import Gateway
 
 SECRET_BYTES = 32
+_NAMED = 3  # subscriptions, in a warning
 _LONGEST_OVERLAP = timedelta(days=30)
 Fields = Mapping[str, Any]  # of a body, by name: those that were given
 
@@ -123,14 +127,24 @@ def answered_secret(choices: Choices, destination: Destination) -> str:
     return standard_form(choices.secret) if standard else choices.secret
 
 
-def warnings_of(given: Fields) -> dict[str, list[WarningOut]]:
-    """The field ``warnings`` of an answer; nothing where there is nothing to warn of."""
-    found = secret_warning(given["secret"]) if given.get("secret") else None
-    return (
-        {}
-        if found is None
-        else {"warnings": [WarningOut(pointer=found.pointer, detail=found.detail)]}
-    )
+def warnings_of(
+    given: Fields, *, target: Subscription | None = None, snapshot: Snapshot | None = None
+) -> dict[str, list[WarningOut]]:
+    """The field ``warnings`` of an answer; nothing where there is nothing to warn of.
+
+    *target* is the subscription as it is now, to be compared with the others of *snapshot*.
+    """
+    found: list[WarningOut] = []
+    weak = secret_warning(given["secret"]) if given.get("secret") else None
+    if weak is not None:
+        found.append(WarningOut(pointer=weak.pointer, detail=weak.detail))
+    if target is not None and snapshot is not None:
+        twice = [id_ for id_, one in snapshot.targets.items() if overlap(target, one)]
+        if twice:
+            ids = ", ".join(twice[:_NAMED]) + (" and others" if len(twice) > _NAMED else "")
+            detail = f"is sent some of the same events by {ids} already"
+            found.append(WarningOut(pointer="/url", detail=detail))
+    return {"warnings": found} if found else {}
 
 
 def _destination(gateway: Gateway, given: Fields) -> Destination | None:

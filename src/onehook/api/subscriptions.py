@@ -109,7 +109,9 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
         check_quota(registry, "subscriptions")
 
     await registry.add("subscriptions", record, check)
-    answer = {"secret": secret, **warnings_of(given)}
+    snapshot = registry.snapshot
+    warnings = warnings_of(given, target=snapshot.targets.get(record.id), snapshot=snapshot)
+    answer = {"secret": secret, **warnings}
     return show(gateway.registry, record, CLEAR, record.created_at).model_copy(update=answer)
 
 
@@ -138,6 +140,8 @@ def new_record(
         key=body.key,
         name=body.name,
         integrations=_sources(gateway, body.integrations),
+        projects=tuple(body.projects),
+        statuses=tuple(body.statuses),
         filter=_filter(body.filter),
         active=body.active,
         **flow_changes(body, None, _flow_defaults(gateway, destination)),
@@ -178,6 +182,8 @@ _DEFAULTS: dict[str, Any] = {
     "name": None,
     "key": None,
     "integrations": [],
+    "projects": [],
+    "statuses": [],
     "filter": None,
     "active": True,
 }
@@ -201,6 +207,10 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         anew = _moved(record, Defaults() if old is None else old.defaults, destination.defaults)
     changes = flow_changes(body, record, _flow_defaults(gateway, destination), anew=anew)
     changes |= {n: given[n] for n in ("name", "key", "active") if n in given}
+    if "projects" in given:
+        changes["projects"] = tuple(given["projects"])
+    if "statuses" in given:
+        changes["statuses"] = tuple(given["statuses"])
     if "key" in given:
         check_key(registry, given["key"], record.id)
     if "integrations" in given:
@@ -208,10 +218,13 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
     if "filter" in given:
         changes["filter"] = _filter(given["filter"])
     changes |= sealed_fields(gateway, record.id, choices, destination)
-    if choices.url != registry.snapshot.targets[record.id].url:  # what failed was the old one
+    target = registry.snapshot.targets.get(record.id)
+    if target is None or target.url != choices.url:  # what failed was the old one
         await gateway.deliveries.resume(record.id)
     updated = await save(gateway, record, **changes)
-    return (await _shown(gateway, updated)).model_copy(update=warnings_of(sent))
+    snapshot = registry.snapshot
+    warnings = warnings_of(sent, target=snapshot.targets.get(record.id), snapshot=snapshot)
+    return (await _shown(gateway, updated)).model_copy(update=warnings)
 
 
 async def rotate(call: Call[RotationIn, NoQuery]) -> SubscriptionOut:

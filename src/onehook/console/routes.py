@@ -14,9 +14,7 @@ from onehook.errors import NotFoundError
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Operation
 
-PAGES: tuple[tuple[str, str, View], ...] = (
-    ("GET", "/events", events.listing),
-)
+PAGES: tuple[tuple[str, str, View], ...] = (("GET", "/events", events.listing),)
 
 
 def add_console(app: web.Application, operations: Iterable[Operation]) -> None:

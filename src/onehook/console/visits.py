@@ -207,5 +207,3 @@ def own_path(text: str) -> str:
     """*text* if it is a page of the console, else its first page: no form leads elsewhere."""
     safe = text == PATH or text.startswith((f"{PATH}/", f"{PATH}?"))
     return text if safe and "\\" not in text and text.isprintable() else PATH
-
-

@@ -7,6 +7,7 @@ way round: a test holds them together.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from onehook.core.clauses import new_statuses, projects_clause, projects_of, statuses_clause
 from onehook.core.filters import compile_filter
 from onehook.core.jsontext import JsonValue, decode, encode
 from onehook.core.mapping.paths import MISSING, compile_path
@@ -55,6 +56,8 @@ def refusal(
     return (
         _type_refusal(subscription, event)
         or _integration_refusal(subscription, integration)
+        or _projects_refusal(subscription, event)
+        or _statuses_refusal(subscription, event)
         or _filter_refusal(conditions, event)
     )
 
@@ -91,6 +94,24 @@ def _integration_refusal(
     return Refusal("integrations", "/integrations", detail)
 
 
+def _projects_refusal(subscription: Subscription, event: Event) -> Refusal | None:
+    takes = projects_clause(subscription.projects)
+    if takes is None or takes(event.data):
+        return None
+    found = ", ".join(dict.fromkeys(projects_of(event.data))) or "an event of no project"
+    detail = f"{_cut(found)} fits none of {_cut(', '.join(subscription.projects))}"
+    return Refusal("projects", "/projects", detail)
+
+
+def _statuses_refusal(subscription: Subscription, event: Event) -> Refusal | None:
+    takes = statuses_clause(subscription.statuses)
+    if takes is None or takes(event.data):
+        return None
+    found = _cut(", ".join(dict.fromkeys(new_statuses(event.data))))
+    detail = f"it changed to {found}, which is none of {_cut(', '.join(subscription.statuses))}"
+    return Refusal("statuses", "/statuses", detail)
+
+
 def _filter_refusal(conditions: JsonValue, event: Event) -> Refusal | None:
     if not isinstance(conditions, dict):
         return None
@@ -108,5 +129,8 @@ def _filter_refusal(conditions: JsonValue, event: Event) -> Refusal | None:
 
 
 def _short(value: object) -> str:
-    text = encode(value).decode()
+    return _cut(encode(value).decode())
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -145,6 +145,8 @@ class Subscription:
     retry: tuple[timedelta, ...]
     name: str | None = None
     flow: Flow = USUAL
+    projects: tuple[str, ...] = ()  # globs; empty: all
+    statuses: tuple[str, ...] = ()  # to which a status may change; empty: all
     tenant: str = DEFAULT_TENANT
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from onehook.core.clauses import Clause, projects_clause, statuses_clause
 from onehook.core.model import Event, IntegrationInfo, Subscription, SubscriptionId
 from onehook.core.schema.aliases import ALIASES, Alias
 from onehook.core.schema.events import EVENT_TYPES
@@ -34,19 +35,44 @@ def patterns_of(type_: str) -> list[str]:
     return ["*", *(".".join(parts[:n]) + ".*" for n in range(1, len(parts))), type_]
 
 
+def overlap(one: Subscription, other: Subscription) -> bool:
+    """Whether two subscriptions may send the same event to the same URL.
+
+    Only their URLs, patterns and integrations are compared, not what narrows these further.
+    """
+    if one.id == other.id or not one.url or one.url != other.url:
+        return False
+    if not (one.active and other.active):
+        return False
+    sources = set(one.integrations), set(other.integrations)
+    if all(sources) and sources[0].isdisjoint(sources[1]):
+        return False
+    types = frozenset().union(*map(types_of, one.events))
+    return any(types & types_of(pattern) for pattern in other.events)
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     """A subscription under one of its patterns; *alias* narrows what the pattern means."""
 
     subscription: Subscription
     alias: Alias | None
+    clauses: tuple[Clause, ...]
 
     def wants(self, event: Event) -> bool:
-        """Whether alias and filter let *event* through."""
+        """Whether alias, clauses and filter let *event* through."""
         if self.alias is not None and not self.alias.fits(event.data):
             return False
+        for takes in self.clauses:
+            if not takes(event.data):
+                return False
         wanted = self.subscription.filter
         return wanted is None or wanted(event.envelope)
+
+
+def _clauses(subscription: Subscription) -> tuple[Clause, ...]:
+    both = projects_clause(subscription.projects), statuses_clause(subscription.statuses)
+    return tuple(clause for clause in both if clause is not None)
 
 
 class Routes:
@@ -57,9 +83,10 @@ class Routes:
         for subscription in subscriptions:
             if not subscription.active:
                 continue
+            clauses = _clauses(subscription)
             for name in subscription.events:
                 alias = ALIASES.get(name)
-                wish = _Wish(subscription, alias)
+                wish = _Wish(subscription, alias, clauses)
                 for pattern in (name,) if alias is None else alias.types:
                     for integration in subscription.integrations or ("",):
                         index.setdefault((pattern, integration), []).append(wish)

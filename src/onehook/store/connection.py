@@ -7,19 +7,26 @@ set each timeout themselves.
 """
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
+import hiredis
 from redis import exceptions as theirs
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import UnixDomainSocketConnection, parse_url
+from redis.asyncio.connection import (
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
+from redis.typing import EncodableT
 
 from onehook.errors import SettingsError, StoreUnavailableError
 
@@ -31,6 +38,39 @@ MINIMUM: Mapping[Kind, int] = {"valkey": 8, "redis": 7}
 CONNECT_TIMEOUT = timedelta(seconds=2)
 COMMAND_TIMEOUT = timedelta(seconds=5)
 POOL_TIMEOUT = timedelta(seconds=5)
+
+
+# --- connections ---------------------------------------------------------------------------------
+
+
+# The stub of hiredis knows commands without arguments only.
+_pack: Callable[[tuple[EncodableT, ...]], bytes] = cast("Any", hiredis).pack_command
+
+
+class _Packing:
+    """Packs commands in C: a commit has hundreds of arguments; redis-py packs them in Python."""
+
+    def pack_command(self, *args: EncodableT) -> list[bytes]:
+        first = args[0]
+        name = first.encode() if isinstance(first, str) else first
+        if isinstance(name, bytes) and b" " in name:  # as redis-py has it: "CONFIG GET"
+            args = (*name.split(), *args[1:])
+        return [_pack(args)]
+
+
+class _UnixConnection(_Packing, UnixDomainSocketConnection):
+    pass
+
+
+class _TcpConnection(_Packing, Connection):
+    pass
+
+
+class _TlsConnection(_Packing, SSLConnection):
+    pass
+
+
+_CONNECTIONS = {Connection: _TcpConnection, SSLConnection: _TlsConnection}
 
 
 # --- clients -------------------------------------------------------------------------------------
@@ -91,15 +131,17 @@ def _target(url: str) -> dict[str, Any]:
         SettingsError: the URL cannot be used.
     """
     if url.startswith("/"):
-        return {"connection_class": UnixDomainSocketConnection, "path": url}
+        return {"connection_class": _UnixConnection, "path": url}
     try:
         msg = _fault_of_url(url)
         if msg is not None:
             raise SettingsError(msg)
-        return cast("dict[str, Any]", parse_url(url))
+        found = cast("dict[str, Any]", parse_url(url))
+        found["connection_class"] = _CONNECTIONS[found.get("connection_class", Connection)]
     except ValueError:  # a port that is no number, a broken IPv6 address
         msg = "ONEHOOK_REDIS_URL is not a URL."
         raise SettingsError(msg) from None  # its text may quote a piece of the password
+    return found
 
 
 def _fault_of_url(url: str) -> str | None:

@@ -157,6 +157,8 @@ class DeliveryStore:
 
     def of(self, tenant: str) -> "DeliveryStore":
         """The same queues; what is read of events is of *tenant*'s alone."""
+        if tenant == self.keys.tenant:
+            return self
         return DeliveryStore(self.client, self.keys.of(tenant), self.retention, self._clock)
 
     async def due(self, limit: int = 100) -> list[str]:

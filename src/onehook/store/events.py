@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -123,9 +124,17 @@ class EventStore:
 
     def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
         self.client, self.keys, self.retention = client, keys, retention
+        # Asked for with each delivery, of which a webhook may have hundreds.
+        self._route_keys = lru_cache(maxsize=100_000)(self._make_route_keys)
+
+    def _make_route_keys(self, subscription_id: str) -> tuple[str, str, str]:
+        names = self.keys
+        return names.queue(subscription_id), names.log(subscription_id), names.gate(subscription_id)
 
     def of(self, tenant: str) -> "EventStore":
         """The webhooks and events of *tenant* alone."""
+        if tenant == self.keys.tenant:
+            return self
         return EventStore(self.client, self.keys.of(tenant), self.retention)
 
     async def commit(self, batch: Sequence[CommitWebhook]) -> Commit:
@@ -155,7 +164,7 @@ class EventStore:
             len(owners),
         ]
         for webhook in batch:
-            _add(webhook, *owners[webhook.tenant], keys, arguments)
+            self._add(webhook, *owners[webhook.tenant], keys, arguments)
         now, *seen, refused = await COMMIT.run(self.client, keys, arguments)
         receipts = [
             (webhook.receipt, False) if not found else self._seen(webhook, found)
@@ -168,6 +177,46 @@ class EventStore:
     def _seen(webhook: CommitWebhook, found: bytes) -> tuple[Receipt, bool]:
         first = Receipt.of_marker(found.decode())
         return first, first.webhook_id != webhook.receipt.webhook_id
+
+    def _add(
+        self,
+        webhook: CommitWebhook,
+        number: int,
+        names: Keys,
+        keys: list[str],
+        arguments: list[Argument],
+    ) -> None:
+        """Add *webhook*, of the tenant of that *number* and *names*, to what the script gets."""
+        receipt = webhook.receipt
+        keys.append(names.native(receipt.webhook_id))
+        keys.extend(webhook.markers)
+        arguments += [
+            receipt.webhook_id,
+            number,
+            webhook.integration_id,
+            len(webhook.markers),
+            receipt.marker(),
+            webhook.native or b"",
+            webhook.held,
+            len(webhook.events),
+        ]
+        if webhook.held:
+            arguments += notice_arguments(webhook.notice)
+        for event in webhook.events:
+            keys += [names.event(event.id), names.deliveries(event.id)]
+            entries, things = event.indexed
+            arguments += [event.id, event.type, event.packed, b"".join(things)]
+            arguments += [len(entries), len(event.routes), *entries]
+            for route in event.routes:
+                id_, limits = route.subscription_id, route.limits
+                keys += self._route_keys(id_)
+                arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
+                arguments.append("0" if limits is None else "1")
+                if limits is not None:
+                    keys += [names.dead(id_), names.leases(id_), names.line(id_)]
+                    most = limits.max_backlog
+                    arguments += ["" if most is None else most, limits.key]
+                    arguments += notice_arguments(limits.notice)
 
     async def find_event(self, event_id: str) -> tuple[WebhookId, bytes] | None:
         """Webhook id and JSON of an event, None once it expired."""
@@ -215,42 +264,6 @@ class EventStore:
         oldest = "-" if since is None else _position(since)
         rows = await self.client.xrevrange(self.keys.index, newest, oldest, count=count)
         return [index_entry(*row) for row in rows]
-
-
-def _add(
-    webhook: CommitWebhook, number: int, names: Keys, keys: list[str], arguments: list[Argument]
-) -> None:
-    """Add *webhook*, of the tenant of that *number* and *names*, to what the script is given."""
-    receipt = webhook.receipt
-    keys.append(names.native(receipt.webhook_id))
-    keys.extend(webhook.markers)
-    arguments += [
-        receipt.webhook_id,
-        number,
-        webhook.integration_id,
-        len(webhook.markers),
-        receipt.marker(),
-        webhook.native or b"",
-        webhook.held,
-        len(webhook.events),
-    ]
-    if webhook.held:
-        arguments += notice_arguments(webhook.notice)
-    for event in webhook.events:
-        keys += [names.event(event.id), names.deliveries(event.id)]
-        entries, things = event.indexed
-        arguments += [event.id, event.type, event.packed, b"".join(things)]
-        arguments += [len(entries), len(event.routes), *entries]
-        for route in event.routes:
-            id_, limits = route.subscription_id, route.limits
-            keys += [names.queue(id_), names.log(id_), names.gate(id_)]
-            arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
-            arguments.append("0" if limits is None else "1")
-            if limits is not None:
-                keys += [names.dead(id_), names.leases(id_), names.line(id_)]
-                most = limits.max_backlog
-                arguments += ["" if most is None else most, limits.key]
-                arguments += notice_arguments(limits.notice)
 
 
 def _position(moment: datetime) -> str:

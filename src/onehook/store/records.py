@@ -44,6 +44,8 @@ class SubscriptionRecord(OutletRecord, kw_only=True):
     name: str | None = None
     integrations: list[str]
     filter: dict[str, Any] | None = None  # conditions, as they were given
+    projects: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
     active: bool = True
     paused_reason: str | None = None  # None: not paused
     timeout_ms: int

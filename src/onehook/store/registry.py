@@ -282,6 +282,8 @@ class Registry:
             tuple(timedelta(milliseconds=ms) for ms in record.retry_ms),
             record.name,
             record.flow,
+            record.projects,
+            record.statuses,
             record.tenant,
         )
 
