@@ -103,11 +103,12 @@ def serve(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         session = request.app[SESSIONS].read(request)
         if session.key is None:
             return _ask_to_sign_in(request)
-        request[ACCESS] = Access(session.key, session.key.tenant)
+        tenant = session.key.tenant
+        request[ACCESS] = Access(session.key, tenant)
 
         async def view_it() -> Outcome:
             form = await read_form(request, session)
-            gateway, backend = request.app[GATEWAY], request.app[BACKEND]
+            gateway, backend = request.app[GATEWAY].of(tenant), request.app[BACKEND]
             return await view(Visit(request, gateway, backend, session, form))
 
         return finish(request, session, await guarded(request, view_it))

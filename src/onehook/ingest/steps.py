@@ -141,13 +141,12 @@ class Steps:
         if isinstance(outcome, Emitted):
             own = self._registry.snapshot.of(info.tenant)
             item.routed = route(outcome.events, info, own)
+        if not isinstance(outcome, Quarantined):  # which counts as one
+            self._quotas.settle(info.tenant, len(item.routed))
 
     def _pack(self, item: _Item) -> None:
         assert item.made is not None  # noqa: S101
-        outcome, tenant = item.made.outcome, item.integration.info.tenant
-        if not isinstance(outcome, Quarantined):  # which counts as one
-            self._quotas.settle(tenant, len(item.routed))
-        if isinstance(outcome, Ignored):
+        if isinstance(item.made.outcome, Ignored):
             item.taken = Taken(item.made, None)
         else:
             item.taken = Taken(item.made, self._commit_of(item, item.made))

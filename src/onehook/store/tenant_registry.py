@@ -75,10 +75,6 @@ class TenantRegistry:
         """See :meth:`Registry.trial`."""
         return self.whole.trial(record, mapping)
 
-    async def refresh(self) -> bool:
-        """See :meth:`Registry.refresh`."""
-        return await self.whole.refresh()
-
     async def add(
         self,
         name: str,
