@@ -7,7 +7,7 @@ from onehook.api import openapi
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.ingest.handler import ANNOUNCER, COMMITTER, STEPS, ingest
+from onehook.ingest.handler import ANNOUNCER, STEPS, ingest
 from onehook.ingest.steps import Steps
 from onehook.web.access import authenticate, check_sees_all, sees_all
 from onehook.web.gateway import GATEWAY, Gateway
@@ -22,9 +22,9 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     """
     app = web.Application()
     app[GATEWAY] = gateway
-    app[COMMITTER] = committer
     app[ANNOUNCER] = announcer
-    app[STEPS] = Steps(gateway.registry.whole, gateway.events.keys, gateway.settings.max_body)
+    whole, keys = gateway.registry.whole, gateway.events.keys
+    app[STEPS] = Steps(whole, keys, committer, gateway.settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/openapi.json", openapi.serve)

@@ -14,7 +14,7 @@ from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed
 from onehook.metrics import Metrics
 from onehook.store.bands import lease_token
-from onehook.store.batches import Batcher
+from onehook.store.batches import Batcher, Done
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Limits, Route
 
 MAX_WEBHOOKS = 64
@@ -110,6 +110,14 @@ class Committer:
             StoreUnavailableError: it is not, within *patience*.
         """
         return await self._batcher.submit(webhook, webhook.size, patience.total_seconds())
+
+    def put(self, webhook: WebhookToCommit, patience: timedelta, done: "Done[Committed]") -> None:
+        """As :meth:`commit`, for whoever awaits *done*.
+
+        Raises:
+            StoreUnavailableError: overloaded.
+        """
+        self._batcher.put(webhook, webhook.size, patience.total_seconds(), done)
 
     async def _write(self, batch: Sequence[WebhookToCommit]) -> Sequence[Committed]:
         """One script for *batch*. Slots are reserved now, not while webhooks wait."""

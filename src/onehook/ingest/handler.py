@@ -17,7 +17,7 @@ from onehook.core.model import Headers, Webhook
 from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
-from onehook.ingest.committer import Committed, Committer, WebhookToCommit
+from onehook.ingest.committer import Committed, WebhookToCommit
 from onehook.ingest.steps import LARGE, Steps
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import problem
@@ -25,7 +25,6 @@ from onehook.web.problems import problem
 log = structlog.get_logger()
 
 ANNOUNCER = web.AppKey("announcer", Announcer)
-COMMITTER = web.AppKey("committer", Committer)
 STEPS = web.AppKey("steps", Steps)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
 
@@ -78,13 +77,12 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     if webhook.method != "POST":
         detail = f"{webhook.method} is only taken for the vendor's handshake"
         raise InvalidRequestError(detail, code="method_not_allowed", status=405)
-    taken = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
+    made = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
+    taken, committed = made.taken, made.committed
     request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
-    if taken.commit is None:
+    if taken.commit is None or committed is None:
         gateway.drift.note(integration.info, taken.made, webhook)
         return _ignored(gateway, integration, taken.made)
-    patience = integration.mapping.answer_within
-    committed = await request.app[COMMITTER].commit(taken.commit, patience)
     if not committed.duplicate:
         webhook_id = committed.receipt.webhook_id
         gateway.drift.note(integration.info, taken.made, webhook, webhook_id)

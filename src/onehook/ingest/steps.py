@@ -16,7 +16,7 @@ from onehook.core.notices import Notice, quarantined
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed, index
 from onehook.ids import new_id
-from onehook.ingest.committer import EventToCommit, WebhookToCommit
+from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
 from onehook.ingest.quotas import EventQuotas
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
@@ -25,7 +25,8 @@ from onehook.store.registry import Registry
 from onehook.store.snapshot import Snapshot
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
-MOST = 32  # webhooks in one round: some 10 ms, after which others may have the loop
+MOST = 16  # webhooks in one round: some 8 ms, after which others may have the loop
+TURNS = 3  # of the loop: then one round's commit is on the wire, while the next is worked on
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -33,6 +34,13 @@ class Taken(msgspec.Struct, frozen=True):
 
     made: Normalized
     commit: WebhookToCommit | None
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A webhook that is taken, and what the store says of it (None: it is ignored)."""
+
+    taken: Taken
+    committed: Committed | None
 
 
 class Routed(msgspec.Struct, frozen=True):
@@ -49,7 +57,7 @@ class _Item(msgspec.Struct, eq=False):
     integration: Integration
     webhook: Webhook
     verified: bool
-    done: "asyncio.Future[Taken]"
+    done: "asyncio.Future[Committed | None]"
     parsed: Parsed | None = None
     applied: Applied | None = None
     made: Normalized | None = None
@@ -58,11 +66,11 @@ class _Item(msgspec.Struct, eq=False):
 
 
 class Steps:
-    """Takes webhooks through the steps, those that wait together."""
+    """Takes webhooks through the steps, those that wait together, and hands them to *committer*."""
 
-    def __init__(self, registry: Registry, keys: Keys, max_body: int) -> None:
+    def __init__(self, registry: Registry, keys: Keys, committer: Committer, max_body: int) -> None:
         self._registry, self._keys, self._max_body = registry, keys, max_body
-        self._quotas = EventQuotas(registry)
+        self._committer, self._quotas = committer, EventQuotas(registry)
         self._waiting: list[_Item] = []
         self._steps = (
             self._verify,
@@ -71,16 +79,20 @@ class Steps:
             self._complete,
             self._route,
             self._pack,
+            self._hand_on,
         )
 
-    async def take(self, integration: Integration, webhook: Webhook, *, verified: bool) -> Taken:
-        """Take *webhook* through the steps; with *verified* its proof was checked already.
+    async def take(self, integration: Integration, webhook: Webhook, *, verified: bool) -> Made:
+        """Take *webhook* through the steps and commit it.
+
+        With *verified* its proof was checked already.
 
         Raises:
             SignatureError: it is not proven.
             RateLimitedError: its tenant's events of this minute are used up.
             ConfigurationError: the integration lacks its secret.
             InvalidRequestError: its media type, encoding or size is not taken.
+            StoreUnavailableError: it is not durable, within what its vendor waits for.
         """
         loop = asyncio.get_running_loop()
         item = _Item(integration, webhook, verified, loop.create_future())
@@ -90,16 +102,19 @@ class Steps:
         if len(self._waiting) == 1:
             # After what the sockets hold ready now: that joins this round.
             loop.call_soon(self._round)
-        return await item.done
+        committed = await item.done
+        assert item.taken is not None  # noqa: S101 pack has set it
+        return Made(item.taken, committed)
 
-    async def _take_large(self, item: _Item) -> Taken:
+    async def _take_large(self, item: _Item) -> Made:
         """A large body in a thread, so that it holds up nobody else."""
         self._verify(item)
         await asyncio.to_thread(self._all_but_routing, item)
         self._route(item)
         await asyncio.to_thread(self._pack, item)
+        self._hand_on(item)
         assert item.taken is not None  # noqa: S101 pack has set it
-        return item.taken
+        return Made(item.taken, await item.done)
 
     def _all_but_routing(self, item: _Item) -> None:
         for step in (self._parse, self._apply, self._complete):
@@ -108,13 +123,17 @@ class Steps:
     def _round(self) -> None:
         batch = self._waiting[:MOST]
         del self._waiting[:MOST]
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._round)
         for step in self._steps:
             batch = [item for item in batch if _passes(step, item)]
-        for item in batch:
-            if item.taken is not None and not item.done.done():  # its sender may have gone
-                item.done.set_result(item.taken)
+        if self._waiting:
+            self._after(TURNS, self._round)
+
+    def _after(self, turns: int, call: Callable[[], None]) -> None:
+        """Make *call* when the loop has gone round *turns* times."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._after, turns - 1, call)
+        else:
+            call()
 
     # -- the steps, in order; each finds in the item what those before it have left there -------
 
@@ -150,6 +169,16 @@ class Steps:
             item.taken = Taken(item.made, None)
         else:
             item.taken = Taken(item.made, self._commit_of(item, item.made))
+
+    def _hand_on(self, item: _Item) -> None:
+        assert item.taken is not None  # noqa: S101
+        if item.done.done():  # its sender has gone, and sends again
+            return
+        if item.taken.commit is None:
+            item.done.set_result(None)
+        else:
+            patience = item.integration.mapping.answer_within
+            self._committer.put(item.taken.commit, patience, item.done)
 
     def _commit_of(self, item: _Item, made: Normalized) -> WebhookToCommit:
         webhook, info, keys = item.webhook, item.integration.info, self._keys

@@ -119,6 +119,14 @@ def milliseconds(duration: timedelta) -> int:
     return round(duration.total_seconds() * 1000)
 
 
+@lru_cache(maxsize=100_000)
+def _route_arguments(
+    subscription_id: str, lease: timedelta, paused: bool, limited: bool
+) -> tuple[Argument, ...]:
+    """What `commit.lua` wants to know of any delivery; few ever differ."""
+    return subscription_id, milliseconds(lease), "1" if paused else "0", "1" if limited else "0"
+
+
 class EventStore:
     """Commits webhooks and reads events and natives."""
 
@@ -210,8 +218,8 @@ class EventStore:
             for route in event.routes:
                 id_, limits = route.subscription_id, route.limits
                 keys += self._route_keys(id_)
-                arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
-                arguments.append("0" if limits is None else "1")
+                limited = limits is not None
+                arguments += _route_arguments(id_, route.lease, route.paused, limited)
                 if limits is not None:
                     keys += [names.dead(id_), names.leases(id_), names.line(id_)]
                     most = limits.max_backlog
