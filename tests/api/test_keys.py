@@ -99,6 +99,7 @@ async def test_lists_page(gateway: Running) -> None:
         ({"tenant": "nobody"}, "/tenant"),
         ({"expires_at": "2026-11-22T12:00:00"}, "/expires_at"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-23:59"}, "/expires_at"),
         ({"role": "admin"}, "/role"),
     ],
 )
