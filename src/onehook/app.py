@@ -42,13 +42,21 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 while webhooks are taken, with what is amiss; 503 with the reasons while they are not."""
+    """200 while webhooks are taken, with what is amiss; 503 with the reasons while they are not.
+
+    Whoever has an API key is told besides where the store is, and what an
+    acknowledgement is worth there (``ack``).
+    """
     gateway = request.app[GATEWAY]
     reasons, warnings = sorted(gateway.readiness.reasons), gateway.readiness.warnings
     body: dict[str, object] = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+    known = sees_all(request, gateway)  # files and what is in them are not for everybody
+    if known:
+        body["ack"] = gateway.settings.ack
+        body["store"] = "embedded" if gateway.settings.redis_url is None else "external"
     if warnings:
         body["warnings"] = sorted(warnings)
-        if sees_all(request, gateway):  # files and what is in them are not for everybody
+        if known:
             body["details"] = [
                 {"code": code, "detail": detail}
                 for code, details in sorted(warnings.items())

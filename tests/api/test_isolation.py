@@ -39,6 +39,8 @@ BODIES: Mapping[str, Any] = {
     "testSubscription": {"event_type": "ticketing.ticket.created"},
 }
 QUERIES: Mapping[str, Mapping[str, str]] = {"deleteQuarantinedWebhook": {"reason": "a test"}}
+# A PUT declares a thing under the name in its path, and makes it where one has none of that name.
+DECLARING = {"declareIntegration", "declareSubscription"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ def part(path: str) -> str:
 def routes() -> list[tuple[Operation, str]]:
     """Every operation with an id in its path, on each of its paths."""
     found = [(o, path) for o in OPERATIONS for path in (o.path, *o.aliases) if "{" in path]
-    return [(o, path) for o, path in found if part(path) not in EVERYBODYS | OPERATORS]
+    theirs = [(o, path) for o, path in found if part(path) not in EVERYBODYS | OPERATORS]
+    return [(o, path) for o, path in theirs if o.name not in DECLARING]
 
 
 async def ask(api: Api, operation: Operation, path: str, **headers: str) -> Answer:
@@ -156,6 +159,21 @@ async def test_h4_foreign_keys_are_404(world: World, name: str) -> None:
     for api in world.strangers:
         assert (await api.get(f"/v1/{kind}/{name}")).status == 404
         assert (await api.post(f"/v1/{kind}", {**body, "key": name})).status == 201
+
+
+async def test_h4_what_is_declared_is_ones_own(world: World) -> None:
+    """To declare a thing under a foreign id or name makes one's own, and leaves theirs alone."""
+    bodies = {"integrations": {"type": "github", "verify": "none"}, "subscriptions": {}}
+    names = {"integrations": "integration", "subscriptions": "subscription"}
+    before = [await _theirs(world, kind) for kind in names.values()]
+    for kind, body in bodies.items():
+        for name in (world.ids[names[kind]], "their-key", "their-hook"):
+            key = f"{kind[0]}{name}" if name.startswith("their") else name
+            made = await world.ours.api.call("PUT", f"/v1/{kind}/{key}", body)
+            assert (made.status, made.json["result"]) == (201, "created"), made.body
+            assert made.json["id"] not in world.ids.values()
+            assert CANARY not in made.body.decode()
+    assert [await _theirs(world, kind) for kind in names.values()] == before
 
 
 async def test_h4_tenants_are_no_business_of_tenants(world: World) -> None:

@@ -203,36 +203,73 @@ def _seal(
 async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     """Make an integration."""
     gateway, body = call.gateway, call.body
+    record = new_record(gateway, body)
+    await add(gateway.registry, record)
+    return show(gateway, record)
+
+
+def new_record(
+    gateway: Gateway, body: IntegrationIn, over: IntegrationRecord | None = None
+) -> IntegrationRecord:
+    """The integration that *body* asks for, not saved.
+
+    *over* is the one it replaces: it keeps its id, and its ``secret`` where *body* has none.
+
+    Raises:
+        InvalidRequestError: 422, with a pointer to each thing wrong.
+    """
     registry = gateway.registry
-    mapping = _mapping(gateway, body.type, new=True)
+    mapping = _mapping(gateway, body.type, new=over is None)
     plain, secrets = _split(mapping, body.settings, body.secret)
-    unsigned = body.verify == "none"
-    raw = {name: value.encode() for name, value in secrets.items()}
-    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
-    check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
     now = gateway.clock.now()
-    id_ = new_id("int", now)
-    record = IntegrationRecord(
+    id_, made_at = (new_id("int", now), now) if over is None else (over.id, over.created_at)
+    sealed = {} if over is None else _kept(registry, over, secrets)
+    raw = {name: value.encode() for name, value in secrets.items()}
+    for name in sealed.keys() - secrets.keys():
+        raw[name] = registry.sealer.open(id_, sealed[name][0].sealed).encode()
+    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
+    check_settings(mapping, {**defaults, **plain}, raw, unsigned=body.verify == "none")
+    new = {name: value for name, value in secrets.items() if name not in sealed}
+    return IntegrationRecord(
         id=id_,
         tenant=registry.tenant,
         key=body.key,
         type=body.type,
         name=body.name or body.type,
         settings=plain,
-        secrets=_seal(registry, id_, secrets),
+        secrets={**sealed, **_seal(registry, id_, new)},
         verify=body.verify,
         active=body.active,
         silent_after_ms=_silence_ms(body.silent_after),
-        created_at=now,
+        created_at=made_at,
         updated_at=now,
     )
 
+
+async def add(registry: TenantRegistry, record: IntegrationRecord) -> None:
+    """Save a new integration.
+
+    Raises:
+        ConflictError: its key is taken, or the tenant may have no more.
+    """
+
     def check() -> None:
-        check_key(registry, body.key, id_)
+        check_key(registry, record.key, record.id)
         check_quota(registry, "integrations")
 
     await registry.add("integrations", record, check)
-    return show(gateway, record)
+
+
+def _kept(
+    registry: TenantRegistry, over: IntegrationRecord, secrets: Mapping[str, str]
+) -> dict[str, list[SealedSecret]]:
+    """The secrets of *over* that stay as they are: given again, or ``secret`` and not given."""
+    return {
+        name: some
+        for name, some in over.secrets.items()
+        if (name in secrets or name == "secret")
+        and secrets.get(name) in (None, registry.sealer.open(over.id, some[0].sealed))
+    }
 
 
 async def listing(call: Call[NoBody, Page]) -> IntegrationList:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from onehook import __version__
 from onehook.api import (
     backtest,
+    declared,
     deliveries,
     drift,
     events,
@@ -43,6 +44,7 @@ OPERATIONS: Sequence[Operation] = (
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
+    *declared.OPERATIONS,
     *statistics.OPERATIONS,
     *trials.OPERATIONS,
     *pull.OPERATIONS,
@@ -159,6 +161,8 @@ def _describe(
     elif operation.status != 204:
         answer["content"] = {operation.content_type: {}}
     described["responses"][str(operation.status)] = answer
+    if operation.creates:
+        described["responses"]["201"] = answer
     for code in sorted(codes):
         described["responses"][str(code)] = {"description": "a problem", **problem}
     return described

@@ -1,6 +1,6 @@
 """``/v1/subscriptions`` (also ``/v1/webhooks``, ``/webhooks``): who gets which events, where."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -35,6 +35,7 @@ from onehook.ids import new_id
 from onehook.store.events import milliseconds
 from onehook.store.records import SubscriptionRecord
 from onehook.store.snapshot import Snapshot
+from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoBody, NoQuery, Operation
 
@@ -73,8 +74,10 @@ def _moved(record: SubscriptionRecord, old: Defaults, new: Defaults) -> frozense
     return frozenset(names)
 
 
-def _sources(gateway: Gateway, names: list[str]) -> list[str]:
+def _sources(gateway: Gateway, names: list[str], assumed: Collection[str] = ()) -> list[str]:
     """Ids and platform slugs; keys become ids, so that a changed key does not unsubscribe.
+
+    Those *assumed* are taken for keys that will be there.
 
     Raises:
         InvalidRequestError: one names nothing.
@@ -84,7 +87,8 @@ def _sources(gateway: Gateway, names: list[str]) -> list[str]:
     for at, name in enumerate(names):
         id_ = snapshot.by_key.get(name, name)
         ours = id_ in (GATEWAY.id, GATEWAY.type)
-        if not ours and id_ not in snapshot.integrations and id_ not in gateway.mappings:
+        known = id_ in snapshot.integrations or id_ in gateway.mappings or id_ in assumed
+        if not ours and not known:
             detail = f"there is no integration or platform {name[:80]!r}"
             raise InvalidRequestError(detail, errors=[FieldError(f"/integrations/{at}", detail)])
         found.append(id_)
@@ -103,16 +107,25 @@ async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     gateway, body = call.gateway, call.body
     registry, given = gateway.registry, given_fields(body)
     record, secret = new_record(gateway, body, given)
-
-    def check() -> None:
-        check_key(registry, body.key, record.id)
-        check_quota(registry, "subscriptions")
-
-    await registry.add("subscriptions", record, check)
+    await add(registry, record)
     snapshot = registry.snapshot
     warnings = warnings_of(given, target=snapshot.targets.get(record.id), snapshot=snapshot)
     answer = {"secret": secret, **warnings}
     return show(gateway.registry, record, CLEAR, record.created_at).model_copy(update=answer)
+
+
+async def add(registry: TenantRegistry, record: SubscriptionRecord) -> None:
+    """Save a new subscription.
+
+    Raises:
+        ConflictError: its key is taken, or the tenant may have no more.
+    """
+
+    def check() -> None:
+        check_key(registry, record.key, record.id)
+        check_quota(registry, "subscriptions")
+
+    await registry.add("subscriptions", record, check)
 
 
 def given_fields(body: SubscriptionIn) -> dict[str, Any]:
@@ -121,31 +134,38 @@ def given_fields(body: SubscriptionIn) -> dict[str, Any]:
 
 
 def new_record(
-    gateway: Gateway, body: SubscriptionIn, given: Mapping[str, Any]
+    gateway: Gateway,
+    body: SubscriptionIn,
+    given: Mapping[str, Any],
+    over: SubscriptionRecord | None = None,
+    assumed: Collection[str] = (),
 ) -> tuple[SubscriptionRecord, str]:
     """The subscription that *body* asks for, not saved, and its secret as libraries take it.
 
-    *given* are the fields of *body* that say what its receiver gets.
+    *given* are the fields of *body* that say what its receiver gets. *over* is the one that it
+    replaces: it keeps its id, whether it is paused, and its secret where none is given. Keys of
+    integrations that are *assumed* need not be there yet.
 
     Raises:
         AddressError: its URL may not be called.
         InvalidRequestError: it names what is not there, or something in it is wrong.
     """
-    choices, destination = new_outlet(gateway, given)
+    choices, destination = new_outlet(gateway, given, over)
     now = gateway.clock.now()
-    id_ = new_id("sub", now)
+    id_, made_at = (new_id("sub", now), now) if over is None else (over.id, over.created_at)
     record = SubscriptionRecord(
         id=id_,
         tenant=gateway.registry.tenant,
         key=body.key,
         name=body.name,
-        integrations=_sources(gateway, body.integrations),
+        integrations=_sources(gateway, body.integrations, assumed),
         projects=tuple(body.projects),
         statuses=tuple(body.statuses),
         filter=_filter(body.filter),
         active=body.active,
+        paused_reason=None if over is None else over.paused_reason,
         **flow_changes(body, None, _flow_defaults(gateway, destination)),
-        created_at=now,
+        created_at=made_at,
         updated_at=now,
         **sealed_fields(gateway, id_, choices, destination),
     )

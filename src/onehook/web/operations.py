@@ -1,8 +1,8 @@
 """Operations of the management API: declared once, served and described from the same value."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeAlias, TypeVar, get_args
 
 import structlog
 from aiohttp import web
@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from onehook.core.bodies import media_type
 from onehook.core.jsontext import JsonSyntaxError, decode
+from onehook.core.mapping.problems import nearest
 from onehook.core.model import Headers
 from onehook.errors import (
     FieldError,
@@ -27,6 +28,7 @@ from onehook.web.problems import problem
 
 log = structlog.get_logger()
 MAX_BODY = 1024 * 1024
+Steps: TypeAlias = tuple[int | str, ...]  # from the top of a body to something in it
 
 Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)
@@ -86,6 +88,7 @@ class Operation:
     content_type: str = "application/json"
     problems: Sequence[int] = field(default=())
     aliases: Sequence[str] = field(default=())
+    creates: bool = False  # it may also answer 201
     scopes: Sequence[Scope] = field(default=())
     manages_tenants: bool = False
 
@@ -215,7 +218,7 @@ def check_query(model: type[BaseModel], given: Mapping[str, str]) -> BaseModel:
     try:
         return model.model_validate_strings(dict(given))
     except ValidationError as error:
-        _refuse(error, "query")
+        _refuse(error, "query", model)
 
 
 async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -252,7 +255,7 @@ def check_body(model: type[BaseModel], value: object) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        _refuse(error, "body")
+        _refuse(error, "body", model)
 
 
 async def _read(request: web.Request) -> bytes:
@@ -265,8 +268,8 @@ async def _read(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def _refuse(error: ValidationError, where: str) -> NoReturn:
-    """Say what pydantic found, field by field.
+def _refuse(error: ValidationError, where: str, model: type[BaseModel]) -> NoReturn:
+    """Say what pydantic found, field by field of *model*.
 
     Raises:
         InvalidRequestError: 422.
@@ -274,7 +277,7 @@ def _refuse(error: ValidationError, where: str) -> NoReturn:
     errors = [
         FieldError(
             "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in row["loc"]),
-            _message(row["type"], row["msg"]),
+            _message(row["type"], row["msg"], row["loc"], model),
         )
         for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
@@ -282,7 +285,29 @@ def _refuse(error: ValidationError, where: str) -> NoReturn:
     raise InvalidRequestError(detail, errors=errors) from None
 
 
-def _message(kind: str, text: str) -> str:
+def _message(kind: str, text: str, path: Steps, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
-        return "is not a field that exists here"
+        hint = nearest(str(path[-1]), _beside(path, model))
+        return "; ".join(filter(None, ("is not a field that exists here", hint)))
     return text.removeprefix("Value error, ")
+
+
+def _beside(path: Steps, model: type[BaseModel]) -> Collection[str]:
+    """The fields that stand where *path* leads to, from *model* downwards."""
+    for step in path[:-1]:
+        if isinstance(step, int):
+            continue  # the items of a list are of the form that the list names
+        field_ = model.model_fields.get(step)
+        forms = () if field_ is None else tuple(_forms_in(field_.annotation))
+        if len(forms) != 1:
+            return ()
+        (model,) = forms
+    return model.model_fields
+
+
+def _forms_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The forms that *annotation* names: ``AuthIn`` of ``AuthIn | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _forms_in(part)
