@@ -10,7 +10,7 @@ from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
 from onehook.ingest.handler import ANNOUNCER, STEPS, ingest
 from onehook.ingest.steps import Steps
-from onehook.web.auth import authenticate, is_authentic
+from onehook.web.access import authenticate, check_sees_all, sees_all
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.operations import guarded, not_found, register
 from onehook.web.problems import problem_page
@@ -24,7 +24,8 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app = web.Application()
     app[GATEWAY] = gateway
     app[ANNOUNCER] = announcer
-    app[STEPS] = Steps(gateway.registry, gateway.events.keys, committer, gateway.settings.max_body)
+    whole, keys = gateway.registry.whole, gateway.events.keys
+    app[STEPS] = Steps(whole, keys, committer, gateway.settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/openapi.json", openapi.serve)
@@ -51,7 +52,7 @@ async def readyz(request: web.Request) -> web.Response:
     gateway = request.app[GATEWAY]
     reasons, warnings = sorted(gateway.readiness.reasons), gateway.readiness.warnings
     body: dict[str, object] = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
-    known = is_authentic(request, gateway)  # files and what is in them are not for everybody
+    known = sees_all(request, gateway)  # files and what is in them are not for everybody
     if known:
         body["ack"] = gateway.settings.ack
         body["store"] = "embedded" if gateway.settings.redis_url is None else "external"
@@ -68,9 +69,9 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus metrics; they name integrations, so an API key is needed."""
+    """Prometheus metrics; they name every tenant's integrations, so not every API key will do."""
     gateway = request.app[GATEWAY]
-    authenticate(request, gateway)
+    check_sees_all(authenticate(request, gateway))
     return web.Response(
         body=generate_latest(gateway.metrics.registry),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

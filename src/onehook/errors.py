@@ -12,6 +12,7 @@
     ├── NotFoundError             404
     ├── GoneError                 410: it was there and its retention has ended
     ├── ConflictError             409
+    ├── RateLimitedError          429: too much of something; ``retry_after`` says until when
     ├── InvalidRequestError       400 and 422; 404 to 415 for what HTTP itself refuses
     └── StoreUnavailableError     503, exit 69: the store is away, full or overloaded
 
@@ -122,6 +123,13 @@ class InvalidRequestError(OnehookError):
 
     code = "request_invalid"
     status = 422
+
+
+class RateLimitedError(OnehookError):
+    """There was too much of something; the same request is taken later."""
+
+    code = "rate_limited"
+    status = 429
 
 
 class StoreUnavailableError(OnehookError):

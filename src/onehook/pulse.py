@@ -6,6 +6,7 @@ counters that every gateway shares. A kill loses the counts of one look, no webh
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeAlias
 
 import structlog
 from prometheus_client import Counter
@@ -15,46 +16,60 @@ from onehook.metrics import Metrics
 from onehook.store.statistics import EVERYBODY, Statistics
 
 log = structlog.get_logger()
+_Field: TypeAlias = tuple[str, str]  # tenant, name of a counter
 
 
 class Pulse:
     """Carries the counts of one process; :meth:`flush` is called every few seconds."""
 
     def __init__(
-        self, metrics: Metrics, statistics: Statistics, now: Callable[[], datetime]
+        self,
+        metrics: Metrics,
+        statistics: Statistics,
+        tenant_of: Callable[[str], str],
+        now: Callable[[], datetime],
     ) -> None:
+        """*tenant_of* gives the tenant of an integration by its id, the default one of others."""
         self._metrics, self._statistics, self._now = metrics, statistics, now
-        self._carried: dict[str, int] = {}
+        self._tenant_of = tenant_of
+        self._tenants: dict[str, str] = {}  # by integration
+        self._carried: dict[_Field, int] = {}
 
     async def flush(self) -> None:
         """Carry what was counted since the last time; if the store is away, the next time."""
         counted = self._counted()
-        more = {name: n - self._carried.get(name, 0) for name, n in counted.items()}
-        grown = {name: n for name, n in more.items() if n > 0}
-        if not grown:
-            return
-        try:
-            await self._statistics.add(grown, self._now())
-        except (RedisError, OSError) as error:
-            log.warning("pulse.postponed", error=type(error).__name__)
-        else:
-            self._carried = counted
+        grown: dict[str, dict[str, int]] = {}
+        for (tenant, name), count in counted.items():
+            more = count - self._carried.get((tenant, name), 0)
+            if more > 0:
+                grown.setdefault(tenant, {})[name] = more
+        for tenant, counts in grown.items():
+            try:
+                await self._statistics.of(tenant).add(counts, self._now())
+            except (RedisError, OSError) as error:
+                log.warning("pulse.postponed", error=type(error).__name__)
+                return
+            self._carried |= {(tenant, name): counted[tenant, name] for name in counts}
 
-    def _counted(self) -> dict[str, int]:
-        """All counts of this process, by the names of the store's counters."""
-        found: dict[str, int] = {}
+    def _counted(self) -> dict[_Field, int]:
+        """All counts of this process, by tenant and the names of the store's counters."""
+        found: dict[_Field, int] = {}
 
-        def add(whose: str, what: str, count: int) -> None:
+        def add(integration: str, whose: str, what: str, count: int) -> None:
+            # A deleted integration's counts stay where they are.
+            if integration not in self._tenants:
+                self._tenants[integration] = self._tenant_of(integration)
+            tenant = self._tenants[integration]
             for one in (whose, EVERYBODY):
-                name = f"{one}:{what}"
-                found[name] = found.get(name, 0) + count
+                field = tenant, f"{one}:{what}"
+                found[field] = found.get(field, 0) + count
 
-        for (integration, _), count in _values(self._metrics.webhooks, "integration", "outcome"):
-            add(f"i:{integration}", "w", count)
-        for (integration, _), count in _values(self._metrics.rejected, "integration", "reason"):
-            add(f"i:{integration}", "r", count)
-        for (platform,), count in _values(self._metrics.events, "platform"):
-            add(f"p:{platform}", "n", count)
+        for (id_, _), count in _values(self._metrics.webhooks, "integration", "outcome"):
+            add(id_, f"i:{id_}", "w", count)
+        for (id_, _), count in _values(self._metrics.rejected, "integration", "reason"):
+            add(id_, f"i:{id_}", "r", count)
+        for (id_, platform), count in _values(self._metrics.events, "integration", "platform"):
+            add(id_, f"p:{platform}", "n", count)
         return found
 
 

@@ -27,7 +27,7 @@ async def test_put_makes_then_changes_then_leaves(gateway: Running, subscriber: 
     path = "/v1/subscriptions/orders"
     made = await put(gateway, path, {"url": subscriber.url, "timeout": "5s"})
     changed = await put(gateway, path, {"url": subscriber.url, "events": ["scm.*"]})
-    version = gateway.runtime.gateway.registry.snapshot.version
+    version = gateway.runtime.gateway.registry.whole.snapshot.version
     same = await put(gateway, path, {"url": subscriber.url, "events": ["scm.*"]})
 
     assert (made["result"], made["key"], made["secret"][:6]) == ("created", "orders", "whsec_")
@@ -40,7 +40,7 @@ async def test_put_makes_then_changes_then_leaves(gateway: Running, subscriber: 
     assert "secret" not in changed
     assert (same["result"], same["changes"]) == ("unchanged", [])
     assert same["updated_at"] == changed["updated_at"]
-    assert gateway.runtime.gateway.registry.snapshot.version == version
+    assert gateway.runtime.gateway.registry.whole.snapshot.version == version
 
 
 async def test_dry_run_changes_nothing(gateway: Running, subscriber: Subscriber) -> None:

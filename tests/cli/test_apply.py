@@ -39,7 +39,7 @@ def _secrets(applying: Applying, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_apply_makes_what_the_file_says_once(applying: Applying) -> None:
     """The first run makes it, the second has nothing to change and changes nothing."""
     code, out, err = await applying.apply(FILE)
-    version = applying.gateway.runtime.gateway.registry.snapshot.version
+    version = applying.gateway.runtime.gateway.registry.whole.snapshot.version
     again = await applying.apply()
 
     hub = await applying.get("/v1/integrations/hub")
@@ -51,7 +51,7 @@ async def test_apply_makes_what_the_file_says_once(applying: Applying) -> None:
     assert (orders["events"], orders["headers"]) == (["scm.*", "ticketing.*"], {"X-Key": "***"})
     assert (again[0], again[1]) == (0, "")
     assert "nothing to change: 2 are as the file says" in again[2]
-    assert applying.gateway.runtime.gateway.registry.snapshot.version == version
+    assert applying.gateway.runtime.gateway.registry.whole.snapshot.version == version
     assert all(one not in out + err for one in (HIDDEN, SECRET))
 
 

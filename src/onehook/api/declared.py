@@ -24,7 +24,7 @@ from onehook.api.views import (
 )
 from onehook.core.flow import CLEAR
 from onehook.errors import NotFoundError
-from onehook.store.registry import IntegrationRecord, SubscriptionRecord
+from onehook.store.records import IntegrationRecord, SubscriptionRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
 
@@ -102,7 +102,10 @@ async def declare_integration(
     before = None if over is None else integration_view(gateway, over)
     result, changes = _compare(before, integration_view(gateway, record), call.body)
     if result != "unchanged" and not call.query.dry_run:
-        await registry.save("integrations", record)
+        if over is None:
+            await integrations.add(registry, record)
+        else:
+            await registry.save("integrations", record)
     shown = integrations.show(gateway, record if result != "unchanged" or not over else over)
     answer = DeclaredIntegration(**dict(shown), result=result, changes=changes)
     return _answered(answer, "integrations", dry_run=call.query.dry_run)
@@ -166,7 +169,7 @@ async def _save(
     gateway: Gateway, record: SubscriptionRecord, over: SubscriptionRecord | None
 ) -> SubscriptionRecord:
     if over is None:
-        await gateway.registry.save("subscriptions", record)
+        await subscriptions.add(gateway.registry, record)
         return record
     targets = gateway.registry.snapshot.targets
     if gateway.registry.target(record).url != targets[over.id].url:  # what failed was the old one
@@ -251,15 +254,16 @@ OPERATIONS = (
     Operation("PUT", _INTEGRATION, "declareIntegration",
               "Make an integration of that key, or have it as the body says", declare_integration,
               body=IntegrationIn, query=DeclaredQuery, answer=DeclaredIntegration,
-              problems=(409,), creates=True),
+              problems=(409,), creates=True, scopes=["ingest-admin"]),
     Operation("PUT", _SUBSCRIPTION, "declareSubscription",
               "Make a subscription of that key, or have it as the body says", declare_subscription,
               body=SubscriptionIn, query=DeclaredSubscriptionQuery, answer=DeclaredSubscription,
-              problems=(409,), aliases=_SUBSCRIPTION_TOO, creates=True),
+              problems=(409,), aliases=_SUBSCRIPTION_TOO, creates=True,
+              scopes=["subscriber"]),
     Operation("GET", _INTEGRATION + "/declaration", "getIntegrationDeclaration",
               "Show what declares an integration", integration_as_declared,
-              answer=DeclarationOut),
+              answer=DeclarationOut, scopes=["ingest-admin"]),
     Operation("GET", _DECLARATION, "getSubscriptionDeclaration",
               "Show what declares a subscription", subscription_as_declared,
-              answer=DeclarationOut, aliases=_DECLARATION_TOO),
+              answer=DeclarationOut, aliases=_DECLARATION_TOO, scopes=["subscriber"]),
 )  # fmt: skip

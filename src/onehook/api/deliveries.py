@@ -250,7 +250,7 @@ async def describe(
 
 OPERATIONS = (
     Operation("GET", "/v1/deliveries", "listDeliveries", "List deliveries", listing,
-              query=DeliveryQuery, answer=DeliveryList),
+              query=DeliveryQuery, answer=DeliveryList, scopes=["subscriber"]),
     Operation("GET", "/v1/deliveries/{id}", "getDelivery", "Show a delivery with its attempts",
-              read, answer=DeliveryOut),
+              read, answer=DeliveryOut, scopes=["subscriber"]),
 )  # fmt: skip

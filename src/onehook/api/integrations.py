@@ -8,6 +8,7 @@ import msgspec
 from pydantic import AfterValidator, BaseModel, Field
 
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
+from onehook.api.quotas import check_quota
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.integration import check_settings
 from onehook.core.mapping.document import CompiledMapping
@@ -15,8 +16,10 @@ from onehook.core.notices import GATEWAY
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
-from onehook.store.registry import IntegrationRecord, Registry, Snapshot
+from onehook.store.records import IntegrationRecord
 from onehook.store.sealing import SealedSecret
+from onehook.store.snapshot import Snapshot
+from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
 
@@ -141,7 +144,7 @@ def find_id(snapshot: Snapshot, id_or_key: str) -> str:
     return id_or_key if id_or_key == GATEWAY.id else get_record(snapshot, id_or_key).id
 
 
-def check_key(registry: Registry, key: str | None, own_id: str) -> None:
+def check_key(registry: TenantRegistry, key: str | None, own_id: str) -> None:
     """Refuse a key that another object has, or that is a platform's name.
 
     Raises:
@@ -190,7 +193,7 @@ def _silence_ms(text: str | None) -> int | None:
 
 
 def _seal(
-    registry: Registry, id_: str, secrets: Mapping[str, str]
+    registry: TenantRegistry, id_: str, secrets: Mapping[str, str]
 ) -> dict[str, list[SealedSecret]]:
     return {
         name: [SealedSecret(registry.sealer.seal(id_, value))] for name, value in secrets.items()
@@ -201,8 +204,7 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     """Make an integration."""
     gateway, body = call.gateway, call.body
     record = new_record(gateway, body)
-    check_key(gateway.registry, body.key, record.id)
-    await gateway.registry.save("integrations", record)
+    await add(gateway.registry, record)
     return show(gateway, record)
 
 
@@ -230,6 +232,7 @@ def new_record(
     new = {name: value for name, value in secrets.items() if name not in sealed}
     return IntegrationRecord(
         id=id_,
+        tenant=registry.tenant,
         key=body.key,
         type=body.type,
         name=body.name or body.type,
@@ -243,8 +246,22 @@ def new_record(
     )
 
 
+async def add(registry: TenantRegistry, record: IntegrationRecord) -> None:
+    """Save a new integration.
+
+    Raises:
+        ConflictError: its key is taken, or the tenant may have no more.
+    """
+
+    def check() -> None:
+        check_key(registry, record.key, record.id)
+        check_quota(registry, "integrations")
+
+    await registry.add("integrations", record, check)
+
+
 def _kept(
-    registry: Registry, over: IntegrationRecord, secrets: Mapping[str, str]
+    registry: TenantRegistry, over: IntegrationRecord, secrets: Mapping[str, str]
 ) -> dict[str, list[SealedSecret]]:
     """The secrets of *over* that stay as they are: given again, or ``secret`` and not given."""
     return {
@@ -373,14 +390,18 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
 _ONE = "/v1/integrations/{id}"
 OPERATIONS = (
     Operation("POST", "/v1/integrations", "createIntegration", "Make an integration", create,
-              body=IntegrationIn, answer=IntegrationOut, status=201, problems=(409,)),
+              body=IntegrationIn, answer=IntegrationOut, status=201, problems=(409,),
+              scopes=["ingest-admin"]),
     Operation("GET", "/v1/integrations", "listIntegrations", "List integrations", listing,
-              query=Page, answer=IntegrationList),
-    Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut),
+              query=Page, answer=IntegrationList, scopes=["ingest-admin"]),
+    Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut,
+              scopes=["ingest-admin"]),
     Operation("PATCH", _ONE, "updateIntegration", "Change an integration", update,
-              body=IntegrationPatch, answer=IntegrationOut, problems=(409,)),
-    Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204),
+              body=IntegrationPatch, answer=IntegrationOut, problems=(409,),
+              scopes=["ingest-admin"]),
+    Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204,
+              scopes=["ingest-admin"]),
     Operation("POST", _ONE + "/rotate-secret", "rotateIntegrationSecret",
               "Give an integration a new secret", rotate, body=Rotation, answer=IntegrationOut,
-              problems=(409,)),
+              problems=(409,), scopes=["ingest-admin"]),
 )  # fmt: skip

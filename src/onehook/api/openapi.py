@@ -17,6 +17,7 @@ from onehook.api import (
     events,
     exports,
     integrations,
+    keys,
     lineage,
     platforms,
     preview,
@@ -28,9 +29,11 @@ from onehook.api import (
     statistics,
     streams,
     subscriptions,
+    tenants,
     trials,
 )
 from onehook.core.jsontext import encode
+from onehook.web.access import TENANT_HEADER
 from onehook.web.operations import NoBody, NoQuery, Operation
 
 OPERATIONS: Sequence[Operation] = (
@@ -53,8 +56,17 @@ OPERATIONS: Sequence[Operation] = (
     *replays.OPERATIONS,
     *quarantine.OPERATIONS,
     *references.OPERATIONS,
+    *keys.OPERATIONS,
+    *tenants.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
+_TENANT: dict[str, Any] = {
+    "name": TENANT_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The tenant to act for; for admins of the default tenant.",
+    "schema": {"type": "string"},
+}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -109,6 +121,12 @@ def document() -> bytes:
     )
 
 
+def _who(operation: Operation) -> str:
+    """Who may call it, in a sentence."""
+    needed = f"Needs an API key with the scope {' or '.join(operation.allowed)}"
+    return needed + (" of the default tenant." if operation.manages_tenants else ".")
+
+
 def _name(model: type[BaseModel]) -> str:
     return model.__name__
 
@@ -121,13 +139,13 @@ def _describe(
     alias: bool,
 ) -> dict[str, Any]:
     problem = {"content": {"application/problem+json": {"schema": refs[ProblemOut]}}}
-    has_id = bool(_PARAMETER.search(operation.path))
-    codes = {401, 405, 422, 500, 503, *operation.problems}
-    codes |= {404} if has_id else set()
+    codes = {401, 403, 404, 405, 422, 429, 500, 503, *operation.problems}
     described: dict[str, Any] = {
         "operationId": operation.name + ("Alias" if alias else ""),
         "summary": operation.summary,
-        "parameters": _parameters(operation, refs, shared),
+        "description": _who(operation),
+        "x-required-scopes": operation.allowed,
+        "parameters": [*_parameters(operation, refs, shared), _TENANT],
         "responses": {},
     }
     if alias:

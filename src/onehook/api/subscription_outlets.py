@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from onehook.api.defaults import defaults_of
 from onehook.api.subscription_forms import AuthIn, WarningOut
 from onehook.core.addresses import check_url
 from onehook.core.destinations.checks import check_choices, secret_warning
@@ -20,7 +21,8 @@ from onehook.core.profiles.table import DEFAULT_DESTINATION
 from onehook.core.routing import overlap
 from onehook.errors import AddressError, ConflictError, FieldError, InvalidRequestError
 from onehook.store.outlets import open_choices, seal_choices
-from onehook.store.registry import Snapshot, SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
+from onehook.store.snapshot import Snapshot
 from onehook.web.gateway import Gateway
 
 SECRET_BYTES = 32
@@ -57,7 +59,7 @@ def new_outlet(
         AddressError: the URL may not be called.
     """
     destination = _destination(gateway, given) or _destination(
-        gateway, {"destination": gateway.settings.default_destination}
+        gateway, {"destination": defaults_of(gateway).destination}
     )
     if over is not None:
         return _replaced(gateway, over, destination, given)
@@ -185,7 +187,7 @@ def _destination(gateway: Gateway, given: Fields) -> Destination | None:
     fields = [name for name in ("destination", "type") if name in given]
     if not fields:
         return None
-    names = {given[name] or gateway.settings.default_destination for name in fields}
+    names = {given[name] or defaults_of(gateway).destination for name in fields}
     if len(names) > 1:
         refuse_field("/type", "is another name for destination, and says something else")
     (name,) = names
@@ -239,13 +241,13 @@ def _redirected(choices: Choices, destination: Destination) -> Choices:
 
 
 def _settled(gateway: Gateway, choices: Choices, destination: Destination) -> Choices:
-    """*choices* with the gateway's defaults where neither they nor the destination say.
+    """*choices* with the tenant's defaults where neither they nor the destination say.
 
     They are kept as they are now, so that another default later changes no receiver's requests.
     """
-    settings, defaults = gateway.settings, destination.defaults
-    profile = choices.profile or (None if defaults.profile else settings.default_profile)
-    prefix = choices.prefix or (None if defaults.prefix else settings.default_prefix)
+    own, says = defaults_of(gateway), destination.defaults
+    profile = choices.profile or (None if says.profile else own.profile)
+    prefix = choices.prefix or (None if says.prefix else own.prefix)
     return replace(choices, profile=profile, prefix=prefix)
 
 

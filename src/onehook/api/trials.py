@@ -19,7 +19,7 @@ from onehook.core.samples import sample_event
 from onehook.core.schedule import Answer
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
-from onehook.store.registry import SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoQuery, Operation, refusal
 
@@ -239,7 +239,9 @@ OPERATIONS = (
               answer=RenderedOut, problems=(404,)),
     Operation("POST", _UNSAVED, "testUnsavedSubscription",
               "Send a test event to a subscription that is not saved, or by webhook_id", unsaved,
-              body=UnsavedTestIn, answer=TestOut, problems=(409,), aliases=_UNSAVED_TOO),
+              body=UnsavedTestIn, answer=TestOut, problems=(409,), aliases=_UNSAVED_TOO,
+              scopes=["subscriber"]),
     Operation("POST", _SAVED, "testSubscription", "Send a test event to a subscription", saved,
-              body=TestIn, answer=TestOut, problems=(409,), aliases=_SAVED_TOO),
+              body=TestIn, answer=TestOut, problems=(409,), aliases=_SAVED_TOO,
+              scopes=["subscriber"]),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from onehook.core.destinations.document import find_destination
 from onehook.core.flow import CLEAR
 from onehook.core.profiles.headers import HIDDEN
 from onehook.store.outlets import open_choices
-from onehook.store.registry import IntegrationRecord, SubscriptionRecord
+from onehook.store.records import IntegrationRecord, SubscriptionRecord
 from onehook.web.gateway import Gateway
 
 _SECRET = "/secret"  # noqa: S105 the pointer to it

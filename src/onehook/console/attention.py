@@ -8,7 +8,7 @@ from typing import Any
 from onehook.console.rendering import size
 from onehook.console.session import PATH
 from onehook.store.health import StoreHealth
-from onehook.store.registry import IntegrationRecord
+from onehook.store.records import IntegrationRecord
 from onehook.store.statistics import Intake
 from onehook.web.gateway import Gateway
 

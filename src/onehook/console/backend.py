@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from onehook.core.jsontext import decode
 from onehook.errors import NotFoundError
-from onehook.store.registry import KeyRecord
+from onehook.store.records import KeyRecord
+from onehook.web.access import ACCESS, Access
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Call, NoBody, Operation, check_body, check_query
 
@@ -31,7 +32,10 @@ class Backend:
 
     def allows(self, key: KeyRecord | None, name: str) -> bool:
         """Whether who signed in with *key*, None: nobody, may call the operation *name*."""
-        return key is not None and name in self._operations
+        operation = self._operations.get(name)
+        if key is None or operation is None:
+            return False
+        return operation.refusal(Access(key, key.tenant)) is None
 
     async def call(
         self,
@@ -82,14 +86,16 @@ class Backend:
         query: Fields,
         body: object,
     ) -> web.StreamResponse | BaseModel | None:
-        operation = self._operations[name]
+        operation, access = self._operations[name], request[ACCESS]
+        operation.admit(access)
         given = {n: str(value) for n, value in query.items() if value not in (None, "")}
         call = Call(
-            request.app[GATEWAY],
+            request.app[GATEWAY].of(access.tenant),
             NoBody() if operation.body is NoBody else check_body(operation.body, body),
             check_query(operation.query, given),
             dict(path or {}),
             request,
+            access,
         )
         return await operation.handler(call)
 

@@ -9,7 +9,7 @@ from onehook.console.rendering import Page
 from onehook.console.visits import Outcome, Visit
 from onehook.core.durations import render_duration
 from onehook.store.health import StoreHealth, store_health
-from onehook.store.registry import KeyRecord
+from onehook.store.records import KeyRecord
 
 
 @dataclass(frozen=True, slots=True)

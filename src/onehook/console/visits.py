@@ -18,6 +18,7 @@ from onehook.console.session import FIELD, NOTICE, PATH, Session, Sessions
 from onehook.errors import FieldError, InvalidRequestError, OnehookError
 from onehook.store.client import Client
 from onehook.store.connection import translate
+from onehook.web.access import ACCESS, Access
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import KINDS
 
@@ -112,10 +113,12 @@ def serve(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         session = request.app[SESSIONS].read(request)
         if session.key is None:
             return _ask_to_sign_in(request)
+        tenant = session.key.tenant
+        request[ACCESS] = Access(session.key, tenant)
 
         async def view_it() -> Outcome:
             form = await read_form(request, session)
-            gateway, backend = request.app[GATEWAY], request.app[BACKEND]
+            gateway, backend = request.app[GATEWAY].of(tenant), request.app[BACKEND]
             return await view(Visit(request, gateway, backend, session, form))
 
         return finish(request, session, await guarded(request, view_it))

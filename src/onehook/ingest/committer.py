@@ -8,7 +8,7 @@ import msgspec
 
 from onehook.clock import Clock
 from onehook.core.flow import order_key
-from onehook.core.model import Delivery, EventId, Subscription, WebhookId
+from onehook.core.model import DEFAULT_TENANT, Delivery, EventId, Subscription, WebhookId
 from onehook.core.notices import Notice, delivery_failed
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed
@@ -67,6 +67,7 @@ class WebhookToCommit(msgspec.Struct, frozen=True):
     events: Sequence[EventToCommit]
     held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # of its quarantine
+    tenant: str = DEFAULT_TENANT
 
     @property
     def size(self) -> int:
@@ -187,6 +188,7 @@ class Committer:
             events,
             webhook.held,
             webhook.notice,
+            webhook.tenant,
         )
 
     def _limits(

@@ -33,7 +33,7 @@ async def ingest(request: web.Request) -> web.Response:
     """Answer one webhook; every error is a problem."""
     gateway = request.app[GATEWAY]
     name = request.match_info["integration_id"]
-    integration = gateway.registry.snapshot.running.get(name)
+    integration = gateway.registry.whole.snapshot.running.get(name)
     try:
         if integration is None:
             integration = _by_key(gateway, name)
@@ -81,11 +81,11 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     taken, committed = made.taken, made.committed
     request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
     if taken.commit is None or committed is None:
-        gateway.drift.note(integration.info.type, taken.made, webhook)
+        gateway.drift.note(integration.info, taken.made, webhook)
         return _ignored(gateway, integration, taken.made)
     if not committed.duplicate:
         webhook_id = committed.receipt.webhook_id
-        gateway.drift.note(integration.info.type, taken.made, webhook, webhook_id)
+        gateway.drift.note(integration.info, taken.made, webhook, webhook_id)
     return _answer(gateway, integration, taken.made, taken.commit, committed)
 
 
@@ -168,8 +168,8 @@ def _answer(
         outcome = "accepted"
         body = {"status": "accepted", "events": events}
         for event in commit.events:
-            gateway.registry.sightings.take(event.indexed.things)
-        gateway.metrics.event(info.type).inc(len(events))
+            gateway.registry.whole.see(info.tenant, event.indexed.things)
+        gateway.metrics.event(info.type, info.id).inc(len(events))
         if isinstance(made.outcome, Emitted):
             for field, _ in made.outcome.unmapped:
                 gateway.metrics.unmapped.labels(info.type, field).inc()

@@ -17,10 +17,12 @@ from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed, index
 from onehook.ids import new_id
 from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
+from onehook.ingest.quotas import EventQuotas
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
 from onehook.store.quarantine import Held
-from onehook.store.registry import Registry, Snapshot
+from onehook.store.registry import Registry
+from onehook.store.snapshot import Snapshot
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
 MOST = 16  # webhooks in one round: some 8 ms, after which others may have the loop
@@ -68,7 +70,7 @@ class Steps:
 
     def __init__(self, registry: Registry, keys: Keys, committer: Committer, max_body: int) -> None:
         self._registry, self._keys, self._max_body = registry, keys, max_body
-        self._committer = committer
+        self._committer, self._quotas = committer, EventQuotas(registry)
         self._waiting: list[_Item] = []
         self._steps = (
             self._verify,
@@ -87,6 +89,7 @@ class Steps:
 
         Raises:
             SignatureError: it is not proven.
+            RateLimitedError: its tenant's events of this minute are used up.
             ConfigurationError: the integration lacks its secret.
             InvalidRequestError: its media type, encoding or size is not taken.
             StoreUnavailableError: it is not durable, within what its vendor waits for.
@@ -137,6 +140,7 @@ class Steps:
     def _verify(self, item: _Item) -> None:
         if not item.verified:
             item.integration.verify(item.webhook, item.webhook.received_at)
+        self._quotas.admit(item.integration.info.tenant)
 
     def _parse(self, item: _Item) -> None:
         item.parsed = item.integration.parse(item.webhook, self._max_body)
@@ -154,7 +158,10 @@ class Steps:
         assert item.made is not None  # noqa: S101
         outcome, info = item.made.outcome, item.integration.info
         if isinstance(outcome, Emitted):
-            item.routed = route(outcome.events, info, self._registry.snapshot)
+            own = self._registry.snapshot.of(info.tenant)
+            item.routed = route(outcome.events, info, own)
+        if not isinstance(outcome, Quarantined):  # which counts as one
+            self._quotas.settle(info.tenant, len(item.routed))
 
     def _pack(self, item: _Item) -> None:
         assert item.made is not None  # noqa: S101
@@ -196,6 +203,7 @@ class Steps:
             events,
             held,
             notice,
+            info.tenant,
         )
 
 

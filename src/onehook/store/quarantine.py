@@ -118,6 +118,10 @@ class QuarantineStore:
         """How many webhooks are here."""
         return int(await self.client.zcard(self.keys.quarantine))
 
+    def of(self, tenant: str) -> "QuarantineStore":
+        """The quarantine of *tenant* alone."""
+        return QuarantineStore(self.client, self.keys.of(tenant))
+
     async def newest(
         self,
         *,

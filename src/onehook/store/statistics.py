@@ -1,4 +1,4 @@
-"""Counters: what attempts came to, of all time and minute by minute.
+"""Counters: what attempts came to, of all time and minute by minute; each tenant has its own.
 
 One hash holds the totals, one the counts of each minute of the last day; `record.lua` counts in
 both, in the script that writes an attempt down, so that totals are exact. A field is
@@ -94,6 +94,10 @@ class Statistics:
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
+
+    def of(self, tenant: str) -> "Statistics":
+        """The counters of *tenant* alone."""
+        return Statistics(self.client, self.keys.of(tenant))
 
     async def subscription(self, subscription_id: str) -> SubscriptionCounts:
         """How a subscription fares."""

@@ -13,9 +13,16 @@ from onehook.core.bodies import media_type
 from onehook.core.jsontext import JsonSyntaxError, decode
 from onehook.core.mapping.problems import nearest
 from onehook.core.model import Headers
-from onehook.errors import FieldError, InvalidRequestError, NotFoundError, OnehookError
+from onehook.errors import (
+    FieldError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    OnehookError,
+)
 from onehook.store.connection import translate
-from onehook.web.auth import authenticate
+from onehook.store.records import Scope
+from onehook.web.access import ADMIN, READ, Access, authenticate
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import problem
 
@@ -50,6 +57,12 @@ class Call(Generic[Body, Query]):
     query: Query
     path: dict[str, str]
     request: web.Request  # for answers that are written bit by bit
+    access: Access  # whose *gateway* is: nothing of another tenant is in it
+
+    @property
+    def still_allowed(self) -> bool:
+        """Whether the API key is good still: for answers that take long."""
+        return self.access.holds(self.gateway.registry.whole, self.gateway.clock.now())
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | None]]
@@ -57,7 +70,11 @@ Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation: where it is, what it takes, what it gives."""
+    """An operation: where it is, what it takes, what it gives, and who may call it.
+
+    That may an API key with one of *scopes*, any key with the scope ``admin``, and with ``read``
+    if it is a GET. What *manages_tenants* is for admins of the default tenant alone.
+    """
 
     method: str
     path: str
@@ -72,6 +89,35 @@ class Operation:
     problems: Sequence[int] = field(default=())
     aliases: Sequence[str] = field(default=())
     creates: bool = False  # it may also answer 201
+    scopes: Sequence[Scope] = field(default=())
+    manages_tenants: bool = False
+
+    @property
+    def allowed(self) -> list[Scope]:
+        """The scopes that may call it."""
+        if self.manages_tenants:
+            return [ADMIN]
+        reading: list[Scope] = [READ] if self.method == "GET" else []
+        return [ADMIN, *reading, *self.scopes]
+
+    def refusal(self, access: Access) -> str | None:
+        """What *access* lacks to call it; None: nothing."""
+        if self.manages_tenants and not access.manages_tenants:
+            return f"{self.name} needs an API key of the default tenant with the scope admin"
+        if set(self.allowed).isdisjoint(access.scopes):
+            has, needed = ", ".join(access.scopes), " or ".join(self.allowed)
+            return f"{self.name} needs the scope {needed}; this API key has {has}"
+        return None
+
+    def admit(self, access: Access) -> None:
+        """Let only those through who may call it.
+
+        Raises:
+            ForbiddenError: naming what is needed.
+        """
+        refusal = self.refusal(access)
+        if refusal is not None:
+            raise ForbiddenError(refusal)
 
 
 def register(app: web.Application, operations: Sequence[Operation]) -> None:
@@ -112,10 +158,12 @@ def guarded(
 def _serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
         gateway = request.app[GATEWAY]
-        authenticate(request, gateway)
+        access = authenticate(request, gateway)
+        operation.admit(access)
         query = read_query(operation.query, request)
         body = await read_body(operation.body, request)
-        call = Call(gateway, body, query, dict(request.match_info), request)
+        own = gateway.of(access.tenant)
+        call = Call(own, body, query, dict(request.match_info), request, access)
         result = await operation.handler(call)
         if isinstance(result, web.StreamResponse):
             return result
