@@ -39,6 +39,7 @@ class Behaviour:
     hang: bool = False  # take the request and say nothing
     key: bytes | None = None  # verify with it
     keep_ids: bool = False
+    reply: Callable[[asyncio.Transport], None] | None = None  # say this instead of the status
 
 
 def whsec(secret: str) -> bytes:
@@ -119,7 +120,9 @@ class _Connection(asyncio.Protocol):
             received.ids.append((_header(head, b"webhook-id").decode(), time.monotonic()))
         if behaviour.key is not None and not _verified(head, body, behaviour.key):
             received.bad += 1
-        if not behaviour.hang:
+        if behaviour.reply is not None:
+            behaviour.reply(self._transport)
+        elif not behaviour.hang:
             self._transport.write(_OK if behaviour.status == 200 else _answer(behaviour.status))
 
 

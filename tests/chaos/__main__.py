@@ -1,0 +1,46 @@
+"""``make chaos``: half of the webhooks on the embedded store, half on one behind a bad line.
+
+CHAOS_WEBHOOKS (200,000), CHAOS_FAULTS (110) and CHAOS_SEED (a new one, printed) may be set.
+"""
+
+import os
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from tests.chaos.running import Report, run
+
+
+def main() -> int:
+    """Run, print the tables; 1 if anything is not as it should be."""
+    webhooks = int(os.environ.get("CHAOS_WEBHOOKS", "200000"))
+    faults = int(os.environ.get("CHAOS_FAULTS", "110"))
+    seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+    folder = Path(tempfile.mkdtemp(prefix="onehook-chaos-"))
+    print(f"CHAOS_SEED={seed} CHAOS_WEBHOOKS={webhooks} CHAOS_FAULTS={faults}, in {folder}")
+    since, reports = time.monotonic(), list[Report]()
+    for embedded in (True, False):
+        place = folder / ("embedded" if embedded else "own")
+        place.mkdir()
+        half = {"webhooks": webhooks // 2, "faults": faults // 2}
+        report = uvloop.run(run(place, seed, embedded=embedded, **half))
+        reports.append(report)
+        title = "the embedded store" if embedded else "a store of our own, behind a proxy"
+        print(f"\n-- on {title}\n{report.table()}", flush=True)
+    faulty = [sentence for report in reports for sentence in report.faulty()]
+    happened = [fault for report in reports for fault in report.faults]
+    print(
+        f"\n{sum(report.webhooks for report in reports)} webhooks, {len(happened)} faults of "
+        f"{len({fault.name for fault in happened})} kinds, {time.monotonic() - since:.0f} s"
+    )
+    for sentence in faulty:
+        print(f"WRONG: {sentence}")
+    return 1 if faulty else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

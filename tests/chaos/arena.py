@@ -1,0 +1,158 @@
+"""What faults happen to: a gateway, its store, the line between them, and three subscribers."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from redis.asyncio import Redis
+
+from benchmarks.subscriber import Behaviour, Subscriber
+from onehook.store.connection import call
+from onehook.store.server import EmbeddedServer, find_binary
+from tests.chaos.proxy import StoreProxy
+from tests.e2e.gateways import Gateway, gateway
+
+SECRET = "a-secret-for-the-chaos-tests"
+RETRY = ["1s"] * 20
+LEASE = 21.0  # seconds: the shortest timeout, 1 s, and the 20 s that every lease has beyond it
+READY = 60.0  # seconds that all may take to be ready again after a fault
+_MEMORY = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The server, past whatever lies between it and the gateway."""
+
+    socket: Path
+
+    async def command(self, *words: str | int) -> object:
+        """One command, on a connection of its own."""
+        client = Redis(unix_socket_path=str(self.socket), socket_timeout=10)
+        try:
+            return await call(client, *words)
+        finally:
+            await client.aclose()
+
+    async def pid(self) -> int:
+        """Its process."""
+        info = await self.command("INFO", "server")
+        assert isinstance(info, dict)
+        return int(info["process_id"])
+
+    async def signal(self, number: signal.Signals) -> int:
+        """Send it a signal; to which process."""
+        pid = await self.pid()
+        os.kill(pid, number)
+        return pid
+
+
+@dataclass(slots=True)
+class Arena:
+    """Everything that runs. *line* is None where the gateway's own embedded server is the store.
+
+    *healthy* takes all that comes from pull requests, *ordered* and *ill* what comes of issues: one
+    in order, the other in whatever state it is.
+    """
+
+    folder: Path
+    gateway: Gateway
+    store: Store
+    chance: random.Random
+    healthy: Subscriber
+    ordered: Subscriber
+    ill: Subscriber
+    line: StoreProxy | None = None
+    integration: str = ""
+    subscriptions: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def ingest(self) -> str:
+        """Where the vendor sends to."""
+        return f"{self.gateway.url}/ingest/{self.integration}"
+
+    async def ready(self, within: float = READY) -> None:
+        """Wait until the gateway says that it is ready, and its store with it.
+
+        Raises:
+            TimeoutError: it does not, in time.
+        """
+        deadline = time.monotonic() + within
+        timeout = aiohttp.ClientTimeout(total=2)
+        async with aiohttp.ClientSession(self.gateway.url, timeout=timeout) as session:
+            while True:
+                try:
+                    async with session.get("/readyz") as response:
+                        if response.status == 200:
+                            return
+                        said = await response.text()
+                except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                    said = repr(error)
+                if time.monotonic() > deadline:
+                    msg = f"not ready after {within:g} s: {said}"
+                    raise TimeoutError(msg)
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def arena(folder: Path, chance: random.Random, *, embedded: bool) -> AsyncIterator[Arena]:
+    """All of it, running: on the embedded store, or on one of our own behind a `StoreProxy`."""
+    async with AsyncExitStack() as stack:
+        environment: dict[str, str] = {}
+        socket, line = folder / "data" / "valkey.sock", None
+        if not embedded:
+            socket = await stack.enter_async_context(_own_store(folder))
+            line = StoreProxy(socket, chance)
+            await line.start()
+            stack.push_async_callback(line.stop)
+            environment["ONEHOOK_REDIS_URL"] = line.url
+        subscribers = [Subscriber(Behaviour(keep_ids=True)) for _ in range(3)]
+        for subscriber in subscribers:
+            await subscriber.start()
+            stack.push_async_callback(subscriber.stop)
+        made = await stack.enter_async_context(gateway(folder / "data", **environment))
+        found = Arena(folder, made, Store(socket), chance, *subscribers, line=line)
+        await _configure(found)
+        yield found
+
+
+@asynccontextmanager
+async def _own_store(folder: Path) -> AsyncIterator[Path]:
+    """A server as the embedded one, but nobody's child: the socket of it. A death is mended.
+
+    It ignores SIGXFSZ, so that a limit on the size of its files looks like a full disk to it.
+    """
+    binary = folder / "valkey-server"
+    binary.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec '{find_binary()}' \"$@\"\n")
+    binary.chmod(0o700)
+    server = EmbeddedServer(folder / "store", binary, _MEMORY)
+    stop = asyncio.Event()
+    await server.start()
+    watch = asyncio.create_task(server.watch(stop))
+    try:
+        yield folder / "store" / "valkey.sock"
+    finally:
+        stop.set()
+        await watch
+        await server.stop()
+
+
+async def _configure(found: Arena) -> None:
+    made = await found.gateway.call("/v1/integrations", {"type": "github", "secret": SECRET})
+    found.integration = made["id"]
+    # The patience of the healthy ones' retries has to outlast a fault of the whole machine only.
+    wanted: dict[str, tuple[Subscriber, dict[str, object]]] = {
+        "healthy": (found.healthy, {"events": ["scm.*"]}),
+        "ordered": (found.ordered, {"events": ["ticketing.*"], "ordering": "key"}),
+        "ill": (found.ill, {"events": ["ticketing.*"]}),
+    }
+    for name, (subscriber, fields) in wanted.items():
+        body = {"url": subscriber.url, "retry": RETRY, "timeout": "1s", **fields}
+        made = await found.gateway.call("/v1/subscriptions", body)
+        found.subscriptions[name] = made["id"]
