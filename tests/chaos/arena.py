@@ -122,15 +122,18 @@ async def arena(folder: Path, chance: random.Random, *, embedded: bool) -> Async
         yield found
 
 
-@asynccontextmanager
-async def _own_store(folder: Path) -> AsyncIterator[Path]:
-    """A server as the embedded one, but nobody's child: the socket of it. A death is mended.
-
-    It ignores SIGXFSZ, so that a limit on the size of its files looks like a full disk to it.
-    """
+def deaf_binary(folder: Path) -> Path:
+    """A server that ignores SIGXFSZ: a limit on the size of its files is a full disk to it."""
     binary = folder / "valkey-server"
     binary.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec '{find_binary()}' \"$@\"\n")
     binary.chmod(0o700)
+    return binary
+
+
+@asynccontextmanager
+async def _own_store(folder: Path) -> AsyncIterator[Path]:
+    """A server as the embedded one, but nobody's child: the socket of it. A death is mended."""
+    binary = deaf_binary(folder)
     server = EmbeddedServer(folder / "store", binary, _MEMORY)
     stop = asyncio.Event()
     await server.start()

@@ -205,11 +205,12 @@ class ScriptsFlushed(Fault):
     repeats = False
 
     def __init__(self) -> None:
+        self._over = False
         self._task: asyncio.Task[None] | None = None
 
     async def begin(self, arena: Arena) -> None:
         async def flush() -> None:
-            while True:
+            while not self._over:
                 with suppress(RedisError, OSError):
                     await arena.store.command("SCRIPT", "FLUSH")
                 await asyncio.sleep(_STEP)
@@ -218,8 +219,8 @@ class ScriptsFlushed(Fault):
 
     async def end(self, arena: Arena) -> None:
         assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        self._over = True  # not by cancelling it: a client of redis-py may swallow that
+        await self._task
 
 
 class StoreBusy(Fault):

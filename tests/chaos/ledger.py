@@ -22,6 +22,10 @@ class Happened:
     end: float
     recovered: float
 
+    def __str__(self) -> str:
+        lasted, took = self.end - self.begin, self.recovered - self.end
+        return f"{self.name}: {lasted:.1f} s, recovered after {took:.2f} s"
+
     def explains(self, arrived: float) -> bool:
         """Whether what *arrived* then may have been in flight, or unrecorded, in this fault."""
         return self.repeats and self.begin - IN_FLIGHT <= arrived <= self.recovered + IN_FLIGHT

@@ -18,6 +18,7 @@ class Line(Enum):
     CUT = auto()  # what is open breaks, what is new is refused
     SLOW = auto()
     HALF_OPEN = auto()  # stays open, but nothing gets through
+    MUTE = auto()  # scripts get through and run; nothing comes back, and nobody is told
     DROPPING = auto()  # a command gets through and runs; its reply does not come, the line breaks
 
 
@@ -29,7 +30,6 @@ class StoreProxy:
         self._line = Line.GOOD
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self.dropped = 0  # replies, so far
 
     @property
     def url(self) -> str:
@@ -45,11 +45,13 @@ class StoreProxy:
         """Close the port and every connection."""
         assert self._server is not None
         self._server.close()
-        self.cut()
+        while self._open:
+            self.cut()
+            await asyncio.sleep(0.01)
 
     def become(self, line: Line) -> None:
         """From now on the line is like this; a line that swallowed something is cut first."""
-        if line is Line.CUT or self._line is Line.HALF_OPEN:
+        if line is Line.CUT or self._line in (Line.HALF_OPEN, Line.MUTE):
             self.cut()
         self._line = line
 
@@ -69,9 +71,10 @@ class StoreProxy:
             return
         ends = {writer, commands}
         self._open |= ends
+        scripts = asyncio.Event()  # one was sent while the line was mute
         ways = [
-            asyncio.create_task(self._pass(reader, commands)),
-            asyncio.create_task(self._pass(replies, writer, replies=True)),
+            asyncio.create_task(self._send(reader, commands, scripts)),
+            asyncio.create_task(self._reply(replies, writer, scripts)),
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
@@ -79,17 +82,30 @@ class StoreProxy:
         await asyncio.wait(ways)
         self._open -= ends
 
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, replies: bool = False
+    async def _send(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scripts: asyncio.Event
     ) -> None:
         with suppress(OSError):
             while piece := await reader.read(_PIECE):
                 if self._line is Line.HALF_OPEN:
                     continue
-                if self._line is Line.SLOW:
-                    await asyncio.sleep(DELAY)
-                if self._line is Line.DROPPING and replies and self._chance.random() < DROPPED:
-                    self.dropped += 1
+                if self._line is Line.MUTE and b"EVALSHA" in piece:
+                    scripts.set()
+                await self._pass(piece, writer)
+
+    async def _reply(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scripts: asyncio.Event
+    ) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(_PIECE):
+                if self._line is Line.HALF_OPEN or scripts.is_set():
+                    continue
+                if self._line is Line.DROPPING and self._chance.random() < DROPPED:
                     return
-                writer.write(piece)
-                await writer.drain()
+                await self._pass(piece, writer)
+
+    async def _pass(self, piece: bytes, writer: asyncio.StreamWriter) -> None:
+        if self._line is Line.SLOW:
+            await asyncio.sleep(DELAY)
+        writer.write(piece)
+        await writer.drain()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -115,6 +116,7 @@ async def run(
                 group.create_task(vendor.send(part + more))
                 happening = group.create_task(_happen(made, fault))
             happened.append(happening.result())
+            print(f"{number + 1}/{len(schedule)} {happened[-1]}", file=sys.stderr, flush=True)
         await _settle(made, ledger)
         pending, dead = await _at_rest(made)
         seconds = time.monotonic() - since
