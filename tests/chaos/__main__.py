@@ -1,6 +1,8 @@
 """``make chaos``: half of the webhooks on the embedded store, half on one behind a bad line.
 
-CHAOS_WEBHOOKS (200,000), CHAOS_FAULTS (110) and CHAOS_SEED (a new one, printed) may be set.
+CHAOS_WEBHOOKS (200,000), CHAOS_FAULTS (110), CHAOS_MINUTES (12, after which it begins nothing
+further; what then arrives takes a minute or two more) and CHAOS_SEED (a new one, printed) may be
+set.
 """
 
 import os
@@ -19,6 +21,7 @@ def main() -> int:
     """Run, print the tables; 1 if anything is not as it should be."""
     webhooks = int(os.environ.get("CHAOS_WEBHOOKS", "200000"))
     faults = int(os.environ.get("CHAOS_FAULTS", "110"))
+    limit = float(os.environ.get("CHAOS_MINUTES", "12")) * 60
     seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
     folder = Path(tempfile.mkdtemp(prefix="onehook-chaos-"))
     print(f"CHAOS_SEED={seed} CHAOS_WEBHOOKS={webhooks} CHAOS_FAULTS={faults}, in {folder}")
@@ -27,16 +30,19 @@ def main() -> int:
         place = folder / ("embedded" if embedded else "own")
         place.mkdir()
         half = {"webhooks": webhooks // 2, "faults": faults // 2}
-        report = uvloop.run(run(place, seed, embedded=embedded, **half))
+        report = uvloop.run(run(place, seed, embedded=embedded, limit=limit / 2, **half))
         reports.append(report)
         title = "the embedded store" if embedded else "a store of our own, behind a proxy"
         print(f"\n-- on {title}\n{report.table()}", flush=True)
     faulty = [sentence for report in reports for sentence in report.faulty()]
     happened = [fault for report in reports for fault in report.faults]
+    sent = sum(report.webhooks for report in reports)
     print(
-        f"\n{sum(report.webhooks for report in reports)} webhooks, {len(happened)} faults of "
-        f"{len({fault.name for fault in happened})} kinds, {time.monotonic() - since:.0f} s"
+        f"\n{sent} webhooks, {len(happened)} faults of {len({one.name for one in happened})} kinds, "
+        f"{time.monotonic() - since:.0f} s"
     )
+    if len(happened) < faults // 2 * 2:
+        print(f"CUT SHORT by CHAOS_MINUTES: {webhooks} webhooks and {faults} faults were asked for")
     for sentence in faulty:
         print(f"WRONG: {sentence}")
     return 1 if faulty else 0

@@ -13,7 +13,7 @@ from tests.builders import github, issue
 from tests.chaos.arena import SECRET, Arena
 from tests.chaos.ledger import Ledger
 
-CONNECTIONS = 16
+CONNECTIONS = 64
 THINGS = 8  # issues that are edited at once, each on a connection of its own
 PULLS, ISSUES = "pulls", "issues"
 # As a vendor that never gives up: so whatever is unanswered at the end is a fault of ours.

@@ -22,7 +22,7 @@ _LOOK = 0.25
 class Report:
     """What a run did and found."""
 
-    webhooks: int
+    webhooks: int  # sent: fewer than asked for where time was up
     seconds: float
     faults: list[Happened]
     ledger: Ledger
@@ -96,11 +96,12 @@ async def run(
     embedded: bool,
     webhooks: int,
     faults: int,
+    limit: float = float("inf"),
     kinds: Sequence[type[Fault]] = KINDS,
 ) -> Report:
     """Send *webhooks*, *faults* happen meanwhile; then wait for what was promised, and compare.
 
-    *folder* is there, and empty.
+    *folder* is there, and empty. After *limit* seconds no further fault begins, and no load.
     """
     chance = random.Random(f"{seed} {embedded}")
     ledger = Ledger(folder / "promised.txt")
@@ -109,9 +110,12 @@ async def run(
         schedule = draw(chance, fitting, faults)
         vendor, happened = Vendor(made, ledger), list[Happened]()
         since = time.monotonic()
-        part = webhooks // len(schedule)
+        part, sent = webhooks // len(schedule), 0
         for number, fault in enumerate(schedule):
+            if time.monotonic() - since > limit:
+                break
             more = webhooks - part * len(schedule) if number == 0 else 0
+            sent += part + more
             async with asyncio.TaskGroup() as group:
                 group.create_task(vendor.send(part + more))
                 happening = group.create_task(_happen(made, fault))
@@ -123,7 +127,7 @@ async def run(
         ledger.close()
         verdict = compare(ledger, _arrived(made), "ordered", ("healthy", "ordered"), happened)
     crashed = _crashed(folder / "gateway.log")
-    return Report(webhooks, seconds, happened, ledger, verdict, pending, dead, crashed)
+    return Report(sent, seconds, happened, ledger, verdict, pending, dead, crashed)
 
 
 async def _happen(made: Arena, fault: Fault) -> Happened:
