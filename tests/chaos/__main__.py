@@ -37,10 +37,9 @@ def main() -> int:
     faulty = [sentence for report in reports for sentence in report.faulty()]
     happened = [fault for report in reports for fault in report.faults]
     sent = sum(report.webhooks for report in reports)
-    print(
-        f"\n{sent} webhooks, {len(happened)} faults of {len({one.name for one in happened})} kinds, "
-        f"{time.monotonic() - since:.0f} s"
-    )
+    kinds = len({one.name for one in happened})
+    took = time.monotonic() - since
+    print(f"\n{sent} webhooks, {len(happened)} faults of {kinds} kinds, {took:.0f} s")
     if len(happened) < faults // 2 * 2:
         print(f"CUT SHORT by CHAOS_MINUTES: {webhooks} webhooks and {faults} faults were asked for")
     for sentence in faulty:

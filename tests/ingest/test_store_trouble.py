@@ -9,6 +9,7 @@ import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -179,7 +180,7 @@ async def test_d1_d2_d9_d14_each_error_class_has_one_answer(
         redis_url=trouble.line.url, mappings=write_acme(tmp_path / "mappings")
     )
     sender = await gateway.integrate("acme")
-    await gateway.subscribe(subscriber, timeout="1s", retry=["1s"] * 20)
+    subscription = await gateway.subscribe(subscriber)
     native = tickets("A-1")
     await begin(trouble)
     since = asyncio.get_running_loop().time()
@@ -193,6 +194,8 @@ async def test_d1_d2_d9_d14_each_error_class_has_one_answer(
     if status == 503:
         assert int(answer.headers["Retry-After"]) > 0
     ids = await _taken(gateway, sender, native, again)
+    if status == 503 and again == 200:  # it was committed, with a lease that nobody knows of
+        await gateway.age(subscription["id"], timedelta(minutes=1))
     await until(lambda: bool(subscriber.received), within=30)
     assert set(subscriber.ids) == set(ids)
 
