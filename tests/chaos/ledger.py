@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.load import Answer
 
-IN_FLIGHT = 3.0  # seconds from an arrival until it is recorded, on a busy machine
+IN_FLIGHT = 5.0  # seconds from an arrival until it is recorded, on a very busy machine
 Arrivals = Sequence[tuple[str, float]]  # webhook-id and monotonic moment
 
 

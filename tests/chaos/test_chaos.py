@@ -21,12 +21,13 @@ def test_a_seed_makes_the_schedule() -> None:
     assert max(times) - min(times) <= 1
 
 
+@pytest.mark.timeout(600)  # it takes 30 s; what a busy machine adds is no failure
 @pytest.mark.parametrize(("embedded", "faults"), [(True, 6), (False, 8)])
 async def test_c1_c2_d1_d2_faults_lose_nothing(tmp_path: Path, embedded: bool, faults: int) -> None:
     """What was answered 202 arrives, in order, once unless it was in flight at a fault."""
     seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
     report = await run(tmp_path, seed, embedded=embedded, webhooks=2000, faults=faults, kinds=SHORT)
-    print(f"\nCHAOS_SEED={seed}\n{report.table()}")
+    print(report.table())
     assert report.faulty() == []
     assert report.ledger.webhooks == report.webhooks
     assert len(report.faults) == faults
