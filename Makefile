@@ -12,7 +12,7 @@ READY := .venv/.ready
 # What pyright prints about newer versions of itself is no concern of ours.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup lock demo run format check docs test e2e chaos fuzz bench wheel vendor
+.PHONY: help setup lock demo run format check docs test e2e chaos soak fuzz bench wheel vendor
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ e2e: setup ## the slow tests: whole processes, killed half-way; the console at e
 
 chaos: setup ## 200,000 webhooks through 110 faults, nothing lost; CHAOS_SEED=, CHAOS_WEBHOOKS=, CHAOS_FAULTS=
 	$(BIN)/python -m tests.chaos
+
+soak: setup ## half of what it can take, for DURATION (10m); its memory has to stay flat
+	$(BIN)/python -m tests.chaos.soak
 
 fuzz: setup ## 100,000 made-up webhooks through the mappings; CORPUS=folder adds real bodies to change
 	FUZZ_CASES=100000 $(BIN)/pytest tests/properties/test_fuzz.py -s --timeout 3600 $(ARGS)
