@@ -7,7 +7,8 @@ from onehook.api import openapi
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.ingest.handler import ANNOUNCER, COMMITTER, STEPS, ingest
+from onehook.ingest.guard import Guard
+from onehook.ingest.handler import ANNOUNCER, COMMITTER, GUARD, STEPS, ingest
 from onehook.ingest.steps import Steps
 from onehook.web.auth import authenticate, is_authentic
 from onehook.web.gateway import GATEWAY, Gateway
@@ -24,6 +25,10 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app[GATEWAY] = gateway
     app[COMMITTER] = committer
     app[ANNOUNCER] = announcer
+    settings = gateway.settings
+    app[GUARD] = Guard(
+        settings.trusted_proxies, settings.sender_failures, settings.sender_concurrency
+    )
     app[STEPS] = Steps(gateway.registry, gateway.events.keys, gateway.settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)

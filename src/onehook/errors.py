@@ -13,6 +13,7 @@
     ├── GoneError                 410: it was there and its retention has ended
     ├── ConflictError             409
     ├── InvalidRequestError       400 and 422; 404 to 415 for what HTTP itself refuses
+    ├── RateLimitedError          429: too often
     └── StoreUnavailableError     503, exit 69: the store is away, full or overloaded
 
 Each carries a stable ``code`` (it becomes the problem's ``type``), an HTTP ``status`` and the
@@ -122,6 +123,13 @@ class InvalidRequestError(OnehookError):
 
     code = "request_invalid"
     status = 422
+
+
+class RateLimitedError(OnehookError):
+    """Too many requests; ``retry_after`` says when the next is taken."""
+
+    code = "rate_limited"
+    status = 429
 
 
 class StoreUnavailableError(OnehookError):

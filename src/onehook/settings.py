@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     api_key: Annotated[SecretStr, Field(min_length=16)] | None = None
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$")] | None = None
     delivery_allow: Networks = ()
+    trusted_proxies: Networks = ()
+    sender_failures: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    sender_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 1000
     ack: Literal["fsync", "memory"] = "fsync"
     max_body: Size = ByteSize(25 * 1024 * 1024)
     body_timeout: Duration = timedelta(seconds=10)

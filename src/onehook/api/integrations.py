@@ -1,17 +1,20 @@
 """``/v1/integrations``: which vendors may send to us, and how they prove themselves."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, Field
 
+from onehook.api.flow import RateLimitIn, RateLimitOut, RateLimitPatch, merge_rate_limit
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.integration import check_settings
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.notices import GATEWAY
+from onehook.core.senders import parse_senders
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
@@ -36,14 +39,21 @@ def _silence(text: str) -> str:
     return text
 
 
+def _senders(text: str) -> str:
+    parse_senders(text)
+    return text
+
+
 Silence = Annotated[str, AfterValidator(_silence)]
+AllowFrom = Annotated[list[Annotated[str, AfterValidator(_senders)]], Field(max_length=256)]
 
 
 class IntegrationIn(Form):
     """A new integration. ``verify: none`` takes anything that arrives: only by explicit choice.
 
     ``silent_after``: how long no webhook may come until that is told as
-    ``integration.connection.failed``; null: for ever.
+    ``integration.connection.failed``; null: for ever. ``allow_from``: addresses and networks that
+    may send; empty: all. ``rate_limit``: of verified webhooks, in each gateway.
     """
 
     type: str
@@ -54,6 +64,8 @@ class IntegrationIn(Form):
     verify: Literal["signature", "none"] = "signature"
     active: bool = True
     silent_after: Silence | None = None
+    allow_from: AllowFrom = []
+    rate_limit: RateLimitIn | None = None
 
 
 class IntegrationPatch(Form):
@@ -66,6 +78,8 @@ class IntegrationPatch(Form):
     verify: Literal["signature", "none"] | None = None
     active: bool | None = None
     silent_after: Silence | None = None
+    allow_from: AllowFrom | None = None
+    rate_limit: RateLimitPatch | None = None
 
 
 class IntegrationOut(BaseModel):
@@ -79,6 +93,8 @@ class IntegrationOut(BaseModel):
     verify: Literal["signature", "none"]
     active: bool
     silent_after: str | None
+    allow_from: list[str]
+    rate_limit: RateLimitOut | None
     ingest_url: str
     created_at: datetime
     updated_at: datetime
@@ -111,6 +127,8 @@ def show(gateway: Gateway, record: IntegrationRecord) -> IntegrationOut:
         verify="none" if record.verify == "none" else "signature",
         active=record.active,
         silent_after=None if silence is None else render_duration(timedelta(milliseconds=silence)),
+        allow_from=list(record.allow_from),
+        rate_limit=None if record.rate_limit is None else RateLimitOut(**asdict(record.rate_limit)),
         ingest_url=gateway.ingest_url(record.id),
         created_at=record.created_at,
         updated_at=record.updated_at,
@@ -220,6 +238,8 @@ async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
         verify=body.verify,
         active=body.active,
         silent_after_ms=_silence_ms(body.silent_after),
+        allow_from=tuple(body.allow_from),
+        rate_limit=merge_rate_limit(body.rate_limit, None),
         created_at=now,
         updated_at=now,
     )
@@ -284,6 +304,10 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
         changes["key"] = body.key
     if "silent_after" in given:
         changes["silent_after_ms"] = _silence_ms(body.silent_after)
+    if "allow_from" in given:
+        changes["allow_from"] = tuple(body.allow_from or ())
+    if "rate_limit" in given:
+        changes["rate_limit"] = merge_rate_limit(body.rate_limit, record.rate_limit)
     kept = {name: some for name, some in record.secrets.items() if name in opened}
     changes["secrets"] = {**kept, **_seal(registry, record.id, secrets)}
     changes["settings"] = plain

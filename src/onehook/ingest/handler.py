@@ -3,6 +3,7 @@
 One line: receive, verify, normalize, route, commit. Each step is one call here.
 """
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import structlog
@@ -14,10 +15,17 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.handshakes import Handshake
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
 from onehook.core.model import Headers, Webhook
-from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
+from onehook.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    OnehookError,
+    RateLimitedError,
+    SignatureError,
+)
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
 from onehook.ingest.committer import Committed, Committer, WebhookToCommit
+from onehook.ingest.guard import Guard
 from onehook.ingest.steps import LARGE, Steps
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import problem
@@ -26,19 +34,22 @@ log = structlog.get_logger()
 
 ANNOUNCER = web.AppKey("announcer", Announcer)
 COMMITTER = web.AppKey("committer", Committer)
+GUARD = web.AppKey("guard", Guard)
 STEPS = web.AppKey("steps", Steps)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
 
 
 async def ingest(request: web.Request) -> web.Response:
     """Answer one webhook; every error is a problem."""
-    gateway = request.app[GATEWAY]
-    name = request.match_info["integration_id"]
-    integration = gateway.registry.snapshot.running.get(name)
+    gateway, guard = request.app[GATEWAY], request.app[GUARD]
+    integration: Integration | None = None
     try:
-        if integration is None:
-            integration = _by_key(gateway, name)
-        return await _take(request, gateway, integration)
+        integration = _find(gateway, request.match_info["integration_id"])
+        guard.enter(request, integration)
+        try:
+            return await _take(request, gateway, integration)
+        finally:
+            guard.leave(integration)
     except OnehookError as error:
         return _refuse(request, gateway, integration, error)
     except Exception:
@@ -46,22 +57,21 @@ async def ingest(request: web.Request) -> web.Response:
         return problem(OnehookError("the webhook could not be taken; the gateway's log says why"))
 
 
-def _by_key(gateway: Gateway, name: str) -> Integration:
+def _find(gateway: Gateway, name: str) -> Integration:
+    """The active integration of that id or key.
+
+    Raises:
+        NotFoundError: there is none; one that is switched off looks no different from outside.
+    """
     snapshot = gateway.registry.snapshot
-    found = snapshot.running.get(snapshot.by_key.get(name, ""))
-    if found is None:
-        raise _not_found()
+    found = snapshot.running.get(name) or snapshot.running.get(snapshot.by_key.get(name, ""))
+    if found is None or not found.active:
+        detail = "there is no integration at this URL: copy its ingest URL again"
+        raise NotFoundError(detail, code="integration_not_found")
     return found
 
 
-def _not_found() -> NotFoundError:
-    detail = "there is no integration at this URL: copy its ingest URL again"
-    return NotFoundError(detail, code="integration_not_found")
-
-
 async def _take(request: web.Request, gateway: Gateway, integration: Integration) -> web.Response:
-    if not integration.active:
-        raise _not_found()
     handshakes = integration.mapping.handshakes
     if request.method != "POST" and not any(h.method == request.method for h in handshakes):
         detail = f"{request.method} is not taken here: webhooks are sent by POST"
@@ -80,6 +90,7 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
         raise InvalidRequestError(detail, code="method_not_allowed", status=405)
     taken = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
     request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
+    request.app[GUARD].verified(request, integration)
     if taken.commit is None:
         gateway.drift.note(integration.info.type, taken.made, webhook)
         return _ignored(gateway, integration, taken.made)
@@ -195,10 +206,10 @@ def _refuse(
 ) -> web.Response:
     if integration is not None and isinstance(error, SignatureError):
         request.app[ANNOUNCER].refused(integration.info, gateway.clock.now())
+    error = request.app[GUARD].judge(request, error)
     label = _UNKNOWN if integration is None else integration.info.id
     gateway.metrics.rejected.labels(label, error.code).inc()
-    level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
-    level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
+    _log_of(error)("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
     headers = None
     if error.status == 405:
         shakes = () if integration is None else integration.mapping.handshakes
@@ -209,3 +220,10 @@ def _refuse(
         # Part of the body may still be on its way: the connection cannot be used again.
         response.force_close()
     return response
+
+
+def _log_of(error: OnehookError) -> Callable[..., object]:
+    """How loud a refusal is: a flood of them must not drown the rest."""
+    if isinstance(error, RateLimitedError):
+        return log.debug
+    return log.info if isinstance(error, SignatureError | NotFoundError) else log.warning

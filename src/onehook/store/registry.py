@@ -18,7 +18,7 @@ import structlog
 from onehook.core.destinations.document import Destination
 from onehook.core.destinations.outlets import Choices, make_outlet
 from onehook.core.filters import compile_filter
-from onehook.core.flow import USUAL, Flow
+from onehook.core.flow import USUAL, Flow, RateLimit
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
@@ -27,6 +27,7 @@ from onehook.core.profiles.outlet import Outlet
 from onehook.core.profiles.secrets import Keys as SigningKeys
 from onehook.core.references import Knowledge, Lesson, Sightings
 from onehook.core.routing import Routes
+from onehook.core.senders import parse_senders
 from onehook.errors import SettingsError
 from onehook.store.client import Client
 from onehook.store.keys import Keys
@@ -51,6 +52,8 @@ class IntegrationRecord(msgspec.Struct, kw_only=True):
     verify: str = "signature"  # or none
     active: bool = True
     silent_after_ms: int | None = None  # None: it may be silent for ever
+    allow_from: tuple[str, ...] = ()  # addresses and networks; none: from anywhere
+    rate_limit: RateLimit | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -272,8 +275,15 @@ class Registry:
         info = IntegrationInfo(
             IntegrationId(record.id), record.type, record.name, {**defaults, **record.settings}
         )
-        unsigned = record.verify == "none"
-        return Integration(info, mapping, secrets, unsigned=unsigned, active=record.active)
+        return Integration(
+            info,
+            mapping,
+            secrets,
+            unsigned=record.verify == "none",
+            active=record.active,
+            allow_from=tuple(parse_senders(text) for text in record.allow_from),
+            rate_limit=record.rate_limit,
+        )
 
     def trial(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
         """The integration as it would be with *mapping*; nothing in use learns from it."""
