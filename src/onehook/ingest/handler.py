@@ -3,7 +3,7 @@
 One line: receive, verify, normalize, route, commit. Each step is one call here.
 """
 
-from collections.abc import Callable
+import asyncio
 from urllib.parse import parse_qsl
 
 import structlog
@@ -82,7 +82,10 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     if handshakes and (answer := _shake(webhook, handshakes, verified=False)) is not None:
         return answer
     if handshakes:
-        integration.verify(webhook, webhook.received_at)
+        if len(body) > LARGE:
+            await asyncio.to_thread(integration.verify, webhook, webhook.received_at)
+        else:
+            integration.verify(webhook, webhook.received_at)
         if (answer := _shake(webhook, handshakes, verified=True)) is not None:
             return answer
     if webhook.method != "POST":
@@ -209,7 +212,10 @@ def _refuse(
     error = request.app[GUARD].judge(request, error)
     label = _UNKNOWN if integration is None else integration.info.id
     gateway.metrics.rejected.labels(label, error.code).inc()
-    _log_of(error)("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
+    level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
+    if isinstance(error, RateLimitedError):
+        level = log.debug  # a flood of these must not drown the rest
+    level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
     headers = None
     if error.status == 405:
         shakes = () if integration is None else integration.mapping.handshakes
@@ -220,10 +226,3 @@ def _refuse(
         # Part of the body may still be on its way: the connection cannot be used again.
         response.force_close()
     return response
-
-
-def _log_of(error: OnehookError) -> Callable[..., object]:
-    """How loud a refusal is: a flood of them must not drown the rest."""
-    if isinstance(error, RateLimitedError):
-        return log.debug
-    return log.info if isinstance(error, SignatureError | NotFoundError) else log.warning

@@ -89,8 +89,7 @@ class Steps:
         return await item.done
 
     async def _take_large(self, item: _Item) -> Taken:
-        """A large body in a thread, so that it holds up nobody else."""
-        self._verify(item)
+        """A large body in a thread, so that it holds up nobody else: to hash it takes long too."""
         await asyncio.to_thread(self._all_but_routing, item)
         self._route(item)
         await asyncio.to_thread(self._pack, item)
@@ -98,7 +97,7 @@ class Steps:
         return item.taken
 
     def _all_but_routing(self, item: _Item) -> None:
-        for step in (self._parse, self._apply, self._complete):
+        for step in (self._verify, self._parse, self._apply, self._complete):
             step(item)
 
     def _round(self) -> None:
