@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     sender_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 1000
     ack: Literal["fsync", "memory"] = "fsync"
     max_body: Size = ByteSize(25 * 1024 * 1024)
+    header_timeout: Duration = timedelta(seconds=10)
     body_timeout: Duration = timedelta(seconds=10)
     max_waiting: Size = ByteSize(64 * 1024 * 1024)
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500

@@ -52,6 +52,7 @@ from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
 from onehook.web.gateway import STOPPING, Gateway, Readiness
+from onehook.web.server import Site
 from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
@@ -262,16 +263,19 @@ class Runtime:
     async def _listen(self) -> None:
         settings = self.settings
         app = make_app(self.gateway, self.committer, self.announcer)
-        self._runner = web.AppRunner(
-            app,
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=DRAIN_HTTP)
+        await self._runner.setup()
+        site = Site(
+            self._runner,
+            settings.host,
+            settings.port,
+            backlog=1024,
+            head_timeout=settings.header_timeout.total_seconds(),
+            metrics=self.gateway.metrics,
             access_log=None,
             auto_decompress=False,  # signatures cover the bytes as they came
-            handle_signals=False,
-            shutdown_timeout=DRAIN_HTTP,
             keepalive_timeout=75,
         )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, settings.host, settings.port, backlog=1024)
         try:
             await site.start()
         except OSError as error:

@@ -23,6 +23,8 @@ from onehook.store.quarantine import Held
 from onehook.store.registry import Registry, Snapshot
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
+WIDE = 32 * 1024  # bytes: from here on also a body of very many small values is
+MANY = 4000  # commas: more of them than in any webhook of that size that was seen
 MOST = 32  # webhooks in one round: some 10 ms, after which others may have the loop
 
 
@@ -80,7 +82,7 @@ class Steps:
         """
         loop = asyncio.get_running_loop()
         item = _Item(integration, webhook, verified, loop.create_future())
-        if len(webhook.body) > LARGE or webhook.headers.get("content-encoding") is not None:
+        if _takes_long(webhook.body) or webhook.headers.get("content-encoding") is not None:
             return await self._take_large(item)
         self._waiting.append(item)
         if len(self._waiting) == 1:
@@ -166,6 +168,10 @@ class Steps:
             held,
             notice,
         )
+
+
+def _takes_long(body: bytes) -> bool:
+    return len(body) > WIDE and (len(body) > LARGE or body.count(b",") > MANY)
 
 
 def route(
