@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
+from yarl import URL
 
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
@@ -19,6 +20,7 @@ from onehook.core.destinations.document import Destination, find_destination
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.courier import Courier
+from onehook.deliver.egress import Egress
 from onehook.deliver.mail import MailClient
 from onehook.deliver.raw import RawBodies
 from onehook.deliver.replayer import Replayer
@@ -126,8 +128,9 @@ class Runtime:
         owner = secrets.token_hex(8)  # who this process is, to the others
         history = History(self.client, keys, retention, archive, owner)
         replays = ReplayStore(self.client, keys, retention)
-        self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
-        self.mail = MailClient(settings.delivery_allow)
+        egress = _egress(settings)
+        self.http = DeliveryClient(egress, settings.concurrency)
+        self.mail = MailClient(egress)
         courier = Courier(self.http, self.mail, RawBodies(events, registry.mapping))
         self.worker = Worker(
             deliveries,
@@ -373,6 +376,22 @@ def _destinations(settings: Settings) -> Mapping[str, Destination]:
         msg = f"ONEHOOK_DEFAULT_DESTINATION: there is no {settings.default_destination!r}"
         raise SettingsError(msg)
     return found
+
+
+def _egress(settings: Settings) -> Egress:
+    """How deliveries leave.
+
+    Raises:
+        SettingsError: a source address is not ours.
+    """
+    proxy = settings.egress_proxy
+    egress = Egress(
+        settings.delivery_allow,
+        settings.egress_bind,
+        None if proxy is None else URL(proxy.get_secret_value()),
+    )
+    egress.check()
+    return egress
 
 
 def _prepare_folder(data: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
 from onehook.api import (
+    addresses,
     backtest,
     deliveries,
     drift,
@@ -51,6 +52,7 @@ OPERATIONS: Sequence[Operation] = (
     *replays.OPERATIONS,
     *quarantine.OPERATIONS,
     *references.OPERATIONS,
+    *addresses.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
 _PARAMETER = re.compile(r"\{(\w+)\}")
