@@ -108,18 +108,32 @@ class DeliveryClient:
         return await self._proxied.post(
             by_address,
             data=body,
-            headers={**headers, hdrs.HOST: named.authority},
+            headers={**headers, hdrs.HOST: named.host_port_subcomponent or ""},
             timeout=limits,
             allow_redirects=False,
             proxy=self._egress.proxy,
-            server_hostname=named.host,  # what the certificate has to be of
+            server_hostname=(named.host or "").rstrip("."),  # what the certificate has to be of
         )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells a proxy where to connect, and nothing else."""
+
+    def _update_proxy_auth_header_and_build_proxy_req(
+        self, req: aiohttp.ClientRequest
+    ) -> aiohttp.ClientRequest:
+        # aiohttp copies the request's own Host: by that a proxy might resolve the name again.
+        made = super()._update_proxy_auth_header_and_build_proxy_req(req)
+        made.headers[hdrs.HOST] = f"{req.url.host_subcomponent}:{req.url.port}"
+        for name in (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT):
+            made.headers.pop(name, None)
+        return made
 
 
 def _session(
     make_socket: Callable[[tuple[Any, ...]], socket.socket], max_connections: int
 ) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
+    connector = _Connector(
         limit=max_connections,
         limit_per_host=0,
         socket_factory=make_socket,
