@@ -12,7 +12,7 @@ READY := .venv/.ready
 # What pyright prints about newer versions of itself is no concern of ours.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup lock demo run format check docs test e2e fuzz bench wheel
+.PHONY: help setup lock demo run format check docs test e2e fuzz bench wheel vendor
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,7 +67,7 @@ test: setup ## every mapping's and destination's own tests, then the fast tests
 	$(BIN)/onehook destination test destinations/*.yaml
 	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
-e2e: setup ## the slow tests: whole processes, killed half-way
+e2e: setup ## the slow tests: whole processes, killed half-way; the console at every width and theme
 	$(BIN)/pytest -m slow $(ARGS)
 
 fuzz: setup ## 100,000 made-up webhooks through the mappings; CORPUS=folder adds real bodies to change
@@ -75,6 +75,9 @@ fuzz: setup ## 100,000 made-up webhooks through the mappings; CORPUS=folder adds
 
 bench: setup ## measure; ARGS=...
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+vendor: setup ## copy the console's assets anew from their npm packages, as VENDORED.txt lists them
+	@$(BIN)/python tests/console/vendor.py
 
 wheel: setup ## build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

@@ -273,9 +273,13 @@ class Running:
 
     async def close(self) -> None:
         """Close the clients, then stop the gateway."""
+        await self.leave()
+        await self.runtime.stop()
+
+    async def leave(self) -> None:
+        """Close the clients; the gateway goes on."""
         await self.api.session.close()
         await self.vendor.session.close()
-        await self.runtime.stop()
 
     async def integrate(self, type_: str = "github", *, told: bool = True, **fields: Any) -> Sender:
         """Make an integration; it has `SECRET` unless *fields* say otherwise.

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +31,16 @@ class StartGateway(Protocol):
 
 
 StartSubscriber = Callable[[], Awaitable[Subscriber]]
+
+
+class MakeTenant(Protocol):
+    """Makes a tenant of a gateway; *fields* are those of ``POST /v1/tenants``."""
+
+    def __call__(
+        self, gateway: Running, id_: str = "acme", *, scopes: Sequence[str] = ..., **fields: Any
+    ) -> Awaitable[Running]:
+        """Make one; the gateway as the holder of one of its API keys has it."""
+        ...
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -116,6 +126,27 @@ async def start_gateway(
 async def gateway(start_gateway: StartGateway) -> Running:
     """A gateway as most tests want it."""
     return await start_gateway()
+
+
+@pytest.fixture
+async def make_tenant() -> AsyncIterator[MakeTenant]:
+    """A factory of tenants, each with an API key."""
+    made: list[Running] = []
+
+    async def make(
+        gateway: Running, id_: str = "acme", *, scopes: Sequence[str] = ("admin",), **fields: Any
+    ) -> Running:
+        answer = await gateway.api.post("/v1/tenants", {"id": id_, **fields})
+        assert answer.status == 201, answer.body
+        body = {"name": id_, "scopes": [*scopes], "tenant": id_}
+        key = await gateway.api.post("/v1/keys", body)
+        assert key.status == 201, key.body
+        made.append(Running(gateway.runtime, key.json["key"]))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.leave()
 
 
 @pytest.fixture

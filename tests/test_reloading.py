@@ -135,7 +135,9 @@ async def test_h9_readyz_warns_everybody_and_tells_key_holders(
     assert "acme.yaml:" in detail["detail"]
     write_acme(folder, worded("two"))
     await becomes(running, status="loaded")
-    assert (await running.api.get("/readyz")).json == {"status": "ready", "reasons": []}
+    assert (await running.vendor.get("/readyz")).json == {"status": "ready", "reasons": []}
+    known = (await running.api.get("/readyz")).json
+    assert (known["ack"], known["store"], "details" in known) == ("fsync", "external", False)
     assert (await platforms(running))["broken"] == []
 
 

@@ -4,13 +4,14 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from onehook.api import openapi
+from onehook.console.routes import add_console
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
 from onehook.ingest.guard import Guard
-from onehook.ingest.handler import ANNOUNCER, COMMITTER, GUARD, STEPS, ingest
+from onehook.ingest.handler import ANNOUNCER, GUARD, STEPS, ingest
 from onehook.ingest.steps import Steps
-from onehook.web.auth import authenticate, is_authentic
+from onehook.web.access import authenticate, check_sees_all, sees_all
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.operations import guarded, not_found, register
 from onehook.web.problems import problem_page
@@ -23,13 +24,13 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     """
     app = web.Application()
     app[GATEWAY] = gateway
-    app[COMMITTER] = committer
     app[ANNOUNCER] = announcer
     settings = gateway.settings
-    app[GUARD] = Guard(
+    app[GUARD] = guard = Guard(
         settings.trusted_proxies, settings.sender_failures, settings.sender_concurrency
     )
-    app[STEPS] = Steps(gateway.registry, gateway.events.keys, gateway.settings.max_body)
+    whole, keys = gateway.registry.whole, gateway.events.keys
+    app[STEPS] = Steps(whole, keys, committer, guard, settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/openapi.json", openapi.serve)
@@ -37,6 +38,7 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", guarded(metrics))
     app.router.add_get("/problems/{code}", problem_page)
+    add_console(app, openapi.OPERATIONS)
     app.router.add_route("*", "/{path:.*}", not_found)
     return app
 
@@ -47,13 +49,21 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 while webhooks are taken, with what is amiss; 503 with the reasons while they are not."""
+    """200 while webhooks are taken, with what is amiss; 503 with the reasons while they are not.
+
+    Whoever has an API key is told besides where the store is, and what an
+    acknowledgement is worth there (``ack``).
+    """
     gateway = request.app[GATEWAY]
     reasons, warnings = sorted(gateway.readiness.reasons), gateway.readiness.warnings
     body: dict[str, object] = {"status": "not_ready" if reasons else "ready", "reasons": reasons}
+    known = sees_all(request, gateway)  # files and what is in them are not for everybody
+    if known:
+        body["ack"] = gateway.settings.ack
+        body["store"] = "embedded" if gateway.settings.redis_url is None else "external"
     if warnings:
         body["warnings"] = sorted(warnings)
-        if is_authentic(request, gateway):  # files and what is in them are not for everybody
+        if known:
             body["details"] = [
                 {"code": code, "detail": detail}
                 for code, details in sorted(warnings.items())
@@ -64,9 +74,9 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus metrics; they name integrations, so an API key is needed."""
+    """Prometheus metrics; they name every tenant's integrations, so not every API key will do."""
     gateway = request.app[GATEWAY]
-    authenticate(request, gateway)
+    check_sees_all(authenticate(request, gateway))
     return web.Response(
         body=generate_latest(gateway.metrics.registry),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

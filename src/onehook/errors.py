@@ -12,8 +12,8 @@
     ├── NotFoundError             404
     ├── GoneError                 410: it was there and its retention has ended
     ├── ConflictError             409
+    ├── RateLimitedError          429: too much of something; ``retry_after`` says until when
     ├── InvalidRequestError       400 and 422; 404 to 415 for what HTTP itself refuses
-    ├── RateLimitedError          429: too often
     └── StoreUnavailableError     503, exit 69: the store is away, full or overloaded
 
 Each carries a stable ``code`` (it becomes the problem's ``type``), an HTTP ``status`` and the
@@ -126,7 +126,7 @@ class InvalidRequestError(OnehookError):
 
 
 class RateLimitedError(OnehookError):
-    """Too many requests; ``retry_after`` says when the next is taken."""
+    """There was too much of something; the same request is taken later."""
 
     code = "rate_limited"
     status = 429

@@ -31,7 +31,10 @@ class Metrics:
             registry=self.registry,
         )
         self.events = Counter(
-            "onehook_events_total", "Events committed", ["platform"], registry=self.registry
+            "onehook_events_total",
+            "Events committed",
+            ["platform", "integration"],
+            registry=self.registry,
         )
         self.event = cache(self.events.labels)
         self.unmapped = Counter(

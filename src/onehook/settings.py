@@ -127,6 +127,11 @@ class Settings(BaseSettings):
     history_days: Annotated[int, Field(ge=1, le=3650)] = 30
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    @property
+    def key_file(self) -> Path:
+        """Where the first admin key lies, unless ``api_key`` is set."""
+        return self.data / "api-key"
+
 
 class ClientSettings(BaseSettings):
     """What client commands are told besides."""

@@ -17,6 +17,7 @@ from yarl import URL
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
 from onehook.core.destinations.document import Destination, find_destination
+from onehook.core.model import DEFAULT_TENANT
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.courier import Courier
@@ -34,6 +35,7 @@ from onehook.ingest.retry import QuarantineRetrier
 from onehook.library import Library
 from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
+from onehook.pulse import Pulse
 from onehook.reloading import Reloader
 from onehook.settings import Settings
 from onehook.store.archive import Archive
@@ -43,6 +45,7 @@ from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.history import History
+from onehook.store.key_uses import KeyUses
 from onehook.store.keys import Keys
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
@@ -53,22 +56,26 @@ from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
+from onehook.store.tenant_registry import TenantRegistry
+from onehook.web.access import make_key
 from onehook.web.gateway import STOPPING, Gateway, Readiness
+from onehook.web.guesses import Guesses
 from onehook.web.server import Site
 from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
 
-REFRESH = 1.0  # seconds between looks for another gateway's changes
+REFRESH = 0.5  # seconds between looks for another gateway's changes: a revoked key ends in 1 s
+KEY_USES = 60.0  # seconds between writings of when API keys were used
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
 STORE_PAUSE = 0.2
+PULSE = 2.0  # seconds between carryings of what came in to the counters that all share
 DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
 LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
 TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
 SILENCE = 60.0  # seconds between looks for integrations that fell silent
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
-API_KEY_PREFIX = "ohk_"
 
 
 class Runtime:
@@ -89,7 +96,7 @@ class Runtime:
         self.clock = clock or SystemClock()
         self.url = ""
         self.api_key: str | None = None  # as given or made; None: another start made it
-        self.key_file = settings.data / "api-key"
+        self.key_file = settings.key_file
         self._stop = asyncio.Event()
         self._stop_store = asyncio.Event()
         self._pausing = asyncio.Lock()
@@ -152,13 +159,15 @@ class Runtime:
             runner=owner,
         )
         self.committer = Committer(events, self.worker, metrics, settings.max_waiting, self.clock)
+        statistics = Statistics(self.client, keys)
+        self.pulse = Pulse(metrics, statistics, registry.tenant_of, self.clock.now)
         quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
         self.gateway = Gateway(
             settings=settings,
             clock=self.clock,
             metrics=metrics,
             mappings=library,
-            registry=registry,
+            registry=TenantRegistry(registry, DEFAULT_TENANT),
             events=events,
             deliveries=deliveries,
             quarantine=quarantine,
@@ -176,10 +185,12 @@ class Runtime:
             drift=self.drift,
             workbench=self.workbench,
             notices=notices,
+            key_uses=KeyUses(self.client, keys),
+            guesses=Guesses(),
             references=self.references,
             history=history,
             replays=replays,
-            statistics=Statistics(self.client, keys),
+            statistics=statistics,
             tester=Tester(courier, self.clock),
             readiness=readiness,
             origin=[""],
@@ -200,8 +211,10 @@ class Runtime:
             asyncio.create_task(self._every(SWEEP, self._sweep)),
             asyncio.create_task(self._every(LOOK, self.reloader.look)),
             asyncio.create_task(self._every(DRIFT, self.drift.flush)),
+            asyncio.create_task(self._every(PULSE, self.pulse.flush)),
             asyncio.create_task(self._every(TELL, self.announcer.tell)),
             asyncio.create_task(self._every(SILENCE, self.announcer.check)),
+            asyncio.create_task(self._every(KEY_USES, self._write_uses)),
         ]
         readiness.set("starting", holds=False)
 
@@ -220,7 +233,8 @@ class Runtime:
                     await registry.open()
                     await self._first_key(registry)
                     self.references = ReferenceIndex(self.client, registry.keys)
-                    await self.references.recall(registry.sightings, retention.event)
+                    for tenant, seen in registry.sightings.items():
+                        await self.references.recall(tenant, seen, retention.event)
                     return registry
             except StoreUnavailableError as error:
                 if asyncio.get_running_loop().time() > deadline:
@@ -258,7 +272,7 @@ class Runtime:
         elif self.key_file.exists():
             self.api_key = self.key_file.read_text(encoding="utf-8").strip()
         else:
-            self.api_key = API_KEY_PREFIX + secrets.token_urlsafe(32)
+            self.api_key = make_key()
         if given is None or self.key_file.exists():
             write_private(self.key_file, self.api_key + "\n")
         await registry.ensure_first_key(self.api_key, self.clock.now())
@@ -304,8 +318,10 @@ class Runtime:
             self.committer.close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.drift.flush()
+            await self.pulse.flush()
+            await self._write_uses()
             with suppress(RedisError, OSError):  # else the next start learns it again
-                await self.gateway.registry.keep_lessons()
+                await self.gateway.registry.whole.keep_lessons()
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
@@ -329,7 +345,7 @@ class Runtime:
 
     async def _refresh(self) -> None:
         """Take up what other gateways changed, learnt and saw; tell whether the store answers."""
-        registry = self.gateway.registry
+        registry = self.gateway.registry.whole
         try:
             await registry.keep_lessons()
             await registry.refresh()
@@ -341,17 +357,30 @@ class Runtime:
             self.gateway.readiness.set("store_unavailable", holds=False)
 
     async def _sweep(self) -> None:
-        gateway = self.gateway
-        subscriptions = list(gateway.registry.snapshot.subscriptions)
+        gateway, snapshot = self.gateway, self.gateway.registry.whole.snapshot
+        subscriptions = list(snapshot.subscriptions)
         try:
-            await sweep(self.client, gateway.events.keys, gateway.events.retention, subscriptions)
+            await sweep(
+                self.client,
+                gateway.events.keys,
+                gateway.events.retention,
+                subscriptions,
+                list(snapshot.tenants),
+            )
             await gateway.history.trim(subscriptions)
         except (RedisError, OSError) as error:
             log.warning("retention.postponed", error=type(error).__name__)
 
+    async def _write_uses(self) -> None:
+        """Write down which API keys were used."""
+        try:
+            await self.gateway.key_uses.write(self.gateway.registry.whole.snapshot.keys)
+        except (RedisError, OSError) as error:
+            log.warning("key_uses.postponed", error=type(error).__name__)
+
     async def _pause(self, subscription_id: str, reason: str) -> None:
         """Pause a subscription that cannot be delivered to; told of once, whoever sees it."""
-        registry, saved = self.gateway.registry, False
+        registry, saved = self.gateway.registry.whole, False
         async with self._pausing:  # its attempts in flight all hear the same
             while not saved:
                 await registry.refresh()
@@ -360,7 +389,7 @@ class Runtime:
                     return
                 now = self.clock.now()
                 paused = msgspec.structs.replace(record, paused_reason=reason, updated_at=now)
-                notice = pause_changed(record.id, record.name, None, reason, now)
+                notice = pause_changed(record.id, record.name, None, reason, now, record.tenant)
                 saved = await registry.save_if_current("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
 

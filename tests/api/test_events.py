@@ -216,3 +216,15 @@ async def test_many_events_are_read_in_one_list(gateway: Running) -> None:
     page = (await gateway.api.get("/v1/events", limit="200")).json
 
     assert (len(page["data"]), page["next"]) == (120, None)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+23:59", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"],
+)
+async def test_h6_times_out_of_range_are_refused(gateway: Running, moment: str) -> None:
+    """A time that nothing can have come at is named as wrong: no fault of the store or ours."""
+    answer = await gateway.api.get("/v1/events", since=moment)
+
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/since"]

@@ -76,7 +76,7 @@ async def test_each_field_is_kept_and_shown(
     """By a POST as by a PATCH; nothing else changes."""
     made = await make(gateway, **{name: given})
     assert picked(made) == {**DEFAULTS, name: shown}
-    plain = await make(gateway)
+    plain = await make(gateway, url=f"{URL}/plain")
     path = f"/v1/subscriptions/{plain['id']}"
 
     patched = (await gateway.api.patch(path, {name: given})).json

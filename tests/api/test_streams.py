@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from onehook.cli.listen import Frame, frames
+from onehook.cli.following import Frame, frames
 from onehook.web import streaming
 from tests.api.test_integrations import pointers
 from tests.builders import Running, github, issue, membership

@@ -1,6 +1,8 @@
 """Test events: sent whatever the state of a subscription, told as they went, counted nowhere."""
 
 import asyncio
+import json
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from standardwebhooks import Webhook
 from onehook.core.schema.aliases import ALIASES
 from onehook.core.schema.events import EVENT_TYPES
 from tests.api.test_integrations import pointers
-from tests.builders import Reply, Running, Subscriber
+from tests.builders import Answer, Reply, Running, Subscriber, issue
 from tests.conftest import StartGateway
 
 TYPE = "scm.pull_request.merged"
@@ -245,3 +247,67 @@ async def test_what_pulls_is_not_sent_to(gateway: Running) -> None:
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     answer = await gateway.api.post("/v1/subscriptions/sub_x/test", {"event_type": TYPE})
     assert answer.status == 404
+
+
+# -- preview --------------------------------------------------------------------------------------
+
+
+async def preview(gateway: Running, **body: object) -> Answer:
+    """Ask what would be sent."""
+    return await gateway.api.post("/v1/subscriptions/preview", body)
+
+
+async def test_a_preview_is_what_is_sent(gateway: Running, subscriber: Subscriber) -> None:
+    """Of a stored event, with the profile and template that were not saved; nothing goes out."""
+    sender = await gateway.integrate()
+    (event_id,) = await gateway.accept(sender, issue(1))
+    fields = {
+        "url": subscriber.url,
+        "profile": "hex",
+        "body_template": '{"is": {{ payload.data.title | tojson }}}',
+    }
+    answer = await preview(gateway, event_id=event_id, **fields)
+    assert answer.status == 200, answer.body
+    shown = answer.json
+    assert shown["url"] == subscriber.url
+    assert shown["error"] is None
+    assert json.loads(shown["body"])["is"]
+    assert re.fullmatch("[0-9a-f]{64}", shown["headers"]["x-onehook-signature"])
+    assert subscriber.received == []
+    assert (await gateway.api.get("/v1/subscriptions")).json["data"] == []
+
+
+async def test_a_preview_of_a_change_starts_from_what_is_saved(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """Fields left out are as they are; secrets stay hidden; what is saved is not changed."""
+    made = await gateway.subscribe(
+        subscriber, headers={"X-Team": "very-secret"}, profile="sha256", prefix="acme"
+    )
+    body = {"webhook_id": made["id"], "event_type": "ticketing.ticket.created", "prefix": "other"}
+    shown = await preview(gateway, **body)
+    assert shown.status == 200, shown.body
+    assert shown.json["headers"]["x-other-signature"].startswith("sha256=")
+    assert shown.json["headers"]["x-team"] == "***"
+    assert b"very-secret" not in shown.body
+    saved = (await gateway.api.get(f"/v1/subscriptions/{made['id']}")).json
+    assert saved["prefix"] == "acme"
+
+
+async def test_a_preview_tells_what_is_wrong(gateway: Running, subscriber: Subscriber) -> None:
+    """A template that fails is the answer; a wrong field, type or id is an error at its place."""
+    wrong = '{"is": {{ nothing.at.all }}}'
+    body = {"url": subscriber.url, "event_type": "ticketing.ticket.created"}
+    shown = await preview(gateway, **body, body_template=wrong)
+    assert shown.status == 422 or shown.json["error"]
+    for more, pointer in (
+        ({"profile": "none"}, "/profile"),
+        ({"event_type": "no.such.type"}, "/event_type"),
+    ):
+        answer = await preview(gateway, **{**body, **more})
+        assert answer.status == 422
+        assert answer.json["errors"][0]["pointer"] == pointer
+    both = await preview(gateway, **body, event_id="evt_x")
+    assert both.status == 422
+    gone = await preview(gateway, url=subscriber.url, event_id="evt_x")
+    assert gone.status == 404

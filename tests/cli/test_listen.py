@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from onehook.cli.listen import frames
+from onehook.cli.following import frames
 from tests.builders import API_KEY, Reply, Running, Subscriber, issue, membership
 from tests.cli.test_serve import finish, start
 
@@ -105,11 +105,11 @@ async def test_lost_stream_is_taken_up(gateway: Running, subscriber: Subscriber)
 
 
 async def test_refusals_end_it(gateway: Running) -> None:
-    """A wrong key or filter ends it with 1 and the gateway's own words; no gateway with 69."""
+    """A wrong filter ends it with 1, a wrong key with 78, in the gateway's words; none with 69."""
     words = ("listen", "--forward", "http://127.0.0.1:9/")
     refused = await start(*words, url=gateway.url, api_key="a-key-that-is-none")
     code, _, err = await finish(refused)
-    assert (code, "this API key is not known" in err) == (1, True)
+    assert (code, "this API key is not known" in err) == (78, True)
     refused = await start(*words, "--type", "sales.*", url=gateway.url, api_key=API_KEY)
     code, _, err = await finish(refused)
     assert (code, "matches no event type" in err) == (1, True)

@@ -125,7 +125,7 @@ async def test_g5_another_gateway_lets_nothing_past_an_open_circuit(
     sender = await one.integrate()
     subscriber.usual = Reply(500)
     subscription = await one.subscribe(subscriber)
-    await two.runtime.gateway.registry.refresh()
+    await two.runtime.gateway.registry.whole.refresh()
     await send(one, sender, 10)
     await until_shown(two, subscription, breaker="open")
 
@@ -247,7 +247,7 @@ async def test_g5_two_gateways_tell_of_one_pause(
     one, two = await start_gateway(), await start_gateway()
     for _ in range(5):
         subscription = await one.subscribe(subscriber)
-        await two.runtime.gateway.registry.refresh()
+        await two.runtime.gateway.registry.whole.refresh()
         await asyncio.gather(
             *(g.runtime._pause(subscription["id"], "failing") for g in (one, two, one, two))
         )
@@ -264,14 +264,14 @@ async def test_g5_a_pause_does_not_undo_a_change(
     """A pause that finds the configuration changed reads it anew, and changes one field."""
     one, two = await start_gateway(), await start_gateway()
     subscription = await one.subscribe(subscriber)
-    await two.runtime.gateway.registry.refresh()
+    await two.runtime.gateway.registry.whole.refresh()
     path = f"/v1/subscriptions/{subscription['id']}"
 
     await asyncio.gather(
         one.api.patch(path, {"name": "renamed"}), two.runtime._pause(subscription["id"], "failing")
     )
 
-    await one.runtime.gateway.registry.refresh()
+    await one.runtime.gateway.registry.whole.refresh()
     found = await shown(one, subscription)
     assert found["name"] == "renamed"
 
@@ -388,7 +388,7 @@ async def test_g7_never_above_rate_and_burst_across_gateways(
         subscriber, rate_limit={"per_minute": rate * 60, "burst": burst}
     )
     for gateway in gateways:
-        await gateway.runtime.gateway.registry.refresh()
+        await gateway.runtime.gateway.registry.whole.refresh()
 
     ids = await asyncio.gather(
         *(gateways[n % 3].accept(sender, issue(n)) for n in range(3 * rate + burst))
@@ -552,7 +552,7 @@ async def test_concurrency_holds_across_gateways(
     one, two = await start_gateway(), await start_gateway()
     sender = await one.integrate()
     subscription = await one.subscribe(subscriber, concurrency=3)
-    await two.runtime.gateway.registry.refresh()
+    await two.runtime.gateway.registry.whole.refresh()
     most, running = 0, 0
 
     async def slowly(request: web.Request) -> web.Response:

@@ -616,7 +616,7 @@ async def test_two_gateways_deliver_each_event_once(
     one, two = await start_gateway(), await start_gateway()
     sender = await one.integrate()
     subscription = await one.subscribe(subscriber)
-    await two.runtime.gateway.registry.refresh()
+    await two.runtime.gateway.registry.whole.refresh()
 
     answers = await asyncio.gather(
         *((one, two)[number % 2].accept(sender, issue(number)) for number in range(60))

@@ -128,7 +128,7 @@ async def test_established_is_told_once_across_restarts_and_gateways(
     """Neither a second gateway nor one that starts later tells it again."""
     gateway, other = await start_gateway(), await start_gateway()
     sender = await gateway.integrate(told=False)
-    await other.runtime.gateway.registry.refresh()
+    await other.runtime.gateway.registry.whole.refresh()
     await asyncio.gather(gateway.accept(sender, issue(1)), other.accept(sender, issue(2)))
     await heard_of(gateway, ESTABLISHED)
     await heard_of(other, ESTABLISHED)
@@ -314,7 +314,7 @@ async def test_silence_goes_by_every_gateways_ears(start_gateway: StartGateway) 
     clock = FixedClock()
     gateway, other = await start_gateway(clock=clock), await start_gateway(clock=clock)
     sender = await gateway.integrate(silent_after="1h")
-    await other.runtime.gateway.registry.refresh()
+    await other.runtime.gateway.registry.whole.refresh()
     clock.advance(DAY)
     await other.accept(sender, issue())
     await rounds(other, 1)
@@ -390,7 +390,7 @@ async def test_g4_paused_by_hand_meanwhile_stays_so(
     subscriber.usual = Reply(410)
     subscription = await gateway.subscribe(subscriber)
     sender = await gateway.integrate()
-    await other.runtime.gateway.registry.refresh()
+    await other.runtime.gateway.registry.whole.refresh()
     path = f"/v1/subscriptions/{subscription['id']}"
     await gateway.api.post(f"{path}/pause")
 

@@ -81,7 +81,7 @@ async def test_gateways_share_what_they_learn_and_see(start_gateway: StartGatewa
     """What one was taught the others know a moment later."""
     one, two = await start_gateway(), await start_gateway()
     jira, forge = await one.integrate("jira"), await one.integrate()
-    await two.runtime.gateway.registry.refresh()
+    await two.runtime.gateway.registry.whole.refresh()
     await one.accept(jira, ticket("PAY-311"))
     numbers = iter(range(1, 1000))
 

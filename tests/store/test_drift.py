@@ -7,13 +7,15 @@ from redis.exceptions import ConnectionError as AwayError
 from onehook.core.drift import Oddity
 from onehook.core.integration import Normalized
 from onehook.core.mapping.normalize import Emitted, Ignored
-from onehook.core.model import Headers, Webhook
+from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.store import drift as module
 from onehook.store.drift import Drift
 from onehook.store.keys import Keys
 from tests.builders import NOW
 
 WEBHOOK = Webhook(Headers([("content-type", "application/json")]), b'{"kind": "x"}', NOW)
+ACME = IntegrationInfo(IntegrationId("int_1"), "acme", "Acme")
+OTHER = IntegrationInfo(IntegrationId("int_2"), "other", "Other")
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -40,11 +42,11 @@ async def counts(drift: Drift) -> dict[str, int]:
 
 async def test_counted_with_the_last_sample(drift: Drift) -> None:
     """Equal oddities add up, over flushes and processes; the last webhook is the sample."""
-    drift.note("acme", unmapped("a", "b"), WEBHOOK, "whk_1")
-    drift.note("acme", unmapped("a"), WEBHOOK, "whk_2")
+    drift.note(ACME, unmapped("a", "b"), WEBHOOK, "whk_1")
+    drift.note(ACME, unmapped("a"), WEBHOOK, "whk_2")
     await drift.flush()
     other = Drift(drift.client, drift.keys)
-    other.note("acme", unmapped("a"), WEBHOOK, "whk_3")
+    other.note(ACME, unmapped("a"), WEBHOOK, "whk_3")
     await other.flush()
 
     found, uncounted = await drift.read("acme")
@@ -60,7 +62,7 @@ async def test_counted_with_the_last_sample(drift: Drift) -> None:
 
 async def test_clean_webhooks_cost_nothing(drift: Drift) -> None:
     """A webhook in which all fits leaves no trace, neither here nor in the store."""
-    drift.note("acme", unmapped(), WEBHOOK, "whk_1")
+    drift.note(ACME, unmapped(), WEBHOOK, "whk_1")
 
     assert drift._pending == {}
     assert await drift.read("acme") == ([], 0)
@@ -69,7 +71,7 @@ async def test_clean_webhooks_cost_nothing(drift: Drift) -> None:
 
 async def test_ignored_is_sampled_by_its_members(drift: Drift) -> None:
     """What is not kept has no id: its body's members and their kinds stand for it."""
-    drift.note("acme", ignored("star"), WEBHOOK)
+    drift.note(ACME, ignored("star"), WEBHOOK)
 
     ((seen,), _) = await drift.read("acme")
 
@@ -80,7 +82,7 @@ async def test_ignored_is_sampled_by_its_members(drift: Drift) -> None:
 @pytest.mark.parametrize("body", [b"{oops", b"", b"[" * 100_000, b'"' + b"x" * 99_999 + b'"'])
 async def test_body_that_cannot_be_sampled(drift: Drift, body: bytes) -> None:
     """A body that is no JSON, or too large, is counted without a sample."""
-    drift.note("acme", ignored("star"), Webhook(WEBHOOK.headers, body, NOW))
+    drift.note(ACME, ignored("star"), Webhook(WEBHOOK.headers, body, NOW))
 
     ((seen,), _) = await drift.read("acme")
 
@@ -90,10 +92,10 @@ async def test_body_that_cannot_be_sampled(drift: Drift, body: bytes) -> None:
 
 async def test_platforms_are_apart(drift: Drift) -> None:
     """Counts of one platform are not another's; forgetting one leaves the other."""
-    drift.note("acme", unmapped("a"), WEBHOOK, "whk_1")
-    drift.note("other", unmapped("b"), WEBHOOK, "whk_2")
+    drift.note(ACME, unmapped("a"), WEBHOOK, "whk_1")
+    drift.note(OTHER, unmapped("b"), WEBHOOK, "whk_2")
     await drift.flush()
-    drift.note("other", unmapped("c"), WEBHOOK, "whk_2")
+    drift.note(OTHER, unmapped("c"), WEBHOOK, "whk_2")
 
     await drift.clear("other")
 
@@ -107,13 +109,13 @@ async def test_h8_names_are_bounded_here_and_there(
     """However many values are invented, a bounded number is kept, and the rest is counted."""
     monkeypatch.setattr(module, "MOST", 10)
     for n in range(25):
-        drift.note("acme", unmapped(str(n)), WEBHOOK, "whk_1")
-    assert len(drift._pending["acme"]) == 10
+        drift.note(ACME, unmapped(str(n)), WEBHOOK, "whk_1")
+    assert len(drift._pending[drift.keys.drift("acme")]) == 10
     found, uncounted = await drift.read("acme")
     assert (len(found), uncounted) == (10, 15)
 
     for n in range(5, 15):
-        drift.note("acme", unmapped(str(n)), WEBHOOK, "whk_1")
+        drift.note(ACME, unmapped(str(n)), WEBHOOK, "whk_1")
     found, uncounted = await drift.read("acme")
 
     assert (len(found), uncounted) == (10, 20)
@@ -126,7 +128,7 @@ async def test_names_not_seen_for_long_make_room(
 ) -> None:
     """A full list drops what was not seen for 30 days before it counts without a name."""
     monkeypatch.setattr(module, "MOST", 3)
-    drift.note("acme", unmapped("old", "a", "b"), WEBHOOK, "whk_1")
+    drift.note(ACME, unmapped("old", "a", "b"), WEBHOOK, "whk_1")
     await drift.flush()
     key, name = drift.keys.drift("acme"), b'["value","state","old",""]'
     row = (await client.hget(key, name)).split(b"|", 3)
@@ -134,7 +136,7 @@ async def test_names_not_seen_for_long_make_room(
     await client.hset(key, name, b"|".join([row[0], ago, ago, row[3]]))
     assert await counts(drift) == {"a": 1, "b": 1}
 
-    drift.note("acme", unmapped("new", "newer"), WEBHOOK, "whk_2")
+    drift.note(ACME, unmapped("new", "newer"), WEBHOOK, "whk_2")
 
     found, uncounted = await drift.read("acme")
     assert {seen.oddity.value for seen in found} == {"a", "b", "new"}
@@ -143,7 +145,7 @@ async def test_names_not_seen_for_long_make_room(
 
 async def test_store_away_postpones(drift: Drift, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be written stays, is added to what comes, and is written later."""
-    drift.note("acme", unmapped("a", "b"), WEBHOOK, "whk_1")
+    drift.note(ACME, unmapped("a", "b"), WEBHOOK, "whk_1")
 
     async def fail(*_: object) -> None:
         raise AwayError
@@ -151,7 +153,7 @@ async def test_store_away_postpones(drift: Drift, monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as away:
         away.setattr(module.DRIFT, "run", fail)
         await drift.flush()
-        drift.note("acme", unmapped("a"), WEBHOOK, "whk_2")
+        drift.note(ACME, unmapped("a"), WEBHOOK, "whk_2")
         await drift.flush()
 
     assert await counts(drift) == {"a": 2, "b": 1}

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from onehook.core.model import Event, EventId
+from onehook.core.model import DEFAULT_TENANT, Event, EventId
 from onehook.core.references import Knowledge, Sightings, index, ranges
 from onehook.core.references.sightings import fingerprint
 from onehook.store.events import Retention
@@ -164,8 +164,8 @@ async def test_a_start_recalls_what_was_seen_before_it(shelf: Index) -> None:
     await shelf.add(*[event(n, key=f"PAY-{n}") for n in range(1, 10)])
 
     everything, few = Sightings(), Sightings(limit=4)
-    await shelf.references.recall(everything, KEEP.event)
-    await shelf.references.recall(few, KEEP.event)
+    await shelf.references.recall(DEFAULT_TENANT, everything, KEEP.event)
+    await shelf.references.recall(DEFAULT_TENANT, few, KEEP.event)
 
     assert held(everything, range(1, 12)) == list(range(1, 10))
     assert {8, 9} <= set(held(few, range(1, 12))) <= {6, 7, 8, 9}
@@ -181,7 +181,7 @@ async def test_a_start_recalls_nothing_older_than_events_are_kept(shelf: Index) 
     await shelf.add(event(2, key="PAY-2"))
 
     sightings = Sightings()
-    await shelf.references.recall(sightings, KEEP.event)
+    await shelf.references.recall(DEFAULT_TENANT, sightings, KEEP.event)
 
     assert held(sightings, [1, 2]) == [2]
 
@@ -190,21 +190,21 @@ async def test_gateways_tell_each_other_what_they_see(shelf: Index) -> None:
     """Each look takes what came since the last one, from whatever gateway."""
     await shelf.add(event(1, key="PAY-1"))
     sightings = Sightings()
-    await shelf.references.recall(sightings, KEEP.event)
+    await shelf.references.recall(DEFAULT_TENANT, sightings, KEEP.event)
     await shelf.add(event(2, key="PAY-2"))
     assert held(sightings, [1, 2]) == [1]
 
-    await shelf.references.catch_up(sightings)
+    await shelf.references.catch_up({DEFAULT_TENANT: sightings})
     assert held(sightings, [1, 2]) == [1, 2]
 
     later = Sightings()
-    await shelf.references.catch_up(later)
+    await shelf.references.catch_up({DEFAULT_TENANT: later})
     assert held(later, [1, 2]) == []  # nothing has come since
 
 
 async def test_a_look_takes_more_than_one_chunk(shelf: Index) -> None:
     """However much came since the last look; rows of an earlier release have no things."""
-    await shelf.references.recall(Sightings(), KEEP.event)
+    await shelf.references.recall(DEFAULT_TENANT, Sightings(), KEEP.event)
     pipe = shelf.client.pipeline(transaction=False)
     for _ in range(CHUNK):
         pipe.xadd(shelf.keys.index, {"e": "evt", "t": "t", "i": "int"})
@@ -212,6 +212,6 @@ async def test_a_look_takes_more_than_one_chunk(shelf: Index) -> None:
     await shelf.add(event(3, key="PAY-3"))
 
     sightings = Sightings()
-    await shelf.references.catch_up(sightings)
+    await shelf.references.catch_up({DEFAULT_TENANT: sightings})
 
     assert held(sightings, [3]) == [3]

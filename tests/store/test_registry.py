@@ -10,17 +10,14 @@ from cryptography.fernet import Fernet
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from onehook.core.model import DEFAULT_TENANT
 from onehook.core.references import Lesson
 from onehook.destinations import read_all
 from onehook.errors import SettingsError
 from onehook.store.connection import connect
 from onehook.store.keys import Keys
-from onehook.store.registry import (
-    IntegrationRecord,
-    KeyRecord,
-    Registry,
-    SubscriptionRecord,
-)
+from onehook.store.records import IntegrationRecord, KeyRecord, SubscriptionRecord
+from onehook.store.registry import Registry
 from onehook.store.sealing import SealedSecret, Sealer
 from tests.builders import API_KEY, NOW, SECRET, shipped
 
@@ -73,7 +70,7 @@ async def test_records_come_back(registry: Registry, client: Redis, keys: Keys) 
 
     assert other.snapshot.integrations == {"int_1": one}
     assert other.snapshot.subscriptions == {"sub_1": two}
-    assert other.snapshot.by_key == {"gh": "int_1", "hook": "sub_1"}
+    assert other.snapshot.of(DEFAULT_TENANT).by_key == {"gh": "int_1", "hook": "sub_1"}
     target = other.snapshot.targets["sub_1"]
     assert (target.paused, target.active) == (True, False)
     assert target.outlet.keys.current == SECRET.encode()
@@ -211,7 +208,7 @@ def teach(registry: Registry, *lessons: Lesson, id_: str = "int_1") -> None:
 
 def urns(registry: Registry, key: str = "PAY-1") -> list[str | None]:
     """The urns that the ticket *key* may have, as a gateway knows it."""
-    claims = registry.snapshot.knowledge.with_prefix(key.partition("-")[0])
+    claims = registry.snapshot.of(DEFAULT_TENANT).knowledge.with_prefix(key.partition("-")[0])
     return [claim.urn(key) for claim in claims or ()]
 
 

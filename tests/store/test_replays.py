@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis.asyncio import Redis
 
+from onehook.core.model import DEFAULT_TENANT
 from onehook.store.keys import Keys
 from onehook.store.replays import Place, ReplaySpec, ReplayStore, Step, ToReplay
 from tests.builders import NOW
@@ -305,7 +306,7 @@ async def test_first_end_holds(shelf: Shelf, replays: ReplayStore, first: str, s
     assert await replays.end("rpl_none", "done") == "gone"
 
     assert await replays.step(step(COUNT, QUEUE), (), LEASE) is None
-    assert await replays.open() == [SPEC.id]
+    assert await replays.open() == [(DEFAULT_TENANT, SPEC.id)]
     await replays.close(SPEC.id)
     assert await replays.open() == []
     assert await shelf.ttl(shelf.keys.replay(SPEC.id)) == 30

@@ -76,3 +76,14 @@ def test_private_files_replace_whole(tmp_path: Path) -> None:
 
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_derived_keys_follow_from_the_file_alone(tmp_path: Path) -> None:
+    """Two gateways with one ``secret.key`` derive the same; each purpose has its own, new last."""
+    first, second = Fernet.generate_key(), Fernet.generate_key()
+    old, both = Sealer([first]), Sealer([second, first])
+    assert old.derive("console") == Sealer([first]).derive("console")
+    assert old.derive("console") != old.derive("other")
+    assert both.derive("console")[0] == old.derive("console")[0]
+    assert both.derive("console")[-1] == Sealer([second]).derive("console")[0]
+    assert first not in old.derive("console")

@@ -205,7 +205,7 @@ async def test_two_gateways_share_their_configuration(start_gateway: StartGatewa
     one, two = await start_gateway(), await start_gateway()
     sender = await one.integrate()
 
-    await two.runtime.gateway.registry.refresh()
+    await two.runtime.gateway.registry.whole.refresh()
 
     assert (await two.api.get(f"/v1/integrations/{sender.id}")).status == 200
 

@@ -25,7 +25,7 @@ from onehook.core.model import Webhook
 from onehook.errors import FieldError, InvalidRequestError
 from onehook.store.packing import unpack_event, unpack_native
 from onehook.store.recent import RecentWebhook, packed_events, packed_natives, recent
-from onehook.store.registry import IntegrationRecord
+from onehook.store.records import IntegrationRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoQuery, Operation
 from onehook.web.workbench import Deadline
@@ -335,5 +335,5 @@ def _show(
 OPERATIONS = (
     Operation("POST", "/v1/mappings/backtest", "backtestMapping",
               "Say what a mapping would have made of the last webhooks", backtest,
-              body=BacktestIn, answer=BacktestOut, problems=(404,)),
+              body=BacktestIn, answer=BacktestOut, problems=(404,), scopes=["ingest-admin"]),
 )  # fmt: skip

@@ -13,9 +13,11 @@ from onehook.errors import NotFoundError
 from onehook.store.archive import ArchiveReader
 from onehook.store.attempts import AttemptRow, sent_body
 from onehook.store.deliveries import DeliveryState
-from onehook.store.events import MAX_SCAN, SCAN
+from onehook.store.events import SCAN
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoBody, NoQuery, Operation
+
+MAX_SEEN = 2000  # events looked at for one page, however few fit: each costs a read of its states
 
 
 class DeliveryQuery(DeliveryFilter, Page):
@@ -103,7 +105,7 @@ async def listing(call: Call[NoBody, DeliveryQuery]) -> DeliveryList:
             if len(found) >= query.limit:
                 more = more or at < len(rows) - 1
                 break
-        if len(found) >= query.limit or seen >= MAX_SCAN:
+        if len(found) >= query.limit or seen >= MAX_SEEN:
             break
     await add_moments(gateway, found)
     cursor = encode_cursor(position) if more and position else None
@@ -248,7 +250,7 @@ async def describe(
 
 OPERATIONS = (
     Operation("GET", "/v1/deliveries", "listDeliveries", "List deliveries", listing,
-              query=DeliveryQuery, answer=DeliveryList),
+              query=DeliveryQuery, answer=DeliveryList, scopes=["subscriber"]),
     Operation("GET", "/v1/deliveries/{id}", "getDelivery", "Show a delivery with its attempts",
-              read, answer=DeliveryOut),
+              read, answer=DeliveryOut, scopes=["subscriber"]),
 )  # fmt: skip

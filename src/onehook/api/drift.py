@@ -101,7 +101,7 @@ async def clear(call: Call[NoBody, NoQuery]) -> None:
 OPERATIONS = (
     Operation("GET", "/v1/platforms/{name}/drift", "listDrift",
               "List what does not fit a platform's mapping", listing, query=DriftQuery,
-              answer=DriftList),
+              answer=DriftList, scopes=["ingest-admin"]),
     Operation("DELETE", "/v1/platforms/{name}/drift", "clearDrift",
-              "Count anew what does not fit", clear, status=204),
+              "Count anew what does not fit", clear, status=204, scopes=["ingest-admin"]),
 )  # fmt: skip

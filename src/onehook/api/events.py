@@ -132,9 +132,10 @@ async def native(call: Call[NoBody, NativeQuery]) -> web.Response:
 
 OPERATIONS = (
     Operation("GET", "/v1/events", "listEvents", "List events", listing, query=EventQuery,
-              answer=EventList),
-    Operation("GET", "/v1/events/{id}", "getEvent", "Show an event", read, answer=EventOut),
+              answer=EventList, scopes=["subscriber"]),
+    Operation("GET", "/v1/events/{id}", "getEvent", "Show an event", read, answer=EventOut,
+              scopes=["subscriber"]),
     Operation("GET", "/v1/events/{id}/native", "getNativeWebhook",
               "Give the webhook that an event came from", native, query=NativeQuery,
-              content_type="*/*", problems=(410,)),
+              content_type="*/*", problems=(410,), scopes=["subscriber"]),
 )  # fmt: skip

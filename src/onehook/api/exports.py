@@ -91,8 +91,9 @@ async def _jsonl(gateway: Gateway, selection: Selection) -> AsyncIterator[bytes]
 
 OPERATIONS = (
     Operation("GET", "/v1/deliveries.csv", "exportDeliveriesCsv",
-              "Export deliveries, a line each", as_csv, query=ExportQuery, content_type="text/csv"),
+              "Export deliveries, a line each", as_csv, query=ExportQuery, content_type="text/csv",
+              scopes=["subscriber"]),
     Operation("GET", "/v1/deliveries.jsonl", "exportDeliveriesJsonl",
               "Export deliveries with their attempts, a JSON object a line", as_jsonl,
-              query=ExportQuery, content_type="application/x-ndjson"),
+              query=ExportQuery, content_type="application/x-ndjson", scopes=["subscriber"]),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from onehook.core.flow import PAUSE_AFTER, Flow, Gate, PauseAfter, RateLimit, pa
 from onehook.core.retry import MAX_RETRIES, PRESETS, Retry, make_retry, parse_delay
 from onehook.errors import FieldError, InvalidRequestError
 from onehook.store.events import milliseconds
-from onehook.store.registry import SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
 from onehook.web.operations import Form
 
 _A_SECOND = 60  # of a minute's rate: the burst where none is given

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from onehook.api.flow import RateLimitIn, RateLimitOut, RateLimitPatch, merge_rate_limit
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
+from onehook.api.quotas import check_quota
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.integration import check_settings
 from onehook.core.mapping.document import CompiledMapping
@@ -18,8 +19,10 @@ from onehook.core.senders import parse_senders
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
-from onehook.store.registry import IntegrationRecord, Registry, Snapshot
+from onehook.store.records import IntegrationRecord
 from onehook.store.sealing import SealedSecret
+from onehook.store.snapshot import Snapshot
+from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, NoQuery, Operation
 
@@ -159,7 +162,7 @@ def find_id(snapshot: Snapshot, id_or_key: str) -> str:
     return id_or_key if id_or_key == GATEWAY.id else get_record(snapshot, id_or_key).id
 
 
-def check_key(registry: Registry, key: str | None, own_id: str) -> None:
+def check_key(registry: TenantRegistry, key: str | None, own_id: str) -> None:
     """Refuse a key that another object has, or that is a platform's name.
 
     Raises:
@@ -208,7 +211,7 @@ def _silence_ms(text: str | None) -> int | None:
 
 
 def _seal(
-    registry: Registry, id_: str, secrets: Mapping[str, str]
+    registry: TenantRegistry, id_: str, secrets: Mapping[str, str]
 ) -> dict[str, list[SealedSecret]]:
     return {
         name: [SealedSecret(registry.sealer.seal(id_, value))] for name, value in secrets.items()
@@ -218,33 +221,75 @@ def _seal(
 async def create(call: Call[IntegrationIn, NoQuery]) -> IntegrationOut:
     """Make an integration."""
     gateway, body = call.gateway, call.body
+    record = new_record(gateway, body)
+    await add(gateway.registry, record)
+    return show(gateway, record)
+
+
+def new_record(
+    gateway: Gateway, body: IntegrationIn, over: IntegrationRecord | None = None
+) -> IntegrationRecord:
+    """The integration that *body* asks for, not saved.
+
+    *over* is the one it replaces: it keeps its id, and its ``secret`` where *body* has none.
+
+    Raises:
+        InvalidRequestError: 422, with a pointer to each thing wrong.
+    """
     registry = gateway.registry
-    mapping = _mapping(gateway, body.type, new=True)
+    mapping = _mapping(gateway, body.type, new=over is None)
     plain, secrets = _split(mapping, body.settings, body.secret)
-    unsigned = body.verify == "none"
-    raw = {name: value.encode() for name, value in secrets.items()}
-    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
-    check_settings(mapping, {**defaults, **plain}, raw, unsigned=unsigned)
     now = gateway.clock.now()
-    id_ = new_id("int", now)
-    check_key(registry, body.key, id_)
-    record = IntegrationRecord(
+    id_, made_at = (new_id("int", now), now) if over is None else (over.id, over.created_at)
+    sealed = {} if over is None else _kept(registry, over, secrets)
+    raw = {name: value.encode() for name, value in secrets.items()}
+    for name in sealed.keys() - secrets.keys():
+        raw[name] = registry.sealer.open(id_, sealed[name][0].sealed).encode()
+    defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
+    check_settings(mapping, {**defaults, **plain}, raw, unsigned=body.verify == "none")
+    new = {name: value for name, value in secrets.items() if name not in sealed}
+    return IntegrationRecord(
         id=id_,
+        tenant=registry.tenant,
         key=body.key,
         type=body.type,
         name=body.name or body.type,
         settings=plain,
-        secrets=_seal(registry, id_, secrets),
+        secrets={**sealed, **_seal(registry, id_, new)},
         verify=body.verify,
         active=body.active,
         silent_after_ms=_silence_ms(body.silent_after),
         allow_from=tuple(body.allow_from),
         rate_limit=merge_rate_limit(body.rate_limit, None),
-        created_at=now,
+        created_at=made_at,
         updated_at=now,
     )
-    await registry.save("integrations", record)
-    return show(gateway, record)
+
+
+async def add(registry: TenantRegistry, record: IntegrationRecord) -> None:
+    """Save a new integration.
+
+    Raises:
+        ConflictError: its key is taken, or the tenant may have no more.
+    """
+
+    def check() -> None:
+        check_key(registry, record.key, record.id)
+        check_quota(registry, "integrations")
+
+    await registry.add("integrations", record, check)
+
+
+def _kept(
+    registry: TenantRegistry, over: IntegrationRecord, secrets: Mapping[str, str]
+) -> dict[str, list[SealedSecret]]:
+    """The secrets of *over* that stay as they are: given again, or ``secret`` and not given."""
+    return {
+        name: some
+        for name, some in over.secrets.items()
+        if (name in secrets or name == "secret")
+        and secrets.get(name) in (None, registry.sealer.open(over.id, some[0].sealed))
+    }
 
 
 async def listing(call: Call[NoBody, Page]) -> IntegrationList:
@@ -369,14 +414,18 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
 _ONE = "/v1/integrations/{id}"
 OPERATIONS = (
     Operation("POST", "/v1/integrations", "createIntegration", "Make an integration", create,
-              body=IntegrationIn, answer=IntegrationOut, status=201, problems=(409,)),
+              body=IntegrationIn, answer=IntegrationOut, status=201, problems=(409,),
+              scopes=["ingest-admin"]),
     Operation("GET", "/v1/integrations", "listIntegrations", "List integrations", listing,
-              query=Page, answer=IntegrationList),
-    Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut),
+              query=Page, answer=IntegrationList, scopes=["ingest-admin"]),
+    Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut,
+              scopes=["ingest-admin"]),
     Operation("PATCH", _ONE, "updateIntegration", "Change an integration", update,
-              body=IntegrationPatch, answer=IntegrationOut, problems=(409,)),
-    Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204),
+              body=IntegrationPatch, answer=IntegrationOut, problems=(409,),
+              scopes=["ingest-admin"]),
+    Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204,
+              scopes=["ingest-admin"]),
     Operation("POST", _ONE + "/rotate-secret", "rotateIntegrationSecret",
               "Give an integration a new secret", rotate, body=Rotation, answer=IntegrationOut,
-              problems=(409,)),
+              problems=(409,), scopes=["ingest-admin"]),
 )  # fmt: skip

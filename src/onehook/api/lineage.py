@@ -22,7 +22,7 @@ from onehook.errors import OnehookError
 from onehook.store.attempts import AttemptRow
 from onehook.store.deliveries import DeliveryState
 from onehook.store.packing import Native
-from onehook.store.registry import SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoBody, NoQuery, Operation
 
@@ -295,5 +295,5 @@ def _unwritten(record: SubscriptionRecord, event: Event, received: datetime) -> 
 OPERATIONS = (
     Operation("GET", "/v1/events/{id}/lineage", "getLineage",
               "Tell where an event came from, who got it, who did not and why", read,
-              answer=LineageOut),
+              answer=LineageOut, scopes=["subscriber"]),
 )  # fmt: skip

@@ -12,11 +12,13 @@ from onehook import __version__
 from onehook.api import (
     addresses,
     backtest,
+    declared,
     deliveries,
     drift,
     events,
     exports,
     integrations,
+    keys,
     lineage,
     platforms,
     preview,
@@ -28,9 +30,11 @@ from onehook.api import (
     statistics,
     streams,
     subscriptions,
+    tenants,
     trials,
 )
 from onehook.core.jsontext import encode
+from onehook.web.access import TENANT_HEADER
 from onehook.web.operations import NoBody, NoQuery, Operation
 
 OPERATIONS: Sequence[Operation] = (
@@ -41,6 +45,7 @@ OPERATIONS: Sequence[Operation] = (
     *schemas.OPERATIONS,
     *integrations.OPERATIONS,
     *subscriptions.OPERATIONS,
+    *declared.OPERATIONS,
     *statistics.OPERATIONS,
     *trials.OPERATIONS,
     *pull.OPERATIONS,
@@ -53,8 +58,17 @@ OPERATIONS: Sequence[Operation] = (
     *quarantine.OPERATIONS,
     *references.OPERATIONS,
     *addresses.OPERATIONS,
+    *keys.OPERATIONS,
+    *tenants.OPERATIONS,
 )
 Mode: TypeAlias = Literal["validation", "serialization"]
+_TENANT: dict[str, Any] = {
+    "name": TENANT_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The tenant to act for; for admins of the default tenant.",
+    "schema": {"type": "string"},
+}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -109,6 +123,12 @@ def document() -> bytes:
     )
 
 
+def _who(operation: Operation) -> str:
+    """Who may call it, in a sentence."""
+    needed = f"Needs an API key with the scope {' or '.join(operation.allowed)}"
+    return needed + (" of the default tenant." if operation.manages_tenants else ".")
+
+
 def _name(model: type[BaseModel]) -> str:
     return model.__name__
 
@@ -121,13 +141,13 @@ def _describe(
     alias: bool,
 ) -> dict[str, Any]:
     problem = {"content": {"application/problem+json": {"schema": refs[ProblemOut]}}}
-    has_id = bool(_PARAMETER.search(operation.path))
-    codes = {401, 405, 422, 500, 503, *operation.problems}
-    codes |= {404} if has_id else set()
+    codes = {401, 403, 404, 405, 422, 429, 500, 503, *operation.problems}
     described: dict[str, Any] = {
         "operationId": operation.name + ("Alias" if alias else ""),
         "summary": operation.summary,
-        "parameters": _parameters(operation, refs, shared),
+        "description": _who(operation),
+        "x-required-scopes": operation.allowed,
+        "parameters": [*_parameters(operation, refs, shared), _TENANT],
         "responses": {},
     }
     if alias:
@@ -143,6 +163,8 @@ def _describe(
     elif operation.status != 204:
         answer["content"] = {operation.content_type: {}}
     described["responses"][str(operation.status)] = answer
+    if operation.creates:
+        described["responses"]["201"] = answer
     for code in sorted(codes):
         described["responses"][str(code)] = {"description": "a problem", **problem}
     return described

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -12,12 +12,21 @@ from onehook.core.routing import pattern_problem
 from onehook.errors import FieldError, InvalidRequestError
 from onehook.web.operations import Form
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # positions in streams count from here
+
 
 def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         msg = "state the offset, such as 2026-11-22T10:15:00Z"
         raise ValueError(msg)
-    return moment.astimezone(UTC)
+    try:
+        found = moment.astimezone(UTC)
+    except OverflowError:
+        found = _EPOCH - timedelta(days=1)
+    if found < _EPOCH:
+        msg = "is no time between the years 1970 and 9999"
+        raise ValueError(msg)
+    return found
 
 
 def _pattern(text: str) -> str:

@@ -154,5 +154,5 @@ async def listing(call: Call[NoBody, NoQuery]) -> PlatformList:
 
 OPERATIONS = (
     Operation("GET", "/v1/platforms", "listPlatforms", "List platforms", listing,
-              answer=PlatformList),
+              answer=PlatformList, scopes=["ingest-admin", "subscriber"]),
 )  # fmt: skip

@@ -22,7 +22,7 @@ from onehook.core.mapping.normalize import Emitted, Ignored, Outcome, Quarantine
 from onehook.core.mapping.problems import MappingError, Place
 from onehook.core.model import Event, Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.errors import GoneError
-from onehook.store.registry import IntegrationRecord
+from onehook.store.records import IntegrationRecord
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoQuery, Operation
 from onehook.web.workbench import Deadline
@@ -310,5 +310,5 @@ def _show_trace(trace: EventTrace) -> TraceOut:
 OPERATIONS = (
     Operation("POST", "/v1/mappings/preview", "previewMapping",
               "Say what a mapping makes of a webhook, and why", preview, body=PreviewIn,
-              answer=PreviewOut, problems=(404, 410)),
+              answer=PreviewOut, problems=(404, 410), scopes=["ingest-admin"]),
 )  # fmt: skip

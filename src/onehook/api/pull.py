@@ -6,7 +6,7 @@ ends, and if it was not acknowledged by then, it comes again under the same ids.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -100,7 +100,8 @@ async def poll(call: Call[NoBody, PollQuery]) -> web.Response:
     id_ = get_record(gateway.registry.snapshot, call.path["id"]).id
     loop = asyncio.get_running_loop()
     until, pause = loop.time() + query.wait.total_seconds(), _FIRST_PAUSE
-    while True:
+    found: list[tuple[str, bytes]] = []
+    while call.still_allowed:
         found = await _take(gateway, id_, query.limit)
         left = until - loop.time()
         if found or left <= 0 or gateway.readiness.stopping or _has_gone(call.request):
@@ -130,9 +131,9 @@ async def _take(gateway: Gateway, subscription_id: str, limit: int) -> list[tupl
     size = 0
     for one, event in zip(leased, events, strict=True):
         if event is None:
-            back.append(_ended(subscription_id, one))
+            back.append(replace(_back(subscription, one, "", "cancelled"), error="expired"))
         elif found and size + len(event[1]) > LARGEST:
-            back.append(Record(subscription_id, one.event_id, event[0], one.token, "again"))
+            back.append(_back(subscription, one, event[0], "again"))
         else:
             size += len(event[1])
             found.append((delivery_id(one.event_id, subscription_id), event[1]))
@@ -141,9 +142,10 @@ async def _take(gateway: Gateway, subscription_id: str, limit: int) -> list[tupl
     return found
 
 
-def _ended(subscription_id: str, one: Leased) -> Record:
-    """The end of a delivery whose event has expired."""
-    return Record(subscription_id, one.event_id, "", one.token, "cancelled", error="expired")
+def _back(subscription: Subscription, one: Leased, webhook_id: str, outcome: str) -> Record:
+    """What becomes of a delivery that is leased and not given."""
+    id_, tenant = subscription.id, subscription.tenant
+    return Record(id_, one.event_id, webhook_id, one.token, outcome, tenant=tenant)
 
 
 # -- acknowledge ----------------------------------------------------------------------------------
@@ -238,6 +240,7 @@ async def _records(
                 attempt=encode_attempt(_pulled(one.attempts + 1, now)),
                 event_type=type_,
                 integration_id=integration_id,
+                tenant=subscription.tenant,
             )
         )
     return records
@@ -252,7 +255,7 @@ _POLL, _POLL_TOO = aliased("/{id}/poll")
 _ACK, _ACK_TOO = aliased("/{id}/ack")
 OPERATIONS = (
     Operation("GET", _POLL, "pollSubscription", "Lease what is due, for a while", poll,
-              query=PollQuery, answer=PolledList, aliases=_POLL_TOO),
+              query=PollQuery, answer=PolledList, aliases=_POLL_TOO, scopes=["subscriber"]),
     Operation("POST", _ACK, "acknowledgeDeliveries", "Acknowledge what was polled", ack,
-              body=AckIn, answer=AckOut, aliases=_ACK_TOO),
+              body=AckIn, answer=AckOut, aliases=_ACK_TOO, scopes=["subscriber"]),
 )  # fmt: skip

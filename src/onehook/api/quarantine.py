@@ -219,15 +219,16 @@ async def retry_many(call: Call[RetryIn, NoQuery]) -> RetriedManyOut:
 _ONE = "/v1/quarantine/{id}"
 OPERATIONS = (
     Operation("GET", "/v1/quarantine", "listQuarantine", "List webhooks in quarantine", listing,
-              query=QuarantineQuery, answer=QuarantineList, problems=(404,)),
+              query=QuarantineQuery, answer=QuarantineList, problems=(404,),
+              scopes=["ingest-admin"]),
     Operation("POST", "/v1/quarantine/retry", "retryQuarantine",
               "Normalize many webhooks in quarantine again", retry_many, body=RetryIn,
-              answer=RetriedManyOut, problems=(404,)),
+              answer=RetriedManyOut, problems=(404,), scopes=["ingest-admin"]),
     Operation("GET", _ONE, "getQuarantinedWebhook", "Show a webhook in quarantine", read,
-              answer=QuarantinedWebhookOut),
+              answer=QuarantinedWebhookOut, scopes=["ingest-admin"]),
     Operation("DELETE", _ONE, "deleteQuarantinedWebhook", "Drop a webhook in quarantine", delete,
-              query=DeleteQuery, status=204),
+              query=DeleteQuery, status=204, scopes=["ingest-admin"]),
     Operation("POST", _ONE + "/retry", "retryQuarantinedWebhook",
               "Normalize a webhook in quarantine again", retry, answer=RetriedOut,
-              problems=(409,)),
+              problems=(409,), scopes=["ingest-admin"]),
 )  # fmt: skip

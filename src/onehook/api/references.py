@@ -104,5 +104,5 @@ def _read(body: bytes) -> tuple[dict[str, JsonValue], str]:
 OPERATIONS = (
     Operation("GET", "/v1/references/{key}", "getTimeline",
               "List the events that name a thing, the oldest first", timeline, query=TimedPage,
-              answer=Timeline),
+              answer=Timeline, scopes=["subscriber"]),
 )  # fmt: skip

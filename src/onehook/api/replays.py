@@ -363,15 +363,16 @@ async def cancel(call: Call[NoBody, NoQuery]) -> ReplayOut:
 
 OPERATIONS = (
     Operation("POST", "/v1/deliveries/{id}/retry", "retryDelivery", "Attempt a delivery at once",
-              retry, answer=DeliveryOut, problems=(409, 410)),
+              retry, answer=DeliveryOut, problems=(409, 410), scopes=["subscriber"]),
     Operation("POST", "/v1/events/{id}/replay", "replayEvent", "Deliver an event again",
-              replay_event, body=EventReplay, answer=ReplayedList, problems=(409, 410)),
+              replay_event, body=EventReplay, answer=ReplayedList, problems=(409, 410),
+              scopes=["subscriber"]),
     Operation("POST", "/v1/replays", "createReplay", "Deliver events again in bulk", create,
-              body=ReplayIn, answer=ReplayOut, status=202),
+              body=ReplayIn, answer=ReplayOut, status=202, scopes=["subscriber"]),
     Operation("GET", "/v1/replays", "listReplays", "List bulk replays", listing, query=Page,
-              answer=ReplayList),
+              answer=ReplayList, scopes=["subscriber"]),
     Operation("GET", "/v1/replays/{id}", "getReplay", "Show how far a bulk replay is", read,
-              answer=ReplayOut),
+              answer=ReplayOut, scopes=["subscriber"]),
     Operation("POST", "/v1/replays/{id}/cancel", "cancelReplay", "Stop a bulk replay", cancel,
-              answer=ReplayOut, problems=(409,)),
+              answer=ReplayOut, problems=(409,), scopes=["subscriber"]),
 )  # fmt: skip

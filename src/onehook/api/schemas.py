@@ -101,8 +101,8 @@ def _schema(schema: Mapping[str, Any]) -> web.Response:
 
 OPERATIONS = (
     Operation("GET", "/v1/event-types", "listEventTypes", "List event types", listing,
-              answer=EventTypeList),
+              answer=EventTypeList, scopes=["ingest-admin", "subscriber"]),
     Operation("GET", "/v1/schemas/{type}", "getSchema",
               "Give the JSON Schema of an event type, or of mapping files", read,
-              content_type="application/schema+json"),
+              content_type="application/schema+json", scopes=["ingest-admin", "subscriber"]),
 )  # fmt: skip

@@ -230,9 +230,9 @@ def _period(gateway: Gateway, query: Period) -> tuple[datetime, datetime]:
 _STATS, _STATS_TOO = aliased("/{id}/stats")
 OPERATIONS = (
     Operation("GET", _STATS, "getSubscriptionStats", "Tell how a subscription fares",
-              of_subscription, answer=SubscriptionStats, aliases=_STATS_TOO),
+              of_subscription, answer=SubscriptionStats, aliases=_STATS_TOO, scopes=["subscriber"]),
     Operation("GET", "/v1/stats", "listStats", "Tell who fares how", shares, query=ShareQuery,
-              answer=ShareList),
+              answer=ShareList, scopes=["subscriber"]),
     Operation("GET", "/v1/stats/series", "listMinutes", "Give the counts of each minute", series,
-              query=SeriesQuery, answer=MinuteList, problems=(404,)),
+              query=SeriesQuery, answer=MinuteList, problems=(404,), scopes=["subscriber"]),
 )  # fmt: skip

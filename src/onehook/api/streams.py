@@ -13,7 +13,6 @@ from aiohttp import web
 from onehook.api.integrations import find_id
 from onehook.api.pagination import POSITION, Pattern
 from onehook.errors import FieldError, InvalidRequestError
-from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, Form, NoBody, Operation
 from onehook.web.streaming import EVENT_STREAM, RETRY_MS, follow_events, newest, stream
 
@@ -35,9 +34,7 @@ async def follow(call: Call[NoBody, StreamQuery]) -> web.StreamResponse:
     start = _position(call)
     if start is None:
         start = await newest(gateway)
-    return await stream(
-        call.request, EVENT_STREAM, _frames(gateway, query.type, integration, start)
-    )
+    return await stream(call.request, EVENT_STREAM, _frames(call, integration, start))
 
 
 def _position(call: Call[NoBody, StreamQuery]) -> str | None:
@@ -56,11 +53,13 @@ def _position(call: Call[NoBody, StreamQuery]) -> str | None:
 
 
 async def _frames(
-    gateway: Gateway, pattern: str | None, integration: str | None, position: str
+    call: Call[NoBody, StreamQuery], integration: str | None, position: str
 ) -> AsyncIterator[bytes]:
-    """The stream after *position*, as long as the gateway runs."""
+    """The stream after *position*, as long as the gateway runs and the API key holds."""
     yield b"retry: %d\nid: %s\n\n" % (RETRY_MS, position.encode())
-    async for news in follow_events(gateway, pattern, integration, position):
+    async for news in follow_events(call.gateway, call.query.type, integration, position):
+        if not call.still_allowed:
+            return
         if news.events:
             yield b"".join(
                 b"id: %s\nevent: %s\ndata: %s\n\n"
@@ -73,5 +72,6 @@ async def _frames(
 
 OPERATIONS = (
     Operation("GET", "/v1/stream", "streamEvents", "Give events as they come", follow,
-              query=StreamQuery, content_type="text/event-stream", problems=(404,)),
+              query=StreamQuery, content_type="text/event-stream", problems=(404,),
+              scopes=["subscriber"]),
 )  # fmt: skip

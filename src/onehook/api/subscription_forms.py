@@ -21,8 +21,9 @@ from onehook.core.profiles.table import (
     ProfileName,
 )
 from onehook.store.outlets import AuthRecord
-from onehook.store.registry import Registry, SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
 from onehook.store.sealing import SealedSecret
+from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.operations import Form
 
 
@@ -202,7 +203,7 @@ class SubscriptionList(BaseModel):
 
 
 def show(
-    registry: Registry, record: SubscriptionRecord, gate: Gate, now: datetime
+    registry: TenantRegistry, record: SubscriptionRecord, gate: Gate, now: datetime
 ) -> SubscriptionOut:
     """*record* as the API shows it at *now*, and how it fares by its *gate*."""
     status: Literal["active", "inactive", "paused"] = "active"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from onehook.api.defaults import defaults_of
 from onehook.api.subscription_forms import AuthIn, WarningOut
 from onehook.core.addresses import check_url
 from onehook.core.destinations.checks import check_choices, secret_warning
@@ -20,7 +21,8 @@ from onehook.core.profiles.table import DEFAULT_DESTINATION
 from onehook.core.routing import overlap
 from onehook.errors import AddressError, ConflictError, FieldError, InvalidRequestError
 from onehook.store.outlets import open_choices, seal_choices
-from onehook.store.registry import Snapshot, SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
+from onehook.store.snapshot import Snapshot
 from onehook.web.gateway import Gateway
 
 SECRET_BYTES = 32
@@ -29,7 +31,7 @@ _LONGEST_OVERLAP = timedelta(days=30)
 Fields = Mapping[str, Any]  # of a body, by name: those that were given
 
 # What each kind of auth takes: the field of its name, if it has one, and that of its secret.
-_AUTH: Mapping[str, tuple[str | None, str]] = {
+AUTH_FIELDS: Mapping[str, tuple[str | None, str]] = {
     "bearer": (None, "token"),
     "basic": ("username", "password"),
     "header": ("name", "value"),
@@ -45,18 +47,49 @@ _NULLS: Fields = {
 }
 
 
-def new_outlet(gateway: Gateway, given: Fields) -> tuple[Choices, Destination]:
+def new_outlet(
+    gateway: Gateway, given: Fields, over: SubscriptionRecord | None = None
+) -> tuple[Choices, Destination]:
     """What a new subscription chooses, and its destination.
+
+    *over* is the one that it replaces, whose secret stays if none is given, or the same.
 
     Raises:
         InvalidRequestError: 422, with a pointer to each thing wrong.
         AddressError: the URL may not be called.
     """
     destination = _destination(gateway, given) or _destination(
-        gateway, {"destination": gateway.settings.default_destination}
+        gateway, {"destination": defaults_of(gateway).destination}
     )
+    if over is not None:
+        return _replaced(gateway, over, destination, given)
     secret = given.get("secret") or make_secret(random.token_bytes(SECRET_BYTES))
     return _changed(gateway, Choices("", secret, events=()), destination, given)
+
+
+def _replaced(
+    gateway: Gateway, over: SubscriptionRecord, destination: Destination | None, given: Fields
+) -> tuple[Choices, Destination]:
+    """What takes the place of *over*: *given* over the defaults, and the secrets that stay."""
+    held = open_choices(over.id, over, gateway.registry.sealer)
+    if over.sealed_url is not None and given.get("url") == over.url:
+        refuse_field("/url", "is what the hidden one is shown as: send it whole")
+    wanted = Choices("", given.get("secret") or held.secret, events=())
+    made, found = _changed(gateway, wanted, destination, given)
+    if not _same_secret(made, held, found):
+        return made, found
+    kept = replace(made, secret=held.secret, old_secret=held.old_secret, old_until=held.old_until)
+    check_choices(kept, found)
+    return kept, found
+
+
+def _same_secret(made: Choices, held: Choices, destination: Destination) -> bool:
+    """Whether both sign alike: the same text, or two ways to write the same bytes."""
+    key = made.profile_to(destination).key
+    try:
+        return made.secret == held.secret or key(made.secret) == key(held.secret)
+    except ValueError:  # the one before is none for this profile
+        return False
 
 
 def changed_outlet(
@@ -76,7 +109,7 @@ def changed_outlet(
         choices = _redirected(choices, destination)
     if "secret" in given:
         if given["secret"] is None:
-            _refuse("/secret", "cannot be null; rotate-secret makes a new one")
+            refuse_field("/secret", "cannot be null; rotate-secret makes a new one")
         choices = replace(choices, secret=given["secret"], old_secret=None, old_until=None)
     return _changed(gateway, choices, destination, given)
 
@@ -154,15 +187,15 @@ def _destination(gateway: Gateway, given: Fields) -> Destination | None:
     fields = [name for name in ("destination", "type") if name in given]
     if not fields:
         return None
-    names = {given[name] or gateway.settings.default_destination for name in fields}
+    names = {given[name] or defaults_of(gateway).destination for name in fields}
     if len(names) > 1:
-        _refuse("/type", "is another name for destination, and says something else")
+        refuse_field("/type", "is another name for destination, and says something else")
     (name,) = names
     destinations = gateway.registry.destinations
     found = find_destination(destinations, name)
     if found is None:
         detail = f"there is no destination {name[:40]!r}; {nearest(name, destinations)}"
-        _refuse(f"/{fields[0]}", detail)
+        refuse_field(f"/{fields[0]}", detail)
     return found
 
 
@@ -208,13 +241,13 @@ def _redirected(choices: Choices, destination: Destination) -> Choices:
 
 
 def _settled(gateway: Gateway, choices: Choices, destination: Destination) -> Choices:
-    """*choices* with the gateway's defaults where neither they nor the destination say.
+    """*choices* with the tenant's defaults where neither they nor the destination say.
 
     They are kept as they are now, so that another default later changes no receiver's requests.
     """
-    settings, defaults = gateway.settings, destination.defaults
-    profile = choices.profile or (None if defaults.profile else settings.default_profile)
-    prefix = choices.prefix or (None if defaults.prefix else settings.default_prefix)
+    own, says = defaults_of(gateway), destination.defaults
+    profile = choices.profile or (None if says.profile else own.profile)
+    prefix = choices.prefix or (None if says.prefix else own.prefix)
     return replace(choices, profile=profile, prefix=prefix)
 
 
@@ -240,7 +273,7 @@ def _auth(given: AuthIn | None) -> Auth | None:
     """
     if given is None:
         return None
-    name_field, secret_field = _AUTH[given.type]
+    name_field, secret_field = AUTH_FIELDS[given.type]
     taken = {name for name in (name_field, secret_field) if name is not None}
     errors = [
         FieldError(f"/auth/{name}", f"is needed for the type {given.type}")
@@ -268,9 +301,9 @@ def _url(given: str | None, choices: Choices, destination: Destination) -> str:
     if url is None and destination.name == DEFAULT_DESTINATION:
         return ""  # nothing is sent: it pulls
     if url is None:
-        _refuse("/url", f"is missing: {destination.name} has no URL of its own")
+        refuse_field("/url", f"is missing: {destination.name} has no URL of its own")
     if choices.url and url == shown_url(choices.url):
-        _refuse("/url", "is what the hidden one is shown as: send it whole, or leave it out")
+        refuse_field("/url", "is what the hidden one is shown as: send it whole, or leave it out")
     return url
 
 
@@ -284,11 +317,11 @@ def _check_url(gateway: Gateway, url: str, destination: Destination) -> None:
 def _overlap(text: str | None, usual: timedelta) -> timedelta:
     found = usual if text is None else parse_duration(text)
     if found is None or found > _LONGEST_OVERLAP:
-        _refuse("/overlap", "is a duration up to 30d, such as 24h or 0s")
+        refuse_field("/overlap", "is a duration up to 30d, such as 24h or 0s")
     return found
 
 
-def _refuse(pointer: str, detail: str) -> NoReturn:
+def refuse_field(pointer: str, detail: str) -> NoReturn:
     """Refuse a field.
 
     Raises:

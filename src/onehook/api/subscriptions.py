@@ -1,13 +1,15 @@
 """``/v1/subscriptions`` (also ``/v1/webhooks``, ``/webhooks``): who gets which events, where."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
+from onehook.api.defaults import defaults_of
 from onehook.api.flow import FlowDefaults, flow_changes
 from onehook.api.integrations import check_key
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
+from onehook.api.quotas import check_quota
 from onehook.api.subscription_forms import (
     RotationIn,
     SubscriptionIn,
@@ -31,7 +33,9 @@ from onehook.core.notices import GATEWAY, pause_changed
 from onehook.errors import FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
 from onehook.store.events import milliseconds
-from onehook.store.registry import Snapshot, SubscriptionRecord
+from onehook.store.records import SubscriptionRecord
+from onehook.store.snapshot import Snapshot
+from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.gateway import Gateway
 from onehook.web.operations import Call, NoBody, NoQuery, Operation
 
@@ -53,12 +57,8 @@ def get_record(snapshot: Snapshot, id_or_key: str) -> SubscriptionRecord:
 
 def _flow_defaults(gateway: Gateway, destination: Destination) -> FlowDefaults:
     """How deliveries to *destination* flow where a subscription says nothing."""
-    settings, own = gateway.settings, destination.defaults
-    return FlowDefaults(
-        settings.default_timeout,
-        own.retry or settings.default_retry,
-        own.pause_after or PAUSE_AFTER,
-    )
+    own, says = defaults_of(gateway), destination.defaults
+    return FlowDefaults(own.timeout, says.retry or own.retry, says.pause_after or PAUSE_AFTER)
 
 
 def _moved(record: SubscriptionRecord, old: Defaults, new: Defaults) -> frozenset[str]:
@@ -74,8 +74,10 @@ def _moved(record: SubscriptionRecord, old: Defaults, new: Defaults) -> frozense
     return frozenset(names)
 
 
-def _sources(gateway: Gateway, names: list[str]) -> list[str]:
+def _sources(gateway: Gateway, names: list[str], assumed: Collection[str] = ()) -> list[str]:
     """Ids and platform slugs; keys become ids, so that a changed key does not unsubscribe.
+
+    Those *assumed* are taken for keys that will be there.
 
     Raises:
         InvalidRequestError: one names nothing.
@@ -85,7 +87,8 @@ def _sources(gateway: Gateway, names: list[str]) -> list[str]:
     for at, name in enumerate(names):
         id_ = snapshot.by_key.get(name, name)
         ours = id_ in (GATEWAY.id, GATEWAY.type)
-        if not ours and id_ not in snapshot.integrations and id_ not in gateway.mappings:
+        known = id_ in snapshot.integrations or id_ in gateway.mappings or id_ in assumed
+        if not ours and not known:
             detail = f"there is no integration or platform {name[:80]!r}"
             raise InvalidRequestError(detail, errors=[FieldError(f"/integrations/{at}", detail)])
         found.append(id_)
@@ -102,14 +105,27 @@ def _filter(conditions: dict[str, Any] | None) -> dict[str, Any] | None:
 async def create(call: Call[SubscriptionIn, NoQuery]) -> SubscriptionOut:
     """Make a subscription; its secret is shown this once."""
     gateway, body = call.gateway, call.body
-    given = given_fields(body)
+    registry, given = gateway.registry, given_fields(body)
     record, secret = new_record(gateway, body, given)
-    check_key(gateway.registry, body.key, record.id)
-    await gateway.registry.save("subscriptions", record)
-    snapshot = gateway.registry.snapshot
+    await add(registry, record)
+    snapshot = registry.snapshot
     warnings = warnings_of(given, target=snapshot.targets.get(record.id), snapshot=snapshot)
     answer = {"secret": secret, **warnings}
     return show(gateway.registry, record, CLEAR, record.created_at).model_copy(update=answer)
+
+
+async def add(registry: TenantRegistry, record: SubscriptionRecord) -> None:
+    """Save a new subscription.
+
+    Raises:
+        ConflictError: its key is taken, or the tenant may have no more.
+    """
+
+    def check() -> None:
+        check_key(registry, record.key, record.id)
+        check_quota(registry, "subscriptions")
+
+    await registry.add("subscriptions", record, check)
 
 
 def given_fields(body: SubscriptionIn) -> dict[str, Any]:
@@ -118,30 +134,38 @@ def given_fields(body: SubscriptionIn) -> dict[str, Any]:
 
 
 def new_record(
-    gateway: Gateway, body: SubscriptionIn, given: Mapping[str, Any]
+    gateway: Gateway,
+    body: SubscriptionIn,
+    given: Mapping[str, Any],
+    over: SubscriptionRecord | None = None,
+    assumed: Collection[str] = (),
 ) -> tuple[SubscriptionRecord, str]:
     """The subscription that *body* asks for, not saved, and its secret as libraries take it.
 
-    *given* are the fields of *body* that say what its receiver gets.
+    *given* are the fields of *body* that say what its receiver gets. *over* is the one that it
+    replaces: it keeps its id, whether it is paused, and its secret where none is given. Keys of
+    integrations that are *assumed* need not be there yet.
 
     Raises:
         AddressError: its URL may not be called.
         InvalidRequestError: it names what is not there, or something in it is wrong.
     """
-    choices, destination = new_outlet(gateway, given)
+    choices, destination = new_outlet(gateway, given, over)
     now = gateway.clock.now()
-    id_ = new_id("sub", now)
+    id_, made_at = (new_id("sub", now), now) if over is None else (over.id, over.created_at)
     record = SubscriptionRecord(
         id=id_,
+        tenant=gateway.registry.tenant,
         key=body.key,
         name=body.name,
-        integrations=_sources(gateway, body.integrations),
+        integrations=_sources(gateway, body.integrations, assumed),
         projects=tuple(body.projects),
         statuses=tuple(body.statuses),
         filter=_filter(body.filter),
         active=body.active,
+        paused_reason=None if over is None else over.paused_reason,
         **flow_changes(body, None, _flow_defaults(gateway, destination)),
-        created_at=now,
+        created_at=made_at,
         updated_at=now,
         **sealed_fields(gateway, id_, choices, destination),
     )
@@ -244,7 +268,7 @@ async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> 
     now = gateway.clock.now()
     updated = msgspec.structs.replace(record, updated_at=now, **changes)
     notice = pause_changed(
-        record.id, updated.name, record.paused_reason, updated.paused_reason, now
+        record.id, updated.name, record.paused_reason, updated.paused_reason, now, record.tenant
     )
     await gateway.registry.save("subscriptions", updated, notice)
     if updated.active and updated.paused_reason is None and updated.url:
@@ -293,20 +317,21 @@ _ROTATE, _ROTATE_TOO = aliased("/{id}/rotate-secret")
 OPERATIONS = (
     Operation("POST", _ALL, "createSubscription", "Make a subscription", create,
               body=SubscriptionIn, answer=SubscriptionOut, status=201, problems=(409,),
-              aliases=_ALL_TOO),
+              aliases=_ALL_TOO, scopes=["subscriber"]),
     Operation("GET", _ALL, "listSubscriptions", "List subscriptions", listing, query=Page,
-              answer=SubscriptionList, aliases=_ALL_TOO),
+              answer=SubscriptionList, aliases=_ALL_TOO, scopes=["subscriber"]),
     Operation("GET", _ONE, "getSubscription", "Show a subscription", read, answer=SubscriptionOut,
-              aliases=_ONE_TOO),
+              aliases=_ONE_TOO, scopes=["subscriber"]),
     Operation("PATCH", _ONE, "updateSubscription", "Change a subscription", update,
-              body=SubscriptionPatch, answer=SubscriptionOut, problems=(409,), aliases=_ONE_TOO),
+              body=SubscriptionPatch, answer=SubscriptionOut, problems=(409,), aliases=_ONE_TOO,
+              scopes=["subscriber"]),
     Operation("DELETE", _ONE, "deleteSubscription", "Remove a subscription", delete, status=204,
-              aliases=_ONE_TOO),
+              aliases=_ONE_TOO, scopes=["subscriber"]),
     Operation("POST", _PAUSE, "pauseSubscription", "Pause a subscription", pause,
-              answer=SubscriptionOut, aliases=_PAUSE_TOO),
+              answer=SubscriptionOut, aliases=_PAUSE_TOO, scopes=["subscriber"]),
     Operation("POST", _RESUME, "resumeSubscription", "Resume a subscription", resume,
-              answer=SubscriptionOut, aliases=_RESUME_TOO),
+              answer=SubscriptionOut, aliases=_RESUME_TOO, scopes=["subscriber"]),
     Operation("POST", _ROTATE, "rotateSubscriptionSecret", "Give a subscription a new secret",
               rotate, body=RotationIn, answer=SubscriptionOut, problems=(409,),
-              aliases=_ROTATE_TOO),
+              aliases=_ROTATE_TOO, scopes=["subscriber"]),
 )  # fmt: skip

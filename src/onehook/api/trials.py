@@ -1,19 +1,27 @@
 """Test events: a shipped example of any type, sent at once, of which nothing is counted."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field
+import msgspec
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from onehook.api.subscription_forms import SubscriptionIn
+from onehook import __version__
+from onehook.api.events import get_event
+from onehook.api.subscription_forms import SubscriptionIn, SubscriptionPatch
+from onehook.api.subscription_outlets import changed_outlet, sealed_fields
 from onehook.api.subscriptions import aliased, get_record, given_fields, new_record
-from onehook.core.model import Event, Subscription
+from onehook.core.lineage import stored_event
+from onehook.core.model import Delivery, Event, Subscription, WebhookId
+from onehook.core.profiles.outlet import RenderError
+from onehook.core.profiles.request import make_request, shown_headers
 from onehook.core.samples import sample_event
 from onehook.core.schedule import Answer
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
+from onehook.store.records import SubscriptionRecord
 from onehook.web.gateway import Gateway
-from onehook.web.operations import Call, Form, NoQuery, Operation
+from onehook.web.operations import Call, Form, NoQuery, Operation, refusal
 
 EventType = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -129,6 +137,84 @@ async def _send(gateway: Gateway, subscription: Subscription, name: str) -> Test
     )
 
 
+class PreviewIn(SubscriptionPatch):
+    """A subscription as it may become: a new one, or what to change of the one *webhook_id* names.
+
+    What is to be rendered is an example of ``event_type``, or the stored event ``event_id``.
+    """
+
+    event_type: EventType | None = None
+    event_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    webhook_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.event_type is None) == (self.event_id is None):
+            msg = "give either event_type or event_id"
+            raise ValueError(msg)
+        return self
+
+
+class RenderedOut(BaseModel):
+    """The request that would be sent, secrets blanked; null ``url``: nothing is sent, it pulls.
+
+    ``error``: why the event cannot be rendered; headers and body are empty then.
+    """
+
+    url: str | None
+    headers: dict[str, str]
+    body: str
+    error: str | None
+
+
+async def preview(call: Call[PreviewIn, NoQuery]) -> RenderedOut:
+    """Render an event as a subscription would send it; nothing is sent, nothing written.
+
+    Raises:
+        NotFoundError: there is no such subscription or event.
+        InvalidRequestError: something in it is wrong, or there is no such type.
+    """
+    gateway, body = call.gateway, call.body
+    event = await _sample(gateway, body)
+    target = gateway.registry.target(_unsaved(gateway, body))
+    outlet = target.outlet
+    delivery = Delivery(target, event.id, event.type, WebhookId(""), event.body, 0, 1, test=True)
+    url = outlet.shown_url or target.url or None
+    try:
+        request = make_request(delivery, gateway.clock.now(), f"onehook/{__version__}")
+    except RenderError as error:
+        return RenderedOut(url=url, headers={}, body="", error=outlet.blank(str(error)))
+    headers = shown_headers(outlet, request.headers)
+    return RenderedOut(
+        url=url, headers=headers, body=outlet.blank(request.body.decode()), error=None
+    )
+
+
+async def _sample(gateway: Gateway, body: PreviewIn) -> Event:
+    if body.event_id is None:
+        return await _event(gateway, body.event_type or "")
+    event, _ = stored_event((await get_event(gateway, body.event_id))[1])
+    return event
+
+
+def _unsaved(gateway: Gateway, body: PreviewIn) -> SubscriptionRecord:
+    """The subscription that *body* means, not saved."""
+    given = body.model_dump(exclude_unset=True, exclude={"event_type", "event_id", "webhook_id"})
+    if body.webhook_id is None:
+        try:
+            new = SubscriptionIn.model_validate({n: v for n, v in given.items() if v is not None})
+        except ValidationError as error:
+            wrong = refusal(error, "body", SubscriptionIn)
+            raise wrong from None
+        return new_record(gateway, new, given_fields(new))[0]
+    record = get_record(gateway.registry.snapshot, body.webhook_id)
+    if "auth" in given:
+        given["auth"] = body.auth
+    choices, destination = changed_outlet(gateway, record, given)
+    changes = sealed_fields(gateway, record.id, choices, destination)
+    return msgspec.structs.replace(record, **changes)
+
+
 async def _event(gateway: Gateway, name: str) -> Event:
     """A test event of that type or alias.
 
@@ -148,9 +234,14 @@ async def _event(gateway: Gateway, name: str) -> Event:
 _SAVED, _SAVED_TOO = aliased("/{id}/test")
 _UNSAVED, _UNSAVED_TOO = aliased("/test")
 OPERATIONS = (
+    Operation("POST", "/v1/subscriptions/preview", "previewSubscription",
+              "Render an event as a subscription would send it", preview, body=PreviewIn,
+              answer=RenderedOut, problems=(404,)),
     Operation("POST", _UNSAVED, "testUnsavedSubscription",
               "Send a test event to a subscription that is not saved, or by webhook_id", unsaved,
-              body=UnsavedTestIn, answer=TestOut, problems=(409,), aliases=_UNSAVED_TOO),
+              body=UnsavedTestIn, answer=TestOut, problems=(409,), aliases=_UNSAVED_TOO,
+              scopes=["subscriber"]),
     Operation("POST", _SAVED, "testSubscription", "Send a test event to a subscription", saved,
-              body=TestIn, answer=TestOut, problems=(409,), aliases=_SAVED_TOO),
+              body=TestIn, answer=TestOut, problems=(409,), aliases=_SAVED_TOO,
+              scopes=["subscriber"]),
 )  # fmt: skip

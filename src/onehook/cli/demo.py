@@ -263,6 +263,7 @@ def _verdict(seen: Demo) -> int:
 def _invite(runtime: Runtime) -> None:
     lines = (
         "",
+        f"Console   {runtime.url}/console",
         f"Gateway   {runtime.url}",
         f"API key   {runtime.api_key}",
         "Try       " + f'curl -H "Authorization: Bearer {runtime.api_key}" '

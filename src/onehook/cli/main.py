@@ -1,5 +1,6 @@
 """``onehook``: the commands, and what their exit codes mean."""
 
+import os
 import sys
 
 from cyclopts import App
@@ -14,11 +15,24 @@ app = App(
     result_action="return_value",
 )
 # By name: a command is imported when it is run, so that `serve` is up before it would be missed.
-app.command("onehook.cli.serve:serve")
-app.command("onehook.cli.demo:demo")
-app.command("onehook.cli.listen:listen")
-app.command("onehook.cli.mapping:app", name="mapping")
-app.command("onehook.cli.destination:app", name="destination")
+COMMANDS = (
+    "serve:serve",
+    "demo:demo",
+    "listen:listen",
+    "mapping:app",
+    "destination:app",
+    "events:app",
+    "deliveries:app",
+    "replay:app",
+    "integrations:app",
+    "subscriptions:app",
+    "apply:apply",
+    "export:export",
+    "doctor:doctor",
+    "completion:completion",
+)
+for _where in COMMANDS:
+    app.command(f"onehook.cli.{_where}", name=_where.partition(":")[0])
 
 
 def main() -> None:
@@ -27,8 +41,14 @@ def main() -> None:
     0 done, 1 ran and the answer is no, 2 usage, 69 unreachable, 78 configuration.
     """
     try:
+        if sys.argv[1:] in ([], ["-h"], ["--help"]):  # what each is for, only it can tell
+            for where in COMMANDS:
+                app[where.partition(":")[0]]
         code = app()
     except OnehookError as error:
         print(f"onehook: {error.detail}", file=sys.stderr)  # noqa: T201 a command's own output
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # who read it had enough; nothing may be flushed into it at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

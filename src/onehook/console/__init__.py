@@ -1,3 +1,5 @@
-"""The console: server-rendered pages at ``/console``. Everything they show and do is an operation
-of the management API, so what a page can do a script can do too.
+"""The console: server-rendered pages at ``/console``.
+
+What they show and do are operations of the management API, called from inside: what a page can do
+a script can do too.
 """

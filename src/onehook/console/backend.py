@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from onehook.core.jsontext import decode
 from onehook.errors import NotFoundError
-from onehook.store.registry import KeyRecord
+from onehook.store.records import KeyRecord
+from onehook.web.access import ACCESS, Access
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Call, NoBody, Operation, check_body, check_query
 
@@ -29,9 +30,12 @@ class Backend:
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = {operation.name: operation for operation in operations}
 
-    def allows(self, _key: KeyRecord, name: str) -> bool:
-        """Whether the operation *name* is there for who signed in with that key."""
-        return name in self._operations
+    def allows(self, key: KeyRecord | None, name: str) -> bool:
+        """Whether who signed in with *key*, None: nobody, may call the operation *name*."""
+        operation = self._operations.get(name)
+        if key is None or operation is None:
+            return False
+        return operation.refusal(Access(key, key.tenant)) is None
 
     async def call(
         self,
@@ -50,10 +54,17 @@ class Backend:
         result = await self._run(request, name, path, query, {} if body is None else body)
         if isinstance(result, BaseModel):
             return result.model_dump()
-        return decode(result.body) if isinstance(result, web.Response) and result.body else None
+        if isinstance(result, web.Response) and isinstance(result.body, bytes):
+            return decode(result.body)
+        return None
 
     async def stream(
-        self, request: web.Request, name: str, *, query: Fields = _NOTHING
+        self,
+        request: web.Request,
+        name: str,
+        path: Mapping[str, str] | None = None,
+        *,
+        query: Fields = _NOTHING,
     ) -> web.StreamResponse:
         """The operation's own answer to *request*, which it writes itself: a download.
 
@@ -61,7 +72,7 @@ class Backend:
             OnehookError: as the operation does.
             NotFoundError: the operation gives no such answer.
         """
-        result = await self._run(request, name, None, query, {})
+        result = await self._run(request, name, path, query, {})
         if not isinstance(result, web.StreamResponse):
             msg = f"{name} is no download"
             raise NotFoundError(msg)
@@ -75,14 +86,16 @@ class Backend:
         query: Fields,
         body: object,
     ) -> web.StreamResponse | BaseModel | None:
-        operation = self._operations[name]
+        operation, access = self._operations[name], request[ACCESS]
+        operation.admit(access)
         given = {n: str(value) for n, value in query.items() if value not in (None, "")}
         call = Call(
-            request.app[GATEWAY],
+            request.app[GATEWAY].of(access.tenant),
             NoBody() if operation.body is NoBody else check_body(operation.body, body),
             check_query(operation.query, given),
             dict(path or {}),
             request,
+            access,
         )
         return await operation.handler(call)
 

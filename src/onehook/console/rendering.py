@@ -1,25 +1,38 @@
-"""From a page's context to HTML: templates that escape everything, under a policy that runs nothing
-but our own files.
+"""From a page's context to HTML.
+
+Templates escape everything, and the policy that a page is sent with runs nothing but our own files.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from onehook.console.assets import Assets
 from onehook.core.jsontext import encode
 
 FOLDER = Path(__file__).parent / "templates"
+NONE = "\u2013"  # a dash, where there is no value
 THEMES = ("auto", "light", "dark")
+# The modules of the editor by the names they import each other with, and their files.
+CODEMIRROR = (
+    *((f"@codemirror/{name}", f"{name}.js") for name in (
+        "state", "view", "language", "streamparser", "commands", "lint", "lang-yaml",
+    )),
+    *((f"@lezer/{name}", f"lezer-{name}.js") for name in ("common", "highlight", "lr", "yaml")),
+    ("style-mod", "style-mod.js"),
+    ("w3c-keyname", "w3c-keyname.js"),
+    ("crelt", "crelt.js"),
+    ("@marijn/find-cluster-break", "find-cluster-break.js"),
+)  # fmt: skip
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -66,7 +79,7 @@ class Frame:
     signed_in: bool
     now: datetime  # aware UTC
     notice: str | None
-    allows: Any  # name of an operation -> whether this visitor may call it
+    allows: Callable[[str], bool]  # whether this visitor may call the operation of that name
 
 
 @cache
@@ -85,18 +98,31 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(
-        ago=ago,
-        stamp=stamp,
-        pretty=pretty,
-        compact=compact,
-        number=number,
-        percent=percent,
-        duration=duration,
-        size=size,
-        segment=segment,
+    filters: tuple[Callable[..., Any], ...] = (
+        ago,
+        stamp,
+        pretty,
+        layout,
+        compact,
+        number,
+        percent,
+        duration,
+        size,
+        minutes,
+        clock,
+        pairs,
+        marked,
+        settings_of,
     )
-    made.globals.update(asset=assets().url, icon=assets().icon, url=url)
+    shared: dict[str, Any] = {
+        "asset": assets().url,
+        "icon": assets().icon,
+        "url": url,
+        "codemirror": CODEMIRROR,
+    }
+    by_name: dict[str, Any] = {one.__name__: one for one in filters}
+    made.filters.update(by_name)
+    made.globals.update(shared)
     return made
 
 
@@ -123,7 +149,8 @@ def policy(nonce: str) -> str:
 def respond(page: Page, frame: Frame, *, fragment: bool) -> web.Response:
     """*page* as HTML; with *fragment* only the part of it that htmx puts in its place."""
     template = environment().get_template(page.template)
-    values = {"page": page.context, "frame": frame}
+    ui = environment().get_template("macros.html").make_module({"frame": frame})
+    values = {"page": page.context, "frame": frame, "ui": ui}
     if fragment and page.fragment is not None:
         block = template.blocks[page.fragment]
         text = "".join(block(template.new_context(values)))
@@ -176,6 +203,14 @@ def pretty(value: Any) -> str:
     return json.dumps(json.loads(encode(value)), indent=2, ensure_ascii=False)
 
 
+def layout(text: str) -> str:
+    """JSON *text*, indented; what is no JSON as it is."""
+    try:
+        return pretty(json.loads(text))
+    except ValueError:
+        return text
+
+
 def compact(value: Any) -> str:
     """A JSON value on one line; text as it is, without quotes."""
     return value if isinstance(value, str) else encode(value).decode()
@@ -189,14 +224,14 @@ def number(value: float) -> str:
 def percent(value: float | None) -> str:
     """A share of 1; a dash where there is none."""
     if value is None:
-        return "–"
+        return NONE
     return f"{value * 100:.1f}".removesuffix(".0") + " %"
 
 
 def duration(ms: float | None) -> str:
     """Milliseconds in the unit that reads well; a dash where there are none."""
     if ms is None:
-        return "–"
+        return NONE
     if ms < 1000:
         return f"{round(ms)} ms"
     return f"{ms / 1000:.1f} s" if ms < 60_000 else f"{ms / 60_000:.1f} min"
@@ -211,9 +246,38 @@ def size(count: float) -> str:
     return f"{round(count, 1):g} GB"
 
 
-def segment(text: str) -> Markup:
-    """*text* as one segment of a path, whatever is in it."""
-    return Markup(quote(text, safe=""))  # noqa: S704 - nothing is left to escape
+def minutes(rows: Sequence[Mapping[str, Any]], *names: str) -> list[list[int]]:
+    """*rows* of counts as a chart takes them: seconds since 1970, then the figure of each name."""
+    return [[int(moment(row["at"]).timestamp()), *(row[name] for name in names)] for row in rows]
+
+
+def clock(seconds: int) -> str:
+    """Hours and minutes, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M")
+
+
+def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """*names* as values of a choice that are shown as they are."""
+    return [(name, name) for name in names]
+
+
+def marked(text: str) -> Markup:
+    """A line of a mapping's prose: what stands between backquotes is code, the rest is text."""
+    parts = text.split("`")
+    shown = [
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(parts)
+    ]
+    return Markup("").join(shown)
+
+
+def settings_of(values: Mapping[str, str]) -> dict[str, str]:
+    """The settings among *values* of a form, by their own names."""
+    return {
+        name.removeprefix("setting."): value
+        for name, value in values.items()
+        if name.startswith("setting.")
+    }
 
 
 def url(path: str, query: Mapping[str, Any] | None = None, /, **more: Any) -> str:

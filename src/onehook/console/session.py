@@ -15,7 +15,8 @@ from aiohttp import web
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from onehook.errors import ForbiddenError
-from onehook.store.registry import KeyRecord
+from onehook.store.records import KeyRecord
+from onehook.web.access import find_access
 from onehook.web.gateway import Gateway
 
 COOKIE, NOTICE = "onehook_session", "onehook_notice"
@@ -49,8 +50,10 @@ class Sessions:
         if found is None:
             return Session(secrets.token_urlsafe(18))
         id_, key_id, digest = found
-        key = self._gateway.registry.snapshot.keys.get(key_id)
+        key = self._gateway.registry.whole.snapshot.keys.get(key_id)
         if key is None or not hmac.compare_digest(key.digest[:_DIGEST], digest):
+            return Session(id_)
+        if not key.holds(self._gateway.clock.now()):
             return Session(id_)
         return Session(id_, key)
 
@@ -68,11 +71,12 @@ class Sessions:
         Raises:
             ForbiddenError: 401, there is no such key.
         """
-        key = self._gateway.registry.find_key(text.strip())
-        if key is None:
+        gateway = self._gateway
+        access = find_access(gateway.registry.whole, text.strip(), gateway.clock.now())
+        if access is None:
             msg = "this API key is not known: copy it again, or make a new one"
             raise ForbiddenError(msg, code="unauthorized", status=401)
-        return Session(secrets.token_urlsafe(18), key)
+        return Session(secrets.token_urlsafe(18), access.key)
 
     def keep(self, response: web.StreamResponse, session: Session) -> None:
         """Have the browser keep *session*."""

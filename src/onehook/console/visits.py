@@ -3,10 +3,12 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import structlog
 from aiohttp import web
+from aiohttp.web import HTTPException
 from multidict import MultiDict, MultiMapping
 from redis.exceptions import RedisError
 
@@ -14,7 +16,9 @@ from onehook.console.backend import BACKEND, Answer, Backend, Fields
 from onehook.console.rendering import THEMES, Frame, Page, Redirect, respond, url
 from onehook.console.session import FIELD, NOTICE, PATH, Session, Sessions
 from onehook.errors import FieldError, InvalidRequestError, OnehookError
+from onehook.store.client import Client
 from onehook.store.connection import translate
+from onehook.web.access import ACCESS, Access
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import KINDS
 
@@ -32,6 +36,11 @@ class Visit:
     backend: Backend
     session: Session
     form: MultiMapping[str]
+
+    @property
+    def client(self) -> Client:
+        """The store, for what only it knows of itself."""
+        return self.gateway.events.client
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -58,13 +67,15 @@ class Visit:
         """
         return await self.backend.call(self.request, name, path, query=query or {}, body=body)
 
-    async def stream(self, name: str, query: Fields) -> web.StreamResponse:
+    async def stream(
+        self, name: str, query: Fields, path: Mapping[str, str] | None = None
+    ) -> web.StreamResponse:
         """Have the API's operation *name* answer by itself.
 
         Raises:
             OnehookError: as the operation does.
         """
-        return await self.backend.stream(self.request, name, query=query)
+        return await self.backend.stream(self.request, name, path, query=query)
 
 
 Outcome: TypeAlias = Page | Redirect | web.StreamResponse
@@ -102,10 +113,12 @@ def serve(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         session = request.app[SESSIONS].read(request)
         if session.key is None:
             return _ask_to_sign_in(request)
+        tenant = session.key.tenant
+        request[ACCESS] = Access(session.key, tenant)
 
         async def view_it() -> Outcome:
             form = await read_form(request, session)
-            gateway, backend = request.app[GATEWAY], request.app[BACKEND]
+            gateway, backend = request.app[GATEWAY].of(tenant), request.app[BACKEND]
             return await view(Visit(request, gateway, backend, session, form))
 
         return finish(request, session, await guarded(request, view_it))
@@ -114,7 +127,11 @@ def serve(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
 
 
 async def guarded(request: web.Request, act: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    """What *act* gives, or the page that tells of its error."""
+    """What *act* gives, or the page that tells of its error.
+
+    Raises:
+        HTTPException: aiohttp's own way to answer.
+    """
     try:
         return await act()
     except OnehookError as error:
@@ -122,7 +139,7 @@ async def guarded(request: web.Request, act: Callable[[], Awaitable[Outcome]]) -
     except (RedisError, TimeoutError, OSError) as error:
         log.warning("console.store_unavailable", error=type(error).__name__)
         return error_page(translate(error))
-    except web.HTTPException:
+    except HTTPException:
         raise
     except Exception:
         log.exception("console.crashed", path=request.path)
@@ -165,8 +182,7 @@ def finish(request: web.Request, session: Session, outcome: Outcome) -> web.Stre
             return response
         case Page():
             notice = sessions.told(request)
-            frame = _frame(request, session, notice)
-            shown = respond(outcome, frame, fragment="HX-Request" in request.headers)
+            shown = _render(request, _frame(request, session, notice), outcome)
             if notice is not None:
                 shown.del_cookie(NOTICE, path=PATH)
             if session.key is None:
@@ -174,6 +190,16 @@ def finish(request: web.Request, session: Session, outcome: Outcome) -> web.Stre
             return shown
         case _:
             return outcome
+
+
+def _render(request: web.Request, frame: Frame, page: Page) -> web.Response:
+    part = "HX-Request" in request.headers
+    try:
+        return respond(page, frame, fragment=part)
+    except Exception:
+        log.exception("console.crashed", path=request.path)
+        error = OnehookError("the page failed; the gateway's log says why")
+        return respond(error_page(error), frame, fragment=part)
 
 
 def _frame(request: web.Request, session: Session, notice: str | None) -> Frame:
@@ -189,7 +215,7 @@ def _frame(request: web.Request, session: Session, notice: str | None) -> Frame:
         signed_in=key is not None,
         now=request.app[GATEWAY].clock.now(),
         notice=notice,
-        allows=lambda name: key is not None and backend.allows(key, name),
+        allows=partial(backend.allows, key),
     )
 
 

@@ -1,39 +1,46 @@
-"""A bucket of tokens: how often something may happen. The time is always an argument."""
+"""Buckets that fill steadily: how often something may happen a minute, and when it may again."""
 
-from onehook.core.flow import RateLimit
+from dataclasses import dataclass
 
 
+@dataclass(slots=True)
 class Bucket:
-    """Holds up to ``burst`` tokens and gains ``per_minute``; what happens takes one.
+    """*per_minute* may happen in a minute, *burst* at once. Moments: seconds of any clock.
 
-    *now* is in seconds of any clock that does not go back.
+    *burst* 0: as many at once as in a minute.
     """
 
-    __slots__ = ("_at", "_tokens", "limit")
+    per_minute: int
+    level: float
+    at: float
+    burst: int = 0
 
-    def __init__(self, limit: RateLimit, now: float) -> None:
-        self.limit = limit
-        self._tokens = float(limit.burst)
-        self._at = now
-
-    def wait(self, now: float) -> float:
-        """Seconds until there is a token; 0.0: there is one."""
-        self._refill(now)
-        return max(0.0, 1.0 - self._tokens) * 60 / self.limit.per_minute
+    @classmethod
+    def full(cls, per_minute: int, now: float, burst: int = 0) -> "Bucket":
+        """One of which nothing was taken."""
+        return cls(per_minute, float(burst or per_minute), now, burst)
 
     def take(self, now: float) -> float:
-        """Take a token and return 0.0, or the seconds until there is one."""
+        """Take one and give 0; where there is none, give the seconds until there is."""
         wait = self.wait(now)
         if not wait:
-            self._tokens -= 1.0
+            self.level -= 1
         return wait
 
-    def is_full(self, now: float) -> bool:
-        """Whether it is as if it had never been used."""
-        self._refill(now)
-        return self._tokens >= self.limit.burst
+    def wait(self, now: float) -> float:
+        """The seconds until there is one; 0: now. It is not taken."""
+        self._fill(now)
+        return 0.0 if self.level >= 1 else (1 - self.level) * 60 / self.per_minute
 
-    def _refill(self, now: float) -> None:
-        gained = max(0.0, now - self._at) * self.limit.per_minute / 60
-        self._tokens = min(float(self.limit.burst), self._tokens + gained)
-        self._at = now
+    def is_full(self, now: float) -> bool:
+        """Whether it is as if nothing was ever taken."""
+        self._fill(now)
+        return self.level >= (self.burst or self.per_minute)
+
+    def charge(self, more: int) -> None:
+        """Take *more* without asking; below zero gives back. What is owed is waited for."""
+        self.level -= more
+
+    def _fill(self, now: float) -> None:
+        self.level += max(0.0, now - self.at) * self.per_minute / 60
+        self.level, self.at = min(self.level, float(self.burst or self.per_minute)), now

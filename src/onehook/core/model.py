@@ -17,6 +17,8 @@ EventId = NewType("EventId", str)
 WebhookId = NewType("WebhookId", str)
 DeliveryId = NewType("DeliveryId", str)
 
+DEFAULT_TENANT = "default"  # whose everything is that names no tenant
+
 
 def clean_text(value: str) -> str:
     """*value* with bytes that were no UTF-8, and lone surrogates, shown as U+FFFD."""
@@ -113,6 +115,7 @@ class IntegrationInfo:
     type: str  # the platform's slug
     name: str
     settings: Mapping[str, str] = field(default_factory=dict[str, str])  # secrets left out
+    tenant: str = DEFAULT_TENANT  # not in the envelope: an event is only shown to its own
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -144,6 +147,7 @@ class Subscription:
     flow: Flow = USUAL
     projects: tuple[str, ...] = ()  # globs; empty: all
     statuses: tuple[str, ...] = ()  # to which a status may change; empty: all
+    tenant: str = DEFAULT_TENANT
 
     @property
     def held(self) -> bool:

@@ -13,11 +13,25 @@ from onehook.core import identity
 from onehook.core.durations import render_duration
 from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.dates import render
-from onehook.core.model import Delivery, Event, Headers, IntegrationId, IntegrationInfo, Webhook
+from onehook.core.model import (
+    DEFAULT_TENANT,
+    Delivery,
+    Event,
+    Headers,
+    IntegrationId,
+    IntegrationInfo,
+    Webhook,
+)
 from onehook.core.schema.events import SCHEMA_VERSION
 
 # Subscriptions and replays belong to no integration: the gateway itself stands for one.
 GATEWAY = IntegrationInfo(IntegrationId("int_onehook"), "onehook", "onehook")
+
+
+def gateway_of(tenant: str) -> IntegrationInfo:
+    """The gateway as the integration of facts that are *tenant*'s alone to know."""
+    return replace(GATEWAY, tenant=tenant)
+
 
 FAILURES = 10  # proofs refused in a row that are worth telling
 FAILURES_APART = timedelta(hours=1)  # anybody can send forged requests, between good ones too
@@ -39,10 +53,10 @@ STATUS = {
 class Notice:
     """A fact: *type* (one of `STATUS`) happened *at* (aware UTC) to the thing of that *id*.
 
-    *about* is the integration concerned. *subject* is the subscription concerned: it is not told
-    of itself. Facts of one *group* that come quickly are told as one event, which is the latest
-    and counts them in ``counts.failed``; None: an event each. *key* tells facts of one id, type
-    and millisecond apart.
+    *about* is the integration concerned, and its tenant is who is told. *subject* is the
+    subscription concerned: it is not told of itself. Facts of one *group* that come quickly are
+    told as one event, which is the latest and counts them in ``counts.failed``; None: an event
+    each. *key* tells facts of one id, type and millisecond apart.
     """
 
     type: str
@@ -134,10 +148,12 @@ def _connection_failed(integration: IntegrationInfo, at: datetime, reason: str) 
     return Notice("integration.connection.failed", about.id, at, about, about.name, reason)
 
 
-def retried(run_id: str, at: datetime, events: int, failed: int) -> Notice:
+def retried(
+    run_id: str, at: datetime, events: int, failed: int, tenant: str = DEFAULT_TENANT
+) -> Notice:
     """Webhooks in quarantine were normalized again: *events* were made, *failed* webhooks stay."""
-    type_ = "integration.sync.completed"
-    return Notice(type_, run_id, at, name="quarantine", events=events, failed=failed)
+    type_, about = "integration.sync.completed", gateway_of(tenant)
+    return Notice(type_, run_id, at, about, "quarantine", events=events, failed=failed)
 
 
 def quarantined(integration: IntegrationInfo, webhook_id: str, reason: str, at: datetime) -> Notice:
@@ -160,7 +176,8 @@ def delivery_failed(
         type_,
         subscription.id,
         at,
-        name=subscription.name,
+        gateway_of(subscription.tenant),
+        subscription.name,
         reason=" ".join(str(word) for word in (error, status) if word is not None),
         failed=1,
         custom={
@@ -175,21 +192,30 @@ def delivery_failed(
 
 
 def pause_changed(
-    subscription_id: str, name: str | None, before: str | None, after: str | None, at: datetime
+    subscription_id: str,
+    name: str | None,
+    before: str | None,
+    after: str | None,
+    at: datetime,
+    tenant: str = DEFAULT_TENANT,
 ) -> Notice | None:
-    """A subscription was paused or resumed; None where it was not.
+    """A subscription of *tenant* was paused or resumed; None where it was not.
 
     *before* and *after* say why it is paused, None: it is not.
     """
     if (before is None) == (after is None):
         return None
     type_ = f"integration.subscription.{'resumed' if after is None else 'paused'}"
-    return Notice(type_, subscription_id, at, name=name, reason=after, subject=subscription_id)
+    about = gateway_of(tenant)
+    return Notice(type_, subscription_id, at, about, name, after, subject=subscription_id)
 
 
-def sync_completed(replay_id: str, events: int, at: datetime) -> Notice:
-    """A bulk replay of so many *events* is done."""
-    return Notice("integration.sync.completed", replay_id, at, events=events)
+def sync_completed(
+    replay_id: str, events: int, at: datetime, tenant: str = DEFAULT_TENANT
+) -> Notice:
+    """A bulk replay of so many of *tenant*'s *events* is done."""
+    type_ = "integration.sync.completed"
+    return Notice(type_, replay_id, at, gateway_of(tenant), events=events)
 
 
 def group_claim(group: str, now: datetime) -> Claim:
@@ -199,7 +225,7 @@ def group_claim(group: str, now: datetime) -> Claim:
 
 def _about(integration: IntegrationInfo) -> IntegrationInfo:
     """*integration* without its settings, which are nobody else's business."""
-    return IntegrationInfo(integration.id, integration.type, integration.name)
+    return replace(integration, settings={})
 
 
 # -- as an event ----------------------------------------------------------------------------------

@@ -47,8 +47,7 @@ def overlap(one: Subscription, other: Subscription) -> bool:
     sources = set(one.integrations), set(other.integrations)
     if all(sources) and sources[0].isdisjoint(sources[1]):
         return False
-    types = frozenset().union(*map(types_of, one.events))
-    return any(types & types_of(pattern) for pattern in other.events)
+    return any(types_of(a) & types_of(b) for a in one.events for b in other.events)
 
 
 @dataclass(frozen=True, slots=True)

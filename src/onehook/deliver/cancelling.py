@@ -34,10 +34,11 @@ class Canceller:
     async def _cancel(self, id_: str) -> None:
         """Cancel all that is queued; what a crash or a fault leaves is still due."""
         try:
-            while await self._cancel_some(id_):
+            tenant = await self._deliveries.owner_of(id_)
+            while await self._cancel_some(id_, tenant):
                 if self._stopped:
                     return
-            await self._deliveries.forget(id_)
+            await self._deliveries.of(tenant).forget(id_)
             log.info("subscription.cancelled", subscription_id=id_)
         except (RedisError, OSError) as error:
             log.warning("queue.unreachable", error=type(error).__name__)
@@ -46,12 +47,20 @@ class Canceller:
         finally:
             self._busy.discard(id_)
 
-    async def _cancel_some(self, id_: str) -> bool:
+    async def _cancel_some(self, id_: str, tenant: str) -> bool:
         queued = await self._deliveries.queued(id_, BATCH)
-        found = await self._events.find_events([event_id for event_id, _ in queued])
+        ids = [event_id for event_id, _ in queued]
+        found = await self._events.of(tenant).find_events(ids)
         await self._deliveries.record(
             [
-                Record(id_, event_id, event[0] if event else "", score, "cancelled")
+                Record(
+                    id_,
+                    event_id,
+                    event[0] if event else "",
+                    score,
+                    "cancelled",
+                    tenant=tenant,
+                )
                 for (event_id, score), event in zip(queued, found, strict=True)
             ]
         )

@@ -1,14 +1,12 @@
 """One attempt, from the delivery to its row in the history."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from onehook import __version__
 from onehook.core.model import Delivery
-from onehook.core.profiles.headers import HIDDEN
 from onehook.core.profiles.outlet import Outlet, RenderError
-from onehook.core.profiles.request import Request, make_request
+from onehook.core.profiles.request import Request, make_request, shown_headers
 from onehook.core.schedule import Answer
 from onehook.deliver.client import DeliveryClient, Reply
 from onehook.deliver.mail import SCHEMES, MailClient
@@ -78,7 +76,7 @@ def _row(delivery: Delivery, now: datetime, reply: Reply, request: Request) -> A
     sent, signature = None, request.headers.get("webhook-signature", "")
     detail = reply.detail
     if delivery.replay or not outlet.plain or request.body is not delivery.body:
-        shown = _shown(outlet, request.headers)
+        shown = shown_headers(outlet, request.headers)
         sent = pack_sent(shown, outlet.blank(request.body.decode()))
         headers = {name: outlet.blank(value) for name, value in headers.items()}
         body, signature = outlet.blank(body), ""
@@ -96,12 +94,3 @@ def _row(delivery: Delivery, now: datetime, reply: Reply, request: Request) -> A
         body,
         sent,
     )
-
-
-def _shown(outlet: Outlet, headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a request as the history shows them."""
-    own = {name.lower() for name in outlet.headers}
-    return {
-        name.lower(): HIDDEN if name.lower() in own else outlet.blank(value)
-        for name, value in headers.items()
-    }

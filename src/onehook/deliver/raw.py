@@ -44,7 +44,8 @@ class RawBodies:
         mapping = self._mapping_of(_envelope(delivery.body).integration.type)
         if mapping is None or raw_size(delivery.body) > MAX_RAW:
             return None
-        native = await self._events.find_native(delivery.webhook_id)
+        events = self._events.of(delivery.subscription.tenant)
+        native = await events.find_native(delivery.webhook_id)
         if native is None:
             return None
         try:

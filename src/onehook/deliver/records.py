@@ -45,4 +45,5 @@ def make_record(
         delivery.event_type,
         delivery.integration_id,
         held,
+        delivery.subscription.tenant,
     )

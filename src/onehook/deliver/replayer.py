@@ -7,7 +7,9 @@ by another one, which goes on where the last step ended.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
@@ -64,9 +66,11 @@ class Replayer:
         """Work until *stop* is set, then give back what is not done."""
         while not stop.is_set():
             try:
-                for id_ in await self._replays.open():
+                for tenant, id_ in await self._replays.open():
                     if id_ not in self._running:
-                        self._running[id_] = asyncio.create_task(self._work(id_, stop))
+                        work = asyncio.create_task(self._of(tenant).run(id_, stop))
+                        self._running[id_] = work
+                        work.add_done_callback(partial(self._ended, id_))
             except (RedisError, OSError) as error:
                 log.warning("replays.unreachable", error=type(error).__name__)
             with suppress(TimeoutError):
@@ -74,7 +78,35 @@ class Replayer:
                     await stop.wait()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def _work(self, id_: str, stop: asyncio.Event) -> None:
+    def _ended(self, id_: str, _task: "asyncio.Task[None]") -> None:
+        del self._running[id_]
+
+    def _of(self, tenant: str) -> "_Work":
+        """Who works at the replays of *tenant*: nobody else's events are seen by it."""
+        return _Work(
+            self._replays.of(tenant),
+            self._events.of(tenant),
+            self._deliveries,
+            self._notices,
+            lambda: {id_: one for id_, one in self._targets().items() if one.tenant == tenant},
+            self._runner,
+            tenant,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Work at the bulk replays of one tenant."""
+
+    _replays: ReplayStore
+    _events: EventStore
+    _deliveries: DeliveryStore
+    _notices: NoticeStore
+    _targets: Callable[[], Mapping[str, Subscription]]
+    _runner: str
+    _tenant: str
+
+    async def run(self, id_: str, stop: asyncio.Event) -> None:
         """Work at one replay until it has ended, *stop* is set, or another gateway has it."""
         try:
             if not await self._replays.claim(id_, self._runner, LEASE):
@@ -89,8 +121,6 @@ class Replayer:
         except Exception:
             log.exception("replay.crashed", replay_id=id_)
             await asyncio.sleep(PATIENCE)
-        finally:
-            self._running.pop(id_, None)
 
     async def _advance(self, replay: Replay) -> bool:
         """Make the next step; False: there is none for us."""
@@ -212,7 +242,7 @@ class Replayer:
         """Tell that it is done, then write that down: a crash between tells the same again."""
         spec, at = replay.spec, replay.finished_at
         if not spec.dry_run and at is not None:
-            await self._notices.announce(sync_completed(spec.id, replay.matched, at))
+            await self._notices.announce(sync_completed(spec.id, replay.matched, at, self._tenant))
         status = await self._replays.end(spec.id, "done")
         log.info(
             "replay.ended",

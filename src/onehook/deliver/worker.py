@@ -328,7 +328,8 @@ class Worker:
 
     async def _begin(self, subscription: Subscription, leased: Sequence[Leased]) -> None:
         """Start an attempt for each of *leased*; what cannot be attempted is recorded as ended."""
-        found = await self._events.find_events([one.event_id for one in leased])
+        events = self._events.of(subscription.tenant)
+        found = await events.find_events([one.event_id for one in leased])
         for one, event in zip(leased, found, strict=True):
             webhook_id, body = event if event is not None else (WebhookId(""), b"")
             head = _read_head(body) if body else _Head()

@@ -33,7 +33,7 @@ from onehook.ingest.committer import Committer, EventToCommit, WebhookToCommit
 from onehook.metrics import Metrics
 from onehook.store.notices import NoticeStore
 from onehook.store.packing import pack_event, pack_native
-from onehook.store.registry import Snapshot
+from onehook.store.snapshot import Configuration
 from onehook.store.untold import Untold
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ class Announcer:
         self,
         notices: NoticeStore,
         committer: Committer,
-        snapshot: Callable[[], Snapshot],
+        snapshot: Callable[[], Configuration],
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -151,7 +151,9 @@ class Announcer:
             at = heard.get(record.id)
             if record.silent_after_ms is None or not record.active or at is None:
                 continue
-            integration = IntegrationInfo(IntegrationId(record.id), record.type, record.name)
+            integration = IntegrationInfo(
+                IntegrationId(record.id), record.type, record.name, tenant=record.tenant
+            )
             patience = timedelta(milliseconds=record.silent_after_ms)
             found = fell_silent(integration, patience, at, self._clock.now())
             if found is not None:
@@ -179,11 +181,11 @@ class Announcer:
 
     async def _commit(self, notice: Notice) -> None:
         event, webhook = notice_event(notice)
-        routes, keys = self._snapshot().routes, self._notices.keys
-        wanted = [s for s in routes.match(event, notice.about) if s.id != notice.subject]
+        own, keys = self._snapshot().of(notice.about.tenant), self._notices.keys
+        wanted = [s for s in own.routes.match(event, notice.about) if s.id != notice.subject]
         webhook_id = WebhookId(new_id("whk", self._clock.now()))
         packed = pack_event(webhook_id, event.body)
-        indexed = index(event, self._snapshot().knowledge)
+        indexed = index(event, own.knowledge)
         committed = await self._committer.commit(
             WebhookToCommit(
                 Receipt(webhook_id, "", ((event.id, event.type),)),
@@ -191,11 +193,12 @@ class Announcer:
                 [keys.marker(notice.about.id, "notice", [event.id])],
                 pack_native(notice.about.id, webhook, webhook.headers.pairs()),
                 [EventToCommit(event.id, event.type, event.body, packed, wanted, indexed)],
+                tenant=notice.about.tenant,
             ),
             PATIENCE,
         )
         if not committed.duplicate:
-            self._metrics.event(notice.about.type).inc()
+            self._metrics.event(notice.about.type, notice.about.id).inc()
         log.info(
             "notice.committed",
             event_id=event.id,

@@ -8,13 +8,13 @@ import msgspec
 
 from onehook.clock import Clock
 from onehook.core.flow import order_key
-from onehook.core.model import Delivery, EventId, Subscription, WebhookId
+from onehook.core.model import DEFAULT_TENANT, Delivery, EventId, Subscription, WebhookId
 from onehook.core.notices import Notice, delivery_failed
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed
 from onehook.metrics import Metrics
 from onehook.store.bands import lease_token
-from onehook.store.batches import Batcher
+from onehook.store.batches import Batcher, Done
 from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Limits, Route
 
 MAX_WEBHOOKS = 64
@@ -67,6 +67,7 @@ class WebhookToCommit(msgspec.Struct, frozen=True):
     events: Sequence[EventToCommit]
     held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # of its quarantine
+    tenant: str = DEFAULT_TENANT
 
     @property
     def size(self) -> int:
@@ -109,6 +110,14 @@ class Committer:
             StoreUnavailableError: it is not, within *patience*.
         """
         return await self._batcher.submit(webhook, webhook.size, patience.total_seconds())
+
+    def put(self, webhook: WebhookToCommit, patience: timedelta, done: "Done[Committed]") -> None:
+        """As :meth:`commit`, for whoever awaits *done*.
+
+        Raises:
+            StoreUnavailableError: overloaded.
+        """
+        self._batcher.put(webhook, webhook.size, patience.total_seconds(), done)
 
     async def _write(self, batch: Sequence[WebhookToCommit]) -> Sequence[Committed]:
         """One script for *batch*. Slots are reserved now, not while webhooks wait."""
@@ -179,6 +188,7 @@ class Committer:
             events,
             webhook.held,
             webhook.notice,
+            webhook.tenant,
         )
 
     def _limits(

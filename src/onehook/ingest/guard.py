@@ -43,7 +43,7 @@ class Guard:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._trusted, self._most, self._monotonic = tuple(trusted), most, monotonic
-        self._budget = RateLimit(failures, failures)
+        self._budget = failures
         self._failing: dict[str, Bucket] = {}
         self._told: set[str] = set()  # of the failing: whose exhausted budget was logged
         self._proven: dict[str, None] = {}  # sent a verified webhook; a set in order
@@ -88,18 +88,19 @@ class Guard:
             del self._in_flight[id_]
 
     def verified(self, request: web.Request, integration: Integration) -> None:
-        """A webhook was verified: count it, and never shut out its address unheard.
-
-        Only what is verified counts, so that forgers cannot use up what an integration may send.
-
-        Raises:
-            RateLimitedError: 429, the integration sent too much.
-        """
+        """A webhook was verified: its address is never shut out unheard."""
         if not isinstance(integration.scheme, Unsigned):
             site = self._site_of(request)
             if site not in self._proven:
                 _make_room(self._proven)
                 self._proven[site] = None
+
+    def admit(self, integration: Integration) -> None:
+        """Count a verified webhook: forgers cannot use up what an integration may send.
+
+        Raises:
+            RateLimitedError: 429, the integration sent too much.
+        """
         if integration.rate_limit is not None:
             bucket = self._rate(integration.info.id, integration.rate_limit)
             _refuse_rate(bucket.take(self._monotonic()))
@@ -114,7 +115,7 @@ class Guard:
             self._told.discard(site)
             if bucket is None:
                 self._told.discard(_make_room(self._failing))
-                bucket = self._failing[site] = Bucket(self._budget, now)
+                bucket = self._failing[site] = Bucket.full(self._budget, now)
         wait = bucket.take(now)
         if not wait:
             return error
@@ -148,9 +149,11 @@ class Guard:
 
     def _rate(self, id_: str, limit: RateLimit) -> Bucket:
         bucket = self._rates.get(id_)
-        if bucket is None or bucket.limit != limit:
+        if bucket is None or (bucket.per_minute, bucket.burst) != (limit.per_minute, limit.burst):
             _make_room(self._rates)
-            bucket = self._rates[id_] = Bucket(limit, self._monotonic())
+            bucket = self._rates[id_] = Bucket.full(
+                limit.per_minute, self._monotonic(), limit.burst
+            )
         return bucket
 
     def _site_of(self, request: web.Request) -> str:

@@ -24,7 +24,7 @@ from onehook.errors import (
 )
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
-from onehook.ingest.committer import Committed, Committer, WebhookToCommit
+from onehook.ingest.committer import Committed, WebhookToCommit
 from onehook.ingest.guard import Guard
 from onehook.ingest.steps import LARGE, Steps
 from onehook.web.gateway import GATEWAY, Gateway
@@ -33,7 +33,6 @@ from onehook.web.problems import problem
 log = structlog.get_logger()
 
 ANNOUNCER = web.AppKey("announcer", Announcer)
-COMMITTER = web.AppKey("committer", Committer)
 GUARD = web.AppKey("guard", Guard)
 STEPS = web.AppKey("steps", Steps)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
@@ -63,8 +62,9 @@ def _find(gateway: Gateway, name: str) -> Integration:
     Raises:
         NotFoundError: there is none; one that is switched off looks no different from outside.
     """
-    snapshot = gateway.registry.snapshot
-    found = snapshot.running.get(name) or snapshot.running.get(snapshot.by_key.get(name, ""))
+    own = gateway.registry.snapshot  # keys are of the default tenant; ids are of all
+    found = gateway.registry.whole.snapshot.running.get(name)
+    found = found or own.running.get(own.by_key.get(name, ""))
     if found is None or not found.active:
         detail = "there is no integration at this URL: copy its ingest URL again"
         raise NotFoundError(detail, code="integration_not_found")
@@ -91,17 +91,16 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     if webhook.method != "POST":
         detail = f"{webhook.method} is only taken for the vendor's handshake"
         raise InvalidRequestError(detail, code="method_not_allowed", status=405)
-    taken = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
+    made = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
+    taken, committed = made.taken, made.committed
     request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
     request.app[GUARD].verified(request, integration)
-    if taken.commit is None:
-        gateway.drift.note(integration.info.type, taken.made, webhook)
+    if taken.commit is None or committed is None:
+        gateway.drift.note(integration.info, taken.made, webhook)
         return _ignored(gateway, integration, taken.made)
-    patience = integration.mapping.answer_within
-    committed = await request.app[COMMITTER].commit(taken.commit, patience)
     if not committed.duplicate:
         webhook_id = committed.receipt.webhook_id
-        gateway.drift.note(integration.info.type, taken.made, webhook, webhook_id)
+        gateway.drift.note(integration.info, taken.made, webhook, webhook_id)
     return _answer(gateway, integration, taken.made, taken.commit, committed)
 
 
@@ -184,8 +183,8 @@ def _answer(
         outcome = "accepted"
         body = {"status": "accepted", "events": events}
         for event in commit.events:
-            gateway.registry.sightings.take(event.indexed.things)
-        gateway.metrics.event(info.type).inc(len(events))
+            gateway.registry.whole.see(info.tenant, event.indexed.things)
+        gateway.metrics.event(info.type, info.id).inc(len(events))
         if isinstance(made.outcome, Emitted):
             for field, _ in made.outcome.unmapped:
                 gateway.metrics.unmapped.labels(info.type, field).inc()

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from onehook.clock import Clock
 from onehook.core.integration import Integration, Normalized
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
-from onehook.core.model import Webhook, WebhookId
+from onehook.core.model import DEFAULT_TENANT, Webhook, WebhookId
 from onehook.core.notices import retried
 from onehook.core.receipts import GONE, Receipt
 from onehook.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -51,10 +51,27 @@ class QuarantineRetrier:
         metrics: Metrics,
         clock: Clock,
         max_body: int,
+        tenant: str = DEFAULT_TENANT,
     ) -> None:
         self._registry, self._events, self._quarantine = registry, events, quarantine
         self._committer, self._notices, self._drift = committer, notices, drift
         self._metrics, self._clock, self._max_body = metrics, clock, max_body
+        self._tenant = tenant
+
+    def of(self, tenant: str) -> "QuarantineRetrier":
+        """See :meth:`onehook.web.retries.Retrier.of`."""
+        return QuarantineRetrier(
+            registry=self._registry,
+            events=self._events.of(tenant),
+            quarantine=self._quarantine.of(tenant),
+            committer=self._committer,
+            notices=self._notices,
+            drift=self._drift,
+            metrics=self._metrics,
+            clock=self._clock,
+            max_body=self._max_body,
+            tenant=tenant,
+        )
 
     async def retry(self, webhook_id: str) -> Retried:
         """See :meth:`onehook.web.retries.Retrier.retry`."""
@@ -65,7 +82,7 @@ class QuarantineRetrier:
 
     async def _retry(self, entries: Sequence[Entry]) -> list[Retried | BaseException]:
         """Normalize *entries* in one thread, then commit them, in order: they share a commit."""
-        running = self._registry.snapshot.running
+        running = self._registry.snapshot.of(self._tenant).running
         natives = await asyncio.gather(*(self._events.find_native(e.webhook_id) for e in entries))
         tries = [
             _Try(entry, running.get(entry.held.integration_id), native)
@@ -114,15 +131,18 @@ class QuarantineRetrier:
         """
         webhook_id, info, outcome = WebhookId(entry.webhook_id), integration.info, made.outcome
         emitted = outcome.events if isinstance(outcome, Emitted) else ()
-        events = pack(webhook_id, route(emitted, info, self._registry.snapshot))
+        own = self._registry.snapshot.of(info.tenant)
+        events = pack(webhook_id, route(emitted, info, own))
         receipt = Receipt(webhook_id, made.body_digest[:16], tuple((e.id, e.type) for e in events))
-        commit = WebhookToCommit(receipt, info.id, entry.held.markers, None, events)
+        commit = WebhookToCommit(
+            receipt, info.id, entry.held.markers, None, events, tenant=info.tenant
+        )
         committed = await self._committer.commit(commit, integration.mapping.answer_within)
         if committed.receipt.quarantined == GONE:
             raise NotFoundError(absent(webhook_id))
         self._metrics.webhook(info.id, "retried").inc()
-        self._metrics.event(info.type).inc(len(events))
-        self._drift.note(info.type, made, webhook, webhook_id)
+        self._metrics.event(info.type, info.id).inc(len(events))
+        self._drift.note(info, made, webhook, webhook_id)
         log.info(
             "webhook.released",
             integration_id=info.id,
@@ -163,7 +183,8 @@ class QuarantineRetrier:
     async def _completed(self, result: RetriedMany) -> None:
         """Tell that many were tried: what was done is done, if nobody can be told of it."""
         now = self._clock.now()
-        notice = retried(new_id("rpl", now), now, result.events, result.quarantined)
+        id_ = new_id("rpl", now)
+        notice = retried(id_, now, result.events, result.quarantined, self._tenant)
         try:
             await self._notices.announce(notice)
         except (RedisError, OSError) as error:

@@ -16,16 +16,21 @@ from onehook.core.notices import Notice, quarantined
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed, index
 from onehook.ids import new_id
-from onehook.ingest.committer import EventToCommit, WebhookToCommit
+from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
+from onehook.ingest.guard import Guard
+from onehook.ingest.quotas import EventQuotas
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
 from onehook.store.quarantine import Held
-from onehook.store.registry import Registry, Snapshot
+from onehook.store.registry import Registry
+from onehook.store.snapshot import Snapshot
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
 WIDE = 32 * 1024  # bytes: from here on also a body of very many small values is
 MANY = 4000  # commas: more of them than in any webhook of that size that was seen
 MOST = 32  # webhooks in one round: some 10 ms, after which others may have the loop
+MOST = 16  # webhooks in one round: some 8 ms, after which others may have the loop
+TURNS = 3  # of the loop: then one round's commit is on the wire, while the next is worked on
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -33,6 +38,13 @@ class Taken(msgspec.Struct, frozen=True):
 
     made: Normalized
     commit: WebhookToCommit | None
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A webhook that is taken, and what the store says of it (None: it is ignored)."""
+
+    taken: Taken
+    committed: Committed | None
 
 
 class Routed(msgspec.Struct, frozen=True):
@@ -49,7 +61,7 @@ class _Item(msgspec.Struct, eq=False):
     integration: Integration
     webhook: Webhook
     verified: bool
-    done: "asyncio.Future[Taken]"
+    done: "asyncio.Future[Committed | None]"
     parsed: Parsed | None = None
     applied: Applied | None = None
     made: Normalized | None = None
@@ -58,27 +70,36 @@ class _Item(msgspec.Struct, eq=False):
 
 
 class Steps:
-    """Takes webhooks through the steps, those that wait together."""
+    """Takes webhooks through the steps, those that wait together, and hands them to *committer*."""
 
-    def __init__(self, registry: Registry, keys: Keys, max_body: int) -> None:
+    def __init__(
+        self, registry: Registry, keys: Keys, committer: Committer, guard: Guard, max_body: int
+    ) -> None:
         self._registry, self._keys, self._max_body = registry, keys, max_body
+        self._committer, self._guard, self._quotas = committer, guard, EventQuotas(registry)
         self._waiting: list[_Item] = []
         self._steps = (
             self._verify,
+            self._admit,
             self._parse,
             self._apply,
             self._complete,
             self._route,
             self._pack,
+            self._hand_on,
         )
 
-    async def take(self, integration: Integration, webhook: Webhook, *, verified: bool) -> Taken:
-        """Take *webhook* through the steps; with *verified* its proof was checked already.
+    async def take(self, integration: Integration, webhook: Webhook, *, verified: bool) -> Made:
+        """Take *webhook* through the steps and commit it.
+
+        With *verified* its proof was checked already.
 
         Raises:
             SignatureError: it is not proven.
+            RateLimitedError: it, or its tenant's events, are more than may come in a minute.
             ConfigurationError: the integration lacks its secret.
             InvalidRequestError: its media type, encoding or size is not taken.
+            StoreUnavailableError: it is not durable, within what its vendor waits for.
         """
         loop = asyncio.get_running_loop()
         item = _Item(integration, webhook, verified, loop.create_future())
@@ -88,36 +109,49 @@ class Steps:
         if len(self._waiting) == 1:
             # After what the sockets hold ready now: that joins this round.
             loop.call_soon(self._round)
-        return await item.done
+        committed = await item.done
+        assert item.taken is not None  # noqa: S101 pack has set it
+        return Made(item.taken, committed)
 
-    async def _take_large(self, item: _Item) -> Taken:
+    async def _take_large(self, item: _Item) -> Made:
         """A large body in a thread, so that it holds up nobody else: to hash it takes long too."""
+        await asyncio.to_thread(self._verify, item)
+        self._admit(item)
         await asyncio.to_thread(self._all_but_routing, item)
         self._route(item)
         await asyncio.to_thread(self._pack, item)
+        self._hand_on(item)
         assert item.taken is not None  # noqa: S101 pack has set it
-        return item.taken
+        return Made(item.taken, await item.done)
 
     def _all_but_routing(self, item: _Item) -> None:
-        for step in (self._verify, self._parse, self._apply, self._complete):
+        for step in (self._parse, self._apply, self._complete):
             step(item)
 
     def _round(self) -> None:
         batch = self._waiting[:MOST]
         del self._waiting[:MOST]
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._round)
         for step in self._steps:
             batch = [item for item in batch if _passes(step, item)]
-        for item in batch:
-            if item.taken is not None and not item.done.done():  # its sender may have gone
-                item.done.set_result(item.taken)
+        if self._waiting:
+            self._after(TURNS, self._round)
+
+    def _after(self, turns: int, call: Callable[[], None]) -> None:
+        """Make *call* when the loop has gone round *turns* times."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._after, turns - 1, call)
+        else:
+            call()
 
     # -- the steps, in order; each finds in the item what those before it have left there -------
 
     def _verify(self, item: _Item) -> None:
         if not item.verified:
             item.integration.verify(item.webhook, item.webhook.received_at)
+
+    def _admit(self, item: _Item) -> None:
+        self._guard.admit(item.integration)
+        self._quotas.admit(item.integration.info.tenant)
 
     def _parse(self, item: _Item) -> None:
         item.parsed = item.integration.parse(item.webhook, self._max_body)
@@ -135,7 +169,10 @@ class Steps:
         assert item.made is not None  # noqa: S101
         outcome, info = item.made.outcome, item.integration.info
         if isinstance(outcome, Emitted):
-            item.routed = route(outcome.events, info, self._registry.snapshot)
+            own = self._registry.snapshot.of(info.tenant)
+            item.routed = route(outcome.events, info, own)
+        if not isinstance(outcome, Quarantined):  # which counts as one
+            self._quotas.settle(info.tenant, len(item.routed))
 
     def _pack(self, item: _Item) -> None:
         assert item.made is not None  # noqa: S101
@@ -143,6 +180,16 @@ class Steps:
             item.taken = Taken(item.made, None)
         else:
             item.taken = Taken(item.made, self._commit_of(item, item.made))
+
+    def _hand_on(self, item: _Item) -> None:
+        assert item.taken is not None  # noqa: S101
+        if item.done.done():  # its sender has gone, and sends again
+            return
+        if item.taken.commit is None:
+            item.done.set_result(None)
+        else:
+            patience = item.integration.mapping.answer_within
+            self._committer.put(item.taken.commit, patience, item.done)
 
     def _commit_of(self, item: _Item, made: Normalized) -> WebhookToCommit:
         webhook, info, keys = item.webhook, item.integration.info, self._keys
@@ -167,6 +214,7 @@ class Steps:
             events,
             held,
             notice,
+            info.tenant,
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -16,6 +16,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 log = structlog.get_logger()
 
+# What gets the result; it may also get None, from whoever has nothing to write.
+Done: TypeAlias = "asyncio.Future[Result] | asyncio.Future[Result | None]"
+
 _SWEEP = 0.1  # seconds between looks at who has waited for too long
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between tries of one batch
 
@@ -25,7 +28,7 @@ class _Waiting(Generic[Item, Result]):
     item: Item
     size: int
     deadline: float  # on the loop's clock
-    done: "asyncio.Future[Result]"
+    done: "Done[Result]"
 
 
 class Batcher(Generic[Item, Result]):
@@ -60,24 +63,27 @@ class Batcher(Generic[Item, Result]):
             StoreUnavailableError: overloaded, away for too long, or full. The outcome of an item
                 that ran out of patience is unknown; sending it again is safe.
         """
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.put(item, size, patience, done)
+        return await done
+
+    def put(self, item: Item, size: int, patience: float, done: "Done[Result]") -> None:
+        """As :meth:`submit`, for whoever awaits *done*, which gets the result or the error.
+
+        Raises:
+            StoreUnavailableError: overloaded.
+        """
         if self._closing or self._waiting + size > self._max_waiting:
             msg = "the gateway has more waiting than it may hold; try again in a moment"
             raise StoreUnavailableError(msg, code="overloaded", retry_after=2)
         loop = asyncio.get_running_loop()
-        waiting: _Waiting[Item, Result] = _Waiting(
-            item, size, loop.time() + patience, loop.create_future()
-        )
+        waiting: _Waiting[Item, Result] = _Waiting(item, size, loop.time() + patience, done)
         self._waiting += size
         self._queue.append(waiting)
         self._wake.set()
         self._unsettled.add(waiting)
         if self._sweeper is None:
             self._sweeper = loop.call_later(_SWEEP, self._sweep)
-        try:
-            return await waiting.done
-        finally:
-            self._unsettled.discard(waiting)
-            self._waiting -= size
 
     def _sweep(self) -> None:
         """Fail those whose patience has ended: a write may hang for longer than anyone waits.
@@ -87,8 +93,28 @@ class Batcher(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         for waiting in list(self._unsettled):
             if waiting.deadline <= loop.time():
-                _fail(waiting.done, translate(TimeoutError()))
+                self._fail(waiting, translate(TimeoutError()))
+            elif waiting.done.done():  # whoever waited has gone
+                self._forget(waiting)
         self._sweeper = loop.call_later(_SWEEP, self._sweep) if self._unsettled else None
+
+    def _forget(self, waiting: _Waiting[Item, Result]) -> None:
+        """*waiting* takes no room any more."""
+        if waiting in self._unsettled:
+            self._unsettled.discard(waiting)
+            self._waiting -= waiting.size
+
+    def _settle(self, waiting: _Waiting[Item, Result], result: Result) -> None:
+        self._forget(waiting)
+        if not waiting.done.done():  # its sender may have gone
+            waiting.done.set_result(result)
+
+    def _fail(self, waiting: _Waiting[Item, Result], error: Exception) -> None:
+        self._forget(waiting)
+        if not waiting.done.done():
+            if isinstance(error, StoreUnavailableError) and error.retry_after is None:
+                error.retry_after = 5
+            waiting.done.set_exception(error)
 
     async def run(self) -> None:
         """Write batches until :meth:`close` was called and nothing is left."""
@@ -116,7 +142,7 @@ class Batcher(Generic[Item, Result]):
 
     async def _write_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
         pause = _FIRST_PAUSE
-        while batch := [w for w in batch if not w.done.done()]:
+        while batch := self._still_wanted(batch):
             try:
                 results = await self._write([w.item for w in batch])
             except (RedisError, OSError) as error:
@@ -130,17 +156,24 @@ class Batcher(Generic[Item, Result]):
             except Exception as error:
                 log.exception("batch.crashed")
                 for waiting in batch:
-                    _fail(waiting.done, error)
+                    self._fail(waiting, error)
             else:
                 for waiting, result in zip(batch, results, strict=True):
-                    _settle(waiting.done, result)
+                    self._settle(waiting, result)
+
+    def _still_wanted(self, batch: list[_Waiting[Item, Result]]) -> list[_Waiting[Item, Result]]:
+        """Those that somebody waits for."""
+        for waiting in batch:
+            if waiting.done.done():
+                self._forget(waiting)
+        return [waiting for waiting in batch if not waiting.done.done()]
 
     def _give_up(self, batch: list[_Waiting[Item, Result]], error: RedisError | OSError) -> None:
         """Fail those whose patience has ended, also among those that gather meanwhile."""
         now = asyncio.get_running_loop().time()
         late = [w for w in (*batch, *self._queue) if w.deadline <= now]
         for waiting in late:
-            _fail(waiting.done, translate(error))
+            self._fail(waiting, translate(error))
         self._queue = deque(w for w in self._queue if not w.done.done())
 
     async def _write_alone(
@@ -148,24 +181,12 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         log.error("store.refused", items=len(batch), error=type(error).__name__)
         if len(batch) == 1:
-            _fail(batch[0].done, translate(error))
+            self._fail(batch[0], translate(error))
             return
         for waiting in batch:
             try:
                 (result,) = await self._write([waiting.item])
             except (RedisError, OSError) as again:
-                _fail(waiting.done, translate(again))
+                self._fail(waiting, translate(again))
             else:
-                _settle(waiting.done, result)
-
-
-def _settle(done: "asyncio.Future[Result]", result: Result) -> None:
-    if not done.done():  # its sender may have gone
-        done.set_result(result)
-
-
-def _fail(done: "asyncio.Future[Result]", error: Exception) -> None:
-    if not done.done():
-        if isinstance(error, StoreUnavailableError) and error.retry_after is None:
-            error.retry_after = 5
-        done.set_exception(error)
+                self._settle(waiting, result)

@@ -16,6 +16,7 @@ from onehook.core.flow import (
     Flow,
     Gate,
 )
+from onehook.core.model import DEFAULT_TENANT
 from onehook.core.notices import Notice
 from onehook.store.bands import FRESH, LEASED, RETRY, next_moment
 from onehook.store.client import Client
@@ -69,6 +70,7 @@ class Record:
     event_type: str = ""  # with the integration: what an attempt is counted under
     integration_id: str = ""
     hold: timedelta = timedelta(0)  # for which nothing of the subscription is to be leased
+    tenant: str = DEFAULT_TENANT  # of the subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,12 @@ class DeliveryStore:
         self.client, self.keys, self.retention = client, keys, retention
         self._clock = clock or SystemClock()
 
+    def of(self, tenant: str) -> "DeliveryStore":
+        """The same queues; what is read of events is of *tenant*'s alone."""
+        if tenant == self.keys.tenant:
+            return self
+        return DeliveryStore(self.client, self.keys.of(tenant), self.retention, self._clock)
+
     async def due(self, limit: int = 100) -> list[str]:
         """Subscriptions with something due, the longest waiting first."""
         return [row.decode() for row in await DUE.run(self.client, [self.keys.due], [limit])]
@@ -199,8 +207,14 @@ class DeliveryStore:
         May be repeated after an unknown outcome: what was recorded is then lost, once.
         """
         names, keep = self.keys, self.retention
-        minute = names.minute(minute_of(self._clock.now()))
-        keys = [names.due, names.untold, names.totals, minute]
+        minute = minute_of(self._clock.now())
+        owners = {
+            tenant: (number, names.of(tenant))
+            for number, tenant in enumerate(dict.fromkeys(one.tenant for one in batch), 1)
+        }
+        keys = [names.due, names.untold]
+        for _, own in owners.values():
+            keys += [own.totals, own.minute(minute)]
         arguments: list[Argument] = [
             len(batch),
             milliseconds(keep.event),
@@ -211,9 +225,11 @@ class DeliveryStore:
             BREAKER_AFTER,
             milliseconds(FIRST_PROBE),
             milliseconds(LONGEST_PROBE),
+            len(owners),
         ]
         for record in batch:
             sub, event = record.subscription_id, record.event_id
+            number, names = owners[record.tenant]
             keys += [
                 names.queue(sub),
                 names.leases(sub),
@@ -226,6 +242,7 @@ class DeliveryStore:
                 names.line(sub),
             ]
             arguments += [
+                number,
                 sub,
                 event,
                 record.token,
@@ -295,8 +312,13 @@ class DeliveryStore:
         )
         return [(member.decode(), int(score)) for member, score in rows]
 
+    async def owner_of(self, subscription_id: str) -> str:
+        """The tenant that a deleted subscription was of."""
+        tenant = await self.client.get(self.keys.gone(subscription_id))
+        return DEFAULT_TENANT if tenant is None else tenant.decode()
+
     async def forget(self, subscription_id: str) -> None:
-        """Remove what is left of a deleted subscription whose queue is empty."""
+        """Remove what is left of a deleted subscription of this tenant, whose queue is empty."""
         names = self.keys
         await self.client.zrem(names.due, subscription_id)
         await self.client.delete(
@@ -317,6 +339,30 @@ class DeliveryStore:
             pipe.hgetall(self.keys.deliveries(event_id))
         found: list[dict[bytes, bytes]] = await pipe.execute()
         return [read_states(fields) for fields in found]
+
+    async def dead_letters(
+        self, subscription_ids: Sequence[str], count: int
+    ) -> dict[str, tuple[int, list[tuple[str, datetime]]]]:
+        """The dead letters of each subscription that has any.
+
+        How many there are, and the newest *count* of them: event id, and since when.
+        """
+        pipe = self.client.pipeline(transaction=False)
+        for id_ in subscription_ids:
+            pipe.zcard(self.keys.dead(id_))
+        counts: list[int] = await pipe.execute()
+        found: dict[str, tuple[int, list[tuple[str, datetime]]]] = {}
+        for id_, total in zip(subscription_ids, counts, strict=True):
+            if total:
+                rows = await self.client.zrevrangebyscore(
+                    self.keys.dead(id_), "+inf", "-inf", 0, count, withscores=True
+                )
+                newest = [
+                    (member.decode(), datetime.fromtimestamp(score / 1000, UTC))
+                    for member, score in rows
+                ]
+                found[id_] = total, newest
+        return found
 
     async def made_at(self, event_id: str) -> datetime | None:
         """When the deliveries of an event were made, by the store's clock."""

@@ -5,6 +5,7 @@ seconds of counts; and a flush whose reply was lost is counted twice. Neither to
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from onehook.core.bodies import BodyError, parse_body
 from onehook.core.drift import Kind, Oddity, members, oddities
 from onehook.core.integration import Normalized
 from onehook.core.mapping.normalize import Emitted
-from onehook.core.model import Webhook
+from onehook.core.model import IntegrationInfo, Webhook
 from onehook.errors import InvalidRequestError
 from onehook.store.client import Client
 from onehook.store.events import milliseconds
@@ -75,22 +76,34 @@ class Drift:
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
+        # By the name of the hash, as all tenants' counts wait together.
         self._pending: dict[str, dict[Oddity, _Pending]] = {}
         self._dropped: dict[str, int] = {}  # of names beyond what may wait
 
+    def of(self, tenant: str) -> "Drift":
+        """What does not fit of *tenant*'s webhooks; what waits is one with all of it."""
+        mine = copy(self)
+        mine.keys = self.keys.of(tenant)
+        return mine
+
     def note(
-        self, platform: str, made: Normalized, webhook: Webhook, webhook_id: str | None = None
+        self,
+        about: IntegrationInfo,
+        made: Normalized,
+        webhook: Webhook,
+        webhook_id: str | None = None,
     ) -> None:
-        """Count what of *webhook* did not fit. *webhook_id*: of one that is kept."""
+        """Count what of *about*'s *webhook* did not fit. *webhook_id*: of one that is kept."""
         outcome = made.outcome
         if isinstance(outcome, Emitted) and not outcome.unmapped and not outcome.misfits:
             return
-        pending = self._pending.setdefault(platform, {})
+        name = self.keys.of(about.tenant).drift(about.type)
+        pending = self._pending.setdefault(name, {})
         for oddity in oddities(made):
             found = pending.get(oddity)
             if found is None:
                 if len(pending) >= MOST:
-                    self._dropped[platform] = self._dropped.get(platform, 0) + 1
+                    self._dropped[name] = self._dropped.get(name, 0) + 1
                     continue
                 found = pending[oddity] = _Pending()
                 if webhook_id is None and len(webhook.body) <= MAX_SAMPLE:
@@ -100,25 +113,26 @@ class Drift:
 
     async def flush(self) -> None:
         """Write what was counted; what cannot be written now stays for the next time."""
-        taken, self._pending = self._pending, {}
-        dropped, self._dropped = self._dropped, {}
-        for platform, pending in taken.items():
+        taken, dropped = dict(self._pending), dict(self._dropped)
+        self._pending.clear()
+        self._dropped.clear()
+        for name, pending in taken.items():
             try:
-                await self._write(platform, pending, dropped.get(platform, 0))
+                await self._write(name, pending, dropped.get(name, 0))
             except (RedisError, OSError) as error:
-                log.warning("drift.postponed", platform=platform, error=type(error).__name__)
-                self._put_back(platform, pending, dropped.get(platform, 0))
+                log.warning("drift.postponed", key=name, error=type(error).__name__)
+                self._put_back(name, pending, dropped.get(name, 0))
 
-    async def _write(self, platform: str, pending: Mapping[Oddity, _Pending], dropped: int) -> None:
+    async def _write(self, name: str, pending: Mapping[Oddity, _Pending], dropped: int) -> None:
         arguments: list[Argument] = [MOST, milliseconds(KEEP)]
         for oddity, found in pending.items():
             arguments += [msgspec.json.encode(oddity), found.count, _sample(found)]
-        await DRIFT.run(self.client, [self.keys.drift(platform)], arguments)
+        await DRIFT.run(self.client, [name], arguments)
         if dropped:
-            await self.client.hincrby(self.keys.drift(platform), _NO_PLACE.decode(), dropped)
+            await self.client.hincrby(name, _NO_PLACE.decode(), dropped)
 
-    def _put_back(self, platform: str, pending: dict[Oddity, _Pending], dropped: int) -> None:
-        now = self._pending.setdefault(platform, {})
+    def _put_back(self, name: str, pending: dict[Oddity, _Pending], dropped: int) -> None:
+        now = self._pending.setdefault(name, {})
         for oddity, found in pending.items():
             if oddity in now:
                 now[oddity].count += found.count
@@ -127,7 +141,7 @@ class Drift:
             else:
                 dropped += found.count
         if dropped:
-            self._dropped[platform] = self._dropped.get(platform, 0) + dropped
+            self._dropped[name] = self._dropped.get(name, 0) + dropped
 
     async def read(self, platform: str) -> tuple[list[Seen], int]:
         """What did not fit *platform*, the last seen first; and how many found no place."""
@@ -142,9 +156,10 @@ class Drift:
 
     async def clear(self, platform: str) -> None:
         """Forget what did not fit *platform*: count anew."""
-        self._pending.pop(platform, None)
-        self._dropped.pop(platform, None)
-        await self.client.delete(self.keys.drift(platform))
+        name = self.keys.drift(platform)
+        self._pending.pop(name, None)
+        self._dropped.pop(name, None)
+        await self.client.delete(name)
 
 
 def _sample(found: _Pending) -> bytes:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from onehook.core.model import EventId, WebhookId
+from onehook.core.model import DEFAULT_TENANT, EventId, WebhookId
 from onehook.core.notices import Notice
 from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed
@@ -76,6 +76,7 @@ class CommitWebhook(msgspec.Struct, frozen=True):
     events: Sequence[CommitEvent]
     held: bytes = b""  # what the quarantine tells of it; empty: it goes not there
     notice: Notice | None = None  # to tell, if it is quarantined
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,14 @@ def milliseconds(duration: timedelta) -> int:
     return round(duration.total_seconds() * 1000)
 
 
+@lru_cache(maxsize=100_000)
+def _route_arguments(
+    subscription_id: str, lease: timedelta, paused: bool, limited: bool
+) -> tuple[Argument, ...]:
+    """What `commit.lua` wants to know of any delivery; few ever differ."""
+    return subscription_id, milliseconds(lease), "1" if paused else "0", "1" if limited else "0"
+
+
 class EventStore:
     """Commits webhooks and reads events and natives."""
 
@@ -130,6 +139,12 @@ class EventStore:
         names = self.keys
         return names.queue(subscription_id), names.log(subscription_id), names.gate(subscription_id)
 
+    def of(self, tenant: str) -> "EventStore":
+        """The webhooks and events of *tenant* alone."""
+        if tenant == self.keys.tenant:
+            return self
+        return EventStore(self.client, self.keys.of(tenant), self.retention)
+
     async def commit(self, batch: Sequence[CommitWebhook]) -> Commit:
         """Make *batch* durable in one script, so with one fsync.
 
@@ -140,18 +155,24 @@ class EventStore:
         Raises:
             redis.exceptions.RedisError: the outcome may then be unknown.
         """
-        names = self.keys
-        keys = [names.due, names.index, names.quarantine, names.untold, *names.references]
-        keep = self.retention
+        names, keep = self.keys, self.retention
+        owners = {
+            tenant: (number, names.of(tenant))
+            for number, tenant in enumerate(dict.fromkeys(one.tenant for one in batch), 1)
+        }
+        keys = [names.due, names.untold]
+        for _, own in owners.values():
+            keys += [own.index, own.quarantine, *own.references]
         arguments: list[Argument] = [
             len(batch),
             milliseconds(keep.event),
             milliseconds(keep.native),
             milliseconds(keep.marker),
             milliseconds(keep.dead),
+            len(owners),
         ]
         for webhook in batch:
-            self._add(webhook, keys, arguments)
+            self._add(webhook, *owners[webhook.tenant], keys, arguments)
         now, *seen, refused = await COMMIT.run(self.client, keys, arguments)
         receipts = [
             (webhook.receipt, False) if not found else self._seen(webhook, found)
@@ -165,12 +186,21 @@ class EventStore:
         first = Receipt.of_marker(found.decode())
         return first, first.webhook_id != webhook.receipt.webhook_id
 
-    def _add(self, webhook: CommitWebhook, keys: list[str], arguments: list[Argument]) -> None:
-        receipt, names = webhook.receipt, self.keys
+    def _add(
+        self,
+        webhook: CommitWebhook,
+        number: int,
+        names: Keys,
+        keys: list[str],
+        arguments: list[Argument],
+    ) -> None:
+        """Add *webhook*, of the tenant of that *number* and *names*, to what the script gets."""
+        receipt = webhook.receipt
         keys.append(names.native(receipt.webhook_id))
         keys.extend(webhook.markers)
         arguments += [
             receipt.webhook_id,
+            number,
             webhook.integration_id,
             len(webhook.markers),
             receipt.marker(),
@@ -188,8 +218,8 @@ class EventStore:
             for route in event.routes:
                 id_, limits = route.subscription_id, route.limits
                 keys += self._route_keys(id_)
-                arguments += [id_, milliseconds(route.lease), "1" if route.paused else "0"]
-                arguments.append("0" if limits is None else "1")
+                limited = limits is not None
+                arguments += _route_arguments(id_, route.lease, route.paused, limited)
                 if limits is not None:
                     keys += [names.dead(id_), names.leases(id_), names.line(id_)]
                     most = limits.max_backlog

@@ -114,6 +114,14 @@ class QuarantineStore:
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
 
+    async def count(self) -> int:
+        """How many webhooks are here."""
+        return int(await self.client.zcard(self.keys.quarantine))
+
+    def of(self, tenant: str) -> "QuarantineStore":
+        """The quarantine of *tenant* alone."""
+        return QuarantineStore(self.client, self.keys.of(tenant))
+
     async def newest(
         self,
         *,

@@ -1,4 +1,4 @@
-"""Integrations, subscriptions and API keys: where they are kept, and the snapshot we work on.
+"""Integrations, subscriptions, tenants and API keys: where they are kept, and what we work on.
 
 Every gateway holds a snapshot; a counter in the store tells it when another one changed
 something.
@@ -6,11 +6,11 @@ something.
 
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -18,10 +18,15 @@ import structlog
 from onehook.core.destinations.document import Destination
 from onehook.core.destinations.outlets import Choices, make_outlet
 from onehook.core.filters import compile_filter
-from onehook.core.flow import USUAL, Flow, RateLimit
 from onehook.core.integration import ActiveSecret, Integration
 from onehook.core.mapping.document import CompiledMapping
-from onehook.core.model import IntegrationId, IntegrationInfo, Subscription, SubscriptionId
+from onehook.core.model import (
+    DEFAULT_TENANT,
+    IntegrationId,
+    IntegrationInfo,
+    Subscription,
+    SubscriptionId,
+)
 from onehook.core.notices import Notice
 from onehook.core.profiles.outlet import Outlet
 from onehook.core.profiles.secrets import Keys as SigningKeys
@@ -30,81 +35,28 @@ from onehook.core.routing import Routes
 from onehook.core.senders import parse_senders
 from onehook.errors import SettingsError
 from onehook.store.client import Client
+from onehook.store.events import milliseconds
 from onehook.store.keys import Keys
-from onehook.store.outlets import OutletRecord, open_choices
+from onehook.store.outlets import open_choices
+from onehook.store.records import (
+    FIRST_KEY,
+    IntegrationRecord,
+    KeyRecord,
+    SubscriptionRecord,
+    TenantRecord,
+)
 from onehook.store.scripts import SWAP, Argument
-from onehook.store.sealing import SealedSecret, Sealer
+from onehook.store.sealing import Sealer
+from onehook.store.snapshot import Configuration, Snapshot
 from onehook.store.untold import notice_arguments, write_down
 
 SCHEMA = "1"
 log = structlog.get_logger()
 
 
-class IntegrationRecord(msgspec.Struct, kw_only=True):
-    """An integration as it lies in the store."""
-
-    id: str
-    key: str | None = None
-    type: str
-    name: str
-    settings: dict[str, str] = {}
-    secrets: dict[str, list[SealedSecret]] = {}
-    verify: str = "signature"  # or none
-    active: bool = True
-    silent_after_ms: int | None = None  # None: it may be silent for ever
-    allow_from: tuple[str, ...] = ()  # addresses and networks; none: from anywhere
-    rate_limit: RateLimit | None = None
-    created_at: datetime
-    updated_at: datetime
-
-
-class SubscriptionRecord(OutletRecord, kw_only=True):
-    """A subscription as it lies in the store. Durations are in ms."""
-
-    id: str
-    key: str | None = None
-    name: str | None = None
-    integrations: list[str]
-    filter: dict[str, Any] | None = None  # conditions, as they were given
-    projects: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
-    active: bool = True
-    paused_reason: str | None = None  # None: not paused
-    timeout_ms: int
-    retry_ms: list[int]
-    retry_preset: str | None = None  # its name, where it was given by one
-    flow: Flow = USUAL
-    created_at: datetime
-    updated_at: datetime
-
-
-class KeyRecord(msgspec.Struct, kw_only=True):
-    """An API key as it lies in the store: never the key itself."""
-
-    id: str
-    name: str
-    digest: str
-    created_at: datetime
-
-
 Record = TypeVar("Record", bound=msgspec.Struct)
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """The configuration that this process works on."""
-
-    version: int = -1
-    integrations: dict[str, IntegrationRecord] = field(default_factory=dict[str, IntegrationRecord])
-    subscriptions: dict[str, SubscriptionRecord] = field(
-        default_factory=dict[str, SubscriptionRecord]
-    )
-    keys: dict[str, KeyRecord] = field(default_factory=dict[str, KeyRecord])
-    running: dict[str, Integration] = field(default_factory=dict[str, Integration])
-    targets: dict[str, Subscription] = field(default_factory=dict[str, Subscription])
-    routes: Routes = field(default_factory=lambda: Routes(()))
-    by_key: dict[str, str] = field(default_factory=dict[str, str])  # the operator's key -> id
-    knowledge: Knowledge = field(default_factory=Knowledge)  # of all that run
+AnyRecord: TypeAlias = IntegrationRecord | SubscriptionRecord | KeyRecord | TenantRecord
+_GONE = timedelta(days=30)  # how long it is known whose a deleted subscription was
 
 
 class Registry:
@@ -124,8 +76,8 @@ class Registry:
     ) -> None:
         self.client, self.keys, self.sealer, self.mappings = client, keys, sealer, mappings
         self.destinations, self.origin = destinations, origin
-        self.snapshot = Snapshot()
-        self.sightings = Sightings()
+        self.snapshot = Configuration()
+        self.sightings: dict[str, Sightings] = {}  # by tenant
         self._links = {name: mapping.links for name, mapping in mappings.items()}
         self._lessons: set[tuple[str, Lesson]] = set()  # taught, not written yet
 
@@ -158,40 +110,51 @@ class Registry:
             return False
         pipe = self.client.pipeline(transaction=True)
         pipe.get(self.keys.config("ver"))
-        for name in ("integrations", "subscriptions", "keys", "learnt"):
+        for name in ("integrations", "subscriptions", "keys", "tenants", "learnt"):
             pipe.hgetall(self.keys.config(name))
-        raw, integrations, subscriptions, keys, learnt = await pipe.execute()
-        snapshot = Snapshot(
+        raw, integrations, subscriptions, keys, tenants, learnt = await pipe.execute()
+        snapshot = Configuration(
             int(raw or 0),
             _decode(integrations, IntegrationRecord),
             _decode(subscriptions, SubscriptionRecord),
             _decode(keys, KeyRecord),
+            _decode(tenants, TenantRecord),
         )
         self._compile(snapshot, _lessons_of(learnt))
         self.snapshot = snapshot
         return True
 
-    def _compile(self, snapshot: Snapshot, lessons: Mapping[str, Sequence[Lesson]]) -> None:
+    def _compile(self, snapshot: Configuration, lessons: Mapping[str, Sequence[Lesson]]) -> None:
+        parts = snapshot.parts = {tenant: Snapshot() for tenant in snapshot.tenants}
         for record in snapshot.integrations.values():
+            part = parts.setdefault(record.tenant, Snapshot())
+            part.integrations[record.id] = record
             if record.key:
-                snapshot.by_key[record.key] = record.id
+                part.by_key[record.key] = record.id
             if self._run(snapshot, record):
                 self._remind(snapshot.running[record.id], lessons.get(record.id, ()))
-        self._inform(snapshot)
         for wanted in snapshot.subscriptions.values():
+            part = parts.setdefault(wanted.tenant, Snapshot())
+            part.subscriptions[wanted.id] = wanted
             if wanted.key:
-                snapshot.by_key[wanted.key] = wanted.id
-            snapshot.targets[wanted.id] = self.target(wanted)
-        snapshot.routes = Routes(snapshot.targets.values())
+                part.by_key[wanted.key] = wanted.id
+            target = snapshot.targets[wanted.id] = self.target(wanted)
+            part.targets[wanted.id] = target
+        self.sightings = {tenant: self.sightings.get(tenant) or Sightings() for tenant in parts}
+        for tenant, part in parts.items():
+            self._inform(tenant, part)
+            part.routes = Routes(part.targets.values())
 
-    def _run(self, snapshot: Snapshot, record: IntegrationRecord) -> bool:
+    def _run(self, snapshot: Configuration, record: IntegrationRecord) -> bool:
         """Have an integration run in *snapshot*; False if it has no mapping."""
-        mapping = self.mappings.get(record.type)
+        mapping, own = self.mappings.get(record.type), snapshot.parts[record.tenant]
         if mapping is None:
             log.error("integration.unusable", integration_id=record.id, platform=record.type)
             snapshot.running.pop(record.id, None)
+            own.running.pop(record.id, None)
             return False
         made = snapshot.running[record.id] = self.running(record, mapping)
+        own.running[record.id] = made
         if made.scheme is None:  # nobody saved it so: its mapping asks for another secret now
             log.error("integration.unverifiable", integration_id=record.id, platform=record.type)
         return True
@@ -204,11 +167,16 @@ class Registry:
         self.mappings = mappings
         self._links = {name: mapping.links for name, mapping in mappings.items()}
         before = self.snapshot.running
-        snapshot = replace(self.snapshot, running=dict(before))
+        parts = {
+            tenant: replace(part, running=dict(part.running))
+            for tenant, part in self.snapshot.parts.items()
+        }
+        snapshot = replace(self.snapshot, running=dict(before), parts=parts)
         for record in snapshot.integrations.values():
             if record.type in changed and self._run(snapshot, record) and record.id in before:
                 snapshot.running[record.id].learnt.take(before[record.id].learnt.lessons())
-        self._inform(snapshot)
+        for tenant, part in parts.items():
+            self._inform(tenant, part)
         self.snapshot = snapshot
 
     def _remind(self, integration: Integration, written: Sequence[Lesson]) -> None:
@@ -222,21 +190,31 @@ class Registry:
                     self._lessons.add((integration.info.id, lesson))
         integration.learnt.take(written)
 
-    def _inform(self, snapshot: Snapshot) -> None:
-        """Tell every integration of all of them: events of one talk about things of another."""
-        known = [one.known() for one in snapshot.running.values()]
-        snapshot.knowledge = Knowledge(known, self._links, self.sightings)
-        for integration in snapshot.running.values():
-            integration.knowledge = snapshot.knowledge
-            integration.teach = partial(self._taught, snapshot)
+    def _inform(self, tenant: str, part: Snapshot) -> None:
+        """Tell every integration of all of its tenant's: events of one talk about another's."""
+        known = [one.known() for one in part.running.values()]
+        part.knowledge = Knowledge(known, self._links, self.sightings[tenant])
+        for integration in part.running.values():
+            integration.knowledge = part.knowledge
+            integration.teach = partial(self._taught, part)
 
-    def _taught(self, snapshot: Snapshot, integration: Integration, lesson: Lesson) -> None:
+    def tenant_of(self, integration_id: str) -> str:
+        """The tenant of an integration; the default one if it is not here."""
+        record = self.snapshot.integrations.get(integration_id)
+        return DEFAULT_TENANT if record is None else record.tenant
+
+    def see(self, tenant: str, things: Iterable[bytes]) -> None:
+        """Note the *things* that events of *tenant* are about."""
+        if tenant in self.sightings:
+            self.sightings[tenant].take(things)
+
+    def _taught(self, part: Snapshot, integration: Integration, lesson: Lesson) -> None:
         """Take up what a webhook taught, at once here; :meth:`keep_lessons` writes it down."""
         self._lessons.add((integration.info.id, lesson))
         if lesson.kind == "prefix":
-            snapshot.knowledge.learn_prefix(integration.known(), lesson.name)
+            part.knowledge.learn_prefix(integration.known(), lesson.name)
         else:
-            self._inform(snapshot)
+            self._inform(integration.info.tenant, part)
 
     async def keep_lessons(self) -> None:
         """Write down what webhooks taught since the last call; other gateways then take it up."""
@@ -273,7 +251,11 @@ class Registry:
             for name, some in record.secrets.items()
         }
         info = IntegrationInfo(
-            IntegrationId(record.id), record.type, record.name, {**defaults, **record.settings}
+            IntegrationId(record.id),
+            record.type,
+            record.name,
+            {**defaults, **record.settings},
+            record.tenant,
         )
         return Integration(
             info,
@@ -315,6 +297,7 @@ class Registry:
             record.flow,
             record.projects,
             record.statuses,
+            record.tenant,
         )
 
     def _outlet(self, record: SubscriptionRecord, choices: Choices) -> Outlet | None:
@@ -332,10 +315,10 @@ class Registry:
     async def save(
         self,
         name: str,
-        record: IntegrationRecord | SubscriptionRecord | KeyRecord,
+        record: AnyRecord,
         notice: Notice | None = None,
     ) -> None:
-        """Write *record* into *name* (integrations, subscriptions, keys) and take it up.
+        """Write *record* into *name* (integrations, subscriptions, keys, tenants); take it up.
 
         *notice* is written down with it, to be told.
         """
@@ -348,17 +331,24 @@ class Registry:
         await self.refresh()
 
     async def save_if_current(
-        self, name: str, record: SubscriptionRecord, notice: Notice | None
+        self, name: str, record: AnyRecord, notice: Notice | None = None
     ) -> bool:
         """As :meth:`save`, unless anything changed since the snapshot: then False.
 
         After an unknown outcome it may be repeated: what was saved counts as a change.
         """
+        return await self._swap(name, record.id, msgspec.json.encode(record), notice)
+
+    async def delete_if_current(self, name: str, id_: str) -> bool:
+        """Remove the record of that id, unless anything changed since the snapshot: then False."""
+        return await self._swap(name, id_, b"", None)
+
+    async def _swap(self, name: str, id_: str, row: bytes, notice: Notice | None) -> bool:
         keys = [self.keys.config(name), self.keys.config("ver"), self.keys.config("untold")]
         arguments: list[Argument] = [
             self.snapshot.version,
-            record.id,
-            msgspec.json.encode(record),
+            id_,
+            row,
             *notice_arguments(notice),
         ]
         saved = await SWAP.run(self.client, keys, arguments) == [b"saved"]
@@ -369,6 +359,10 @@ class Registry:
         """Remove the record of that id from *name*."""
         pipe = self.client.pipeline(transaction=True)
         pipe.hdel(self.keys.config(name), id_)
+        subscription = self.snapshot.subscriptions.get(id_)
+        if subscription is not None and subscription.tenant != DEFAULT_TENANT:
+            # Whoever cancels what it has queued has to know where its events are.
+            pipe.set(self.keys.gone(id_), subscription.tenant, px=milliseconds(_GONE))
         gone = self.snapshot.running.get(id_)
         for lesson in gone.learnt.lessons() if gone is not None else ():
             pipe.hdel(self.keys.config("learnt"), f"{id_} {lesson.kind} {lesson.name}")
@@ -395,12 +389,11 @@ class Registry:
 
     async def ensure_first_key(self, key: str, now: datetime) -> None:
         """Make *key* the first admin key, in place of an earlier first one."""
-        present = self.snapshot.keys.get("key_first")
+        present = self.snapshot.keys.get(FIRST_KEY)
         digest = self.digest(key)
         if present is None or present.digest != digest:
-            await self.save(
-                "keys", KeyRecord(id="key_first", name="first", digest=digest, created_at=now)
-            )
+            first = KeyRecord(id=FIRST_KEY, name="first", digest=digest, created_at=now)
+            await self.save("keys", first)
 
 
 def _lessons_of(rows: Mapping[bytes, bytes]) -> dict[str, list[Lesson]]:

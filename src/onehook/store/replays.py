@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from onehook.core.model import Subscription
+from onehook.core.model import DEFAULT_TENANT, Subscription
 from onehook.core.notices import epoch_ms
 from onehook.store.client import Client
 from onehook.store.deliveries import DeliveryState, read_states
@@ -126,6 +126,10 @@ class ReplayStore:
     def __init__(self, client: Client, keys: Keys, retention: Retention) -> None:
         self.client, self.keys, self.retention = client, keys, retention
 
+    def of(self, tenant: str) -> "ReplayStore":
+        """The replays of *tenant* alone."""
+        return ReplayStore(self.client, self.keys.of(tenant), self.retention)
+
     async def replay(self, items: Sequence[ToReplay]) -> list[str]:
         """Make each of *items* due anew: queued, pending, hurried, cancelled or gone.
 
@@ -186,7 +190,7 @@ class ReplayStore:
         pipe.hset(key, "status", b"running")
         pipe.hset(key, "at", str(Place("count")).encode())
         pipe.zadd(self.keys.replays, made)
-        pipe.zadd(self.keys.open_replays, made)
+        pipe.zadd(self.keys.open_replays, {self._open_name(spec.id): made[spec.id]})
         await pipe.execute()
 
     async def find(self, replay_id: str) -> Replay | None:
@@ -205,10 +209,16 @@ class ReplayStore:
         found: list[Mapping[bytes, bytes]] = await pipe.execute() if chosen else []
         return [_read(fields) for fields in found if fields]
 
-    async def open(self) -> list[str]:
-        """The bulk replays that somebody has to work at, the oldest first."""
+    async def open(self) -> list[tuple[str, str]]:
+        """All tenants' bulk replays that somebody has to work at, the oldest first, by tenant."""
         rows = await self.client.zrange(self.keys.open_replays, 0, -1, withscores=True)
-        return [id_.decode() for id_, _ in rows]
+        found = (name.decode().rpartition(" ") for name, _ in rows)
+        return [(tenant or DEFAULT_TENANT, id_) for tenant, _, id_ in found]
+
+    def _open_name(self, replay_id: str) -> str:
+        """What a replay is called among those of all tenants."""
+        tenant = self.keys.tenant
+        return replay_id if tenant == DEFAULT_TENANT else f"{tenant} {replay_id}"
 
     async def claim(self, replay_id: str, runner: str, lease: timedelta) -> bool:
         """Take a bulk replay for *lease*, or keep it that long; zero gives it back."""
@@ -226,7 +236,7 @@ class ReplayStore:
         """Nothing is left to do for a bulk replay that has ended; time takes it."""
         keep = milliseconds(self.retention.dead)
         await self.client.pexpire(self.keys.replay(replay_id), keep)
-        await self.client.zrem(self.keys.open_replays, replay_id)
+        await self.client.zrem(self.keys.open_replays, self._open_name(replay_id))
 
     async def withdraw(self, replay_id: str, subscription_id: str) -> int:
         """Take what a cancelled replay has queued for a subscription off; how many that were."""

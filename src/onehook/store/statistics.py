@@ -1,4 +1,4 @@
-"""Counters: what attempts came to, of all time and minute by minute.
+"""Counters: what attempts came to, of all time and minute by minute; each tenant has its own.
 
 One hash holds the totals, one the counts of each minute of the last day; `record.lua` counts in
 both, in the script that writes an attempt down, so that totals are exact. A field is
@@ -21,6 +21,7 @@ EVERYBODY = "a"
 LATENCIES = 1000  # attempts, the latest, of which percentiles are taken
 LOOKED_AT = 250  # deliveries in each band of a queue among which the oldest is looked for
 _AT_ONCE = 60  # minutes read at once
+_KEPT_MS = 25 * 3600 * 1000  # of a minute's counts
 
 
 def minute_of(moment: datetime) -> int:
@@ -59,6 +60,23 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """What came in: verified webhooks, requests that were refused, events."""
+
+    webhooks: int = 0
+    refused: int = 0
+    events: int = 0
+
+    def __add__(self, other: "Intake") -> "Intake":
+        """Both together."""
+        return Intake(
+            self.webhooks + other.webhooks,
+            self.refused + other.refused,
+            self.events + other.events,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionCounts:
     """How a subscription fares. *pending*, *dead*: as of now; the rest counts from its making."""
 
@@ -76,6 +94,10 @@ class Statistics:
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
+
+    def of(self, tenant: str) -> "Statistics":
+        """The counters of *tenant* alone."""
+        return Statistics(self.client, self.keys.of(tenant))
 
     async def subscription(self, subscription_id: str) -> SubscriptionCounts:
         """How a subscription fares."""
@@ -96,6 +118,16 @@ class Statistics:
             pending,
             dead,
         )
+
+    async def waiting(self, subscription_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Of each subscription: deliveries that wait or are in flight, and dead letters."""
+        pipe = self.client.pipeline(transaction=False)
+        for id_ in subscription_ids:
+            pipe.zcard(self.keys.queue(id_))
+            pipe.zcard(self.keys.dead(id_))
+        counts: list[int] = await pipe.execute() if subscription_ids else []
+        pairs = zip(counts[::2], counts[1::2], strict=True)
+        return dict(zip(subscription_ids, pairs, strict=True))
 
     async def durations(self, subscription_id: str) -> list[int]:
         """How many ms each of the latest HTTP attempts took."""
@@ -151,6 +183,40 @@ class Statistics:
                 found.append((at, Tally(*(int(value or 0) for value in row))))
         return found
 
+    async def add(self, counts: Mapping[str, int], at: datetime) -> None:
+        """Add *counts*, by field, to the totals and to the minute of *at*."""
+        minute = self.keys.minute(minute_of(at))
+        pipe = self.client.pipeline(transaction=False)
+        for name, count in counts.items():
+            pipe.hincrby(minute, name, count)
+            pipe.hincrby(self.keys.totals, name, count)
+        pipe.pexpire(minute, _KEPT_MS)
+        await pipe.execute()
+
+    async def intake(
+        self, whose: Sequence[str], since: datetime, until: datetime
+    ) -> tuple[list[tuple[datetime, Intake]], Mapping[str, Intake]]:
+        """What came in from *since* until *until*: everybody's by minute, and sums of *whose*."""
+        minutes: list[tuple[datetime, Intake]] = []
+        sums = dict.fromkeys(whose, Intake())
+        fields = [f"{one}:{what}" for one in (EVERYBODY, *whose) for what in _INTAKE]
+        async for chunk in self._chunks(since, until):
+            pipe = self.client.pipeline(transaction=False)
+            for minute in chunk:
+                pipe.hmget(self.keys.minute(minute), fields)
+            rows: list[list[bytes | None]] = await pipe.execute()
+            for minute, row in zip(chunk, rows, strict=True):
+                counts = [int(value or 0) for value in row]
+                found = [Intake(*counts[at : at + 3]) for at in range(0, len(counts), 3)]
+                minutes.append((datetime.fromtimestamp(minute * 60, UTC), found[0]))
+                for one, intake in zip(whose, found[1:], strict=True):
+                    sums[one] += intake
+        return minutes, sums
+
+    async def intake_totals(self) -> Mapping[str, Intake]:
+        """What came in ever, by whose it is."""
+        return read_intake(await self.client.hgetall(self.keys.totals))
+
     @staticmethod
     async def _chunks(since: datetime, until: datetime) -> AsyncIterator[Sequence[int]]:
         """The minutes of a time, some at once."""
@@ -160,12 +226,22 @@ class Statistics:
 
 
 def _read(fields: Mapping[bytes, bytes]) -> dict[str, Tally]:
+    return {whose: Tally(**counts) for whose, counts in _grouped(fields, _NAMES).items()}
+
+
+def read_intake(fields: Mapping[bytes, bytes]) -> dict[str, Intake]:
+    """What came in, of a hash of counters, by whose it is."""
+    return {whose: Intake(**counts) for whose, counts in _grouped(fields, _INTAKE).items()}
+
+
+def _grouped(fields: Mapping[bytes, bytes], names: Mapping[str, str]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for name, value in fields.items():
         whose, _, what = name.decode().rpartition(":")
-        if what in _NAMES:
-            found.setdefault(whose, {})[_NAMES[what]] = int(value)
-    return {whose: Tally(**counts) for whose, counts in found.items()}
+        if what in names:
+            found.setdefault(whose, {})[names[what]] = int(value)
+    return found
 
 
+_INTAKE = {"w": "webhooks", "r": "refused", "n": "events"}
 _NAMES = {"o": "successful", "f": "failed", "d": "dead"}

@@ -1,7 +1,7 @@
 """What every HTTP handler works with: the running parts, in one frozen value."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from aiohttp import web
@@ -16,12 +16,14 @@ from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore
 from onehook.store.history import History
+from onehook.store.key_uses import KeyUses
 from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.references import ReferenceIndex
-from onehook.store.registry import Registry
 from onehook.store.replays import ReplayStore
 from onehook.store.statistics import Statistics
+from onehook.store.tenant_registry import TenantRegistry
+from onehook.web.guesses import Guesses
 from onehook.web.retries import Retrier
 from onehook.web.workbench import Workbench
 
@@ -65,13 +67,13 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The parts of one gateway."""
+    """The parts of one gateway, as one tenant has them: ``default`` for the one that serves."""
 
     settings: Settings
     clock: Clock
     metrics: Metrics
     mappings: Library
-    registry: Registry
+    registry: TenantRegistry
     events: EventStore
     deliveries: DeliveryStore
     quarantine: QuarantineStore
@@ -79,6 +81,8 @@ class Gateway:
     drift: Drift
     workbench: Workbench
     notices: NoticeStore
+    key_uses: KeyUses
+    guesses: Guesses
     references: ReferenceIndex
     history: History
     replays: ReplayStore
@@ -86,6 +90,23 @@ class Gateway:
     tester: Tester
     readiness: Readiness
     origin: list[str]  # the public origin, known once the port is
+
+    def of(self, tenant: str) -> "Gateway":
+        """The gateway as *tenant* has it: nothing that is another's can be reached by it."""
+        if tenant == self.registry.tenant:
+            return self
+        return replace(
+            self,
+            registry=self.registry.of(tenant),
+            events=self.events.of(tenant),
+            deliveries=self.deliveries.of(tenant),
+            quarantine=self.quarantine.of(tenant),
+            retrier=self.retrier.of(tenant),
+            drift=self.drift.of(tenant),
+            references=self.references.of(tenant),
+            replays=self.replays.of(tenant),
+            statistics=self.statistics.of(tenant),
+        )
 
     def ingest_url(self, integration_id: str) -> str:
         """Where the vendor has to send its webhooks."""

@@ -1,8 +1,8 @@
 """Operations of the management API: declared once, served and described from the same value."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, get_args
 
 import structlog
 from aiohttp import web
@@ -11,15 +11,24 @@ from redis.exceptions import RedisError
 
 from onehook.core.bodies import media_type
 from onehook.core.jsontext import JsonSyntaxError, decode
+from onehook.core.mapping.problems import nearest
 from onehook.core.model import Headers
-from onehook.errors import FieldError, InvalidRequestError, NotFoundError, OnehookError
+from onehook.errors import (
+    FieldError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    OnehookError,
+)
 from onehook.store.connection import translate
-from onehook.web.auth import authenticate
+from onehook.store.records import Scope
+from onehook.web.access import ADMIN, READ, Access, authenticate
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import problem
 
 log = structlog.get_logger()
 MAX_BODY = 1024 * 1024
+Steps: TypeAlias = tuple[int | str, ...]  # from the top of a body to something in it
 
 Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)
@@ -48,6 +57,12 @@ class Call(Generic[Body, Query]):
     query: Query
     path: dict[str, str]
     request: web.Request  # for answers that are written bit by bit
+    access: Access  # whose *gateway* is: nothing of another tenant is in it
+
+    @property
+    def still_allowed(self) -> bool:
+        """Whether the API key is good still: for answers that take long."""
+        return self.access.holds(self.gateway.registry.whole, self.gateway.clock.now())
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | None]]
@@ -55,7 +70,11 @@ Handler = Callable[[Call[Any, Any]], Awaitable[web.StreamResponse | BaseModel | 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation: where it is, what it takes, what it gives."""
+    """An operation: where it is, what it takes, what it gives, and who may call it.
+
+    That may an API key with one of *scopes*, any key with the scope ``admin``, and with ``read``
+    if it is a GET. What *manages_tenants* is for admins of the default tenant alone.
+    """
 
     method: str
     path: str
@@ -69,6 +88,36 @@ class Operation:
     content_type: str = "application/json"
     problems: Sequence[int] = field(default=())
     aliases: Sequence[str] = field(default=())
+    creates: bool = False  # it may also answer 201
+    scopes: Sequence[Scope] = field(default=())
+    manages_tenants: bool = False
+
+    @property
+    def allowed(self) -> list[Scope]:
+        """The scopes that may call it."""
+        if self.manages_tenants:
+            return [ADMIN]
+        reading: list[Scope] = [READ] if self.method == "GET" else []
+        return [ADMIN, *reading, *self.scopes]
+
+    def refusal(self, access: Access) -> str | None:
+        """What *access* lacks to call it; None: nothing."""
+        if self.manages_tenants and not access.manages_tenants:
+            return f"{self.name} needs an API key of the default tenant with the scope admin"
+        if set(self.allowed).isdisjoint(access.scopes):
+            has, needed = ", ".join(access.scopes), " or ".join(self.allowed)
+            return f"{self.name} needs the scope {needed}; this API key has {has}"
+        return None
+
+    def admit(self, access: Access) -> None:
+        """Let only those through who may call it.
+
+        Raises:
+            ForbiddenError: naming what is needed.
+        """
+        refusal = self.refusal(access)
+        if refusal is not None:
+            raise ForbiddenError(refusal)
 
 
 def register(app: web.Application, operations: Sequence[Operation]) -> None:
@@ -109,10 +158,12 @@ def guarded(
 def _serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def serve(request: web.Request) -> web.StreamResponse:
         gateway = request.app[GATEWAY]
-        authenticate(request, gateway)
+        access = authenticate(request, gateway)
+        operation.admit(access)
         query = read_query(operation.query, request)
         body = await read_body(operation.body, request)
-        call = Call(gateway, body, query, dict(request.match_info), request)
+        own = gateway.of(access.tenant)
+        call = Call(own, body, query, dict(request.match_info), request, access)
         result = await operation.handler(call)
         if isinstance(result, web.StreamResponse):
             return result
@@ -167,7 +218,8 @@ def check_query(model: type[BaseModel], given: Mapping[str, str]) -> BaseModel:
     try:
         return model.model_validate_strings(dict(given))
     except ValidationError as error:
-        _refuse(error, "query")
+        wrong = refusal(error, "query", model)
+        raise wrong from None
 
 
 async def read_body(model: type[BaseModel], request: web.Request) -> BaseModel:
@@ -204,7 +256,8 @@ def check_body(model: type[BaseModel], value: object) -> BaseModel:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        _refuse(error, "body")
+        wrong = refusal(error, "body", model)
+        raise wrong from None
 
 
 async def _read(request: web.Request) -> bytes:
@@ -217,24 +270,42 @@ async def _read(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def _refuse(error: ValidationError, where: str) -> NoReturn:
-    """Say what pydantic found, field by field.
-
-    Raises:
-        InvalidRequestError: 422.
-    """
+def refusal(error: ValidationError, where: str, model: type[BaseModel]) -> InvalidRequestError:
+    """What pydantic found, field by field of *model*, as a 422."""
     errors = [
         FieldError(
             "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in row["loc"]),
-            _message(row["type"], row["msg"]),
+            _message(row["type"], row["msg"], row["loc"], model),
         )
         for row in error.errors(include_url=False, include_input=False, include_context=False)
     ]
     detail = f"the {where} is wrong: {errors[0].pointer} {errors[0].detail}"
-    raise InvalidRequestError(detail, errors=errors) from None
+    return InvalidRequestError(detail, errors=errors)
 
 
-def _message(kind: str, text: str) -> str:
+def _message(kind: str, text: str, path: Steps, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
-        return "is not a field that exists here"
+        hint = nearest(str(path[-1]), _beside(path, model))
+        return "; ".join(filter(None, ("is not a field that exists here", hint)))
     return text.removeprefix("Value error, ")
+
+
+def _beside(path: Steps, model: type[BaseModel]) -> Collection[str]:
+    """The fields that stand where *path* leads to, from *model* downwards."""
+    for step in path[:-1]:
+        if isinstance(step, int):
+            continue  # the items of a list are of the form that the list names
+        field_ = model.model_fields.get(step)
+        forms = () if field_ is None else tuple(_forms_in(field_.annotation))
+        if len(forms) != 1:
+            return ()
+        (model,) = forms
+    return model.model_fields
+
+
+def _forms_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The forms that *annotation* names: ``AuthIn`` of ``AuthIn | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _forms_in(part)

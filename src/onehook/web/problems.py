@@ -32,6 +32,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "integration_not_found": ProblemKind(404, "There is no such integration", "Copy the ingest URL again: the integration may have been removed or switched off."),
     "method_not_allowed": ProblemKind(405, "The method is not allowed", "Use one of the methods in the Allow header."),
     "body_timeout": ProblemKind(408, "The body came too slowly", "Send it again; the gateway waits ONEHOOK_BODY_TIMEOUT."),
+    "quota_exceeded": ProblemKind(409, "The tenant may not have more", "Remove what is not needed, or have the operator raise the quota that the detail names."),
     "conflict": ProblemKind(409, "This contradicts what is there", "The detail says with what."),
     "gone": ProblemKind(410, "It is no longer kept", "Its retention has ended."),
     "body_too_large": ProblemKind(413, "The body is too large", "Send less, or raise ONEHOOK_MAX_BODY."),

@@ -50,6 +50,10 @@ class RetriedMany:
 class Retrier(Protocol):
     """Normalizes quarantined webhooks again, with the mappings in use now."""
 
+    def of(self, tenant: str) -> "Retrier":
+        """Who does so with those of *tenant* alone."""
+        ...
+
     async def retry(self, webhook_id: str) -> Retried:
         """Try one webhook.
 

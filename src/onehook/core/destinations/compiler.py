@@ -38,7 +38,7 @@ def compile_destination(source: Source) -> Destination:
     Raises:
         MappingError: with every problem in the file.
     """
-    top = parse(source)
+    top = parse(source, "a destination's file", f"onehook: {FORMAT}")
     report = Report()
     found = _Document(top, source, report).compile()
     if report.problems:

@@ -17,6 +17,7 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.source import LOADER, resolve
 
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@/+$-]|:(?=[A-Za-z0-9_/])| (?=[A-Za-z0-9_(]))*")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _parts(node: Any, text: str) -> Iterator[tuple[Stretch, Stretch]]:
 def _in_quotes_of(old: Stretch, value: JsonValue) -> str:
     """*value* as YAML, a text in the quotes that *old* had."""
     if isinstance(value, str) and old.style == '"':
-        return json.dumps(value, ensure_ascii=False)
+        return _quoted(value)
     if isinstance(value, str) and old.style == "'" and value.isprintable():
         doubled = value.replace("'", "''")
         return f"'{doubled}'"
@@ -183,7 +184,7 @@ def render(value: JsonValue) -> str:
     match value:
         case str():
             plain = _PLAIN.fullmatch(value) is not None and resolve(value) == value
-            return value if plain else json.dumps(value, ensure_ascii=False)
+            return value if plain else _quoted(value)
         case list():
             return f"[{', '.join(map(render, value))}]"
         case dict():
@@ -191,3 +192,9 @@ def render(value: JsonValue) -> str:
             return f"{{{', '.join(entries)}}}"
         case _:
             return encode(value).decode()
+
+
+def _quoted(text: str) -> str:
+    """*text* in double quotes. Source: YAML 1.2.2 §5.1, what may not stand in a file as it is."""
+    in_json = json.dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", in_json)

@@ -80,8 +80,8 @@ def plain(node: Node) -> JsonValue:
             return {key: plain(item) for key, item in items.items()}
 
 
-def parse(source: Source) -> Map:
-    """Read *source* as one YAML document whose top is a map.
+def parse(source: Source, what: str = "a mapping file", begin: str = "onehook: mapping/v1") -> Map:
+    """Read *source*, which is *what* and begins with *begin*, as one YAML document: a map.
 
     Raises:
         MappingError: E001, with the place of each problem found.
@@ -103,8 +103,8 @@ def parse(source: Source) -> Map:
         message = f"YAML: {error}".splitlines()[0]
         raise MappingError([Problem("E001", start, message, "is it a text file?")]) from None
     if not isinstance(node, Map):
-        hint = "begin with onehook: mapping/v1"
-        message = "a mapping file is a map of keys to values"
+        hint = f"begin with {begin}"
+        message = f"{what} is a map of keys to values"
         reader.problems.append(Problem("E001", start, message, hint))
     if reader.problems or not isinstance(node, Map):
         raise MappingError(reader.problems)

@@ -1,14 +1,14 @@
 """One attempt as the request that is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.model import Delivery
-from onehook.core.profiles.headers import overlay, prefix_headers, value_problem
-from onehook.core.profiles.outlet import RenderError, RenderText, Variables
+from onehook.core.profiles.headers import HIDDEN, overlay, prefix_headers, value_problem
+from onehook.core.profiles.outlet import Outlet, RenderError, RenderText, Variables
 from onehook.core.profiles.shaping import shape
 from onehook.core.profiles.table import DEFAULT_PREFIX, Signing
 
@@ -56,6 +56,15 @@ def make_request(
     if outlet.headers:
         overlay(headers, outlet.headers)
     return Request(headers, body)
+
+
+def shown_headers(outlet: Outlet, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a request as people may see them: no secret, names in lower case."""
+    own = {name.lower() for name in outlet.headers}
+    return {
+        name.lower(): HIDDEN if name.lower() in own else outlet.blank(value)
+        for name, value in headers.items()
+    }
 
 
 def _own_headers(

@@ -1,11 +1,12 @@
 #!lua
 -- commit: make webhooks durable, each whole or not at all; one call, one fsync for the batch.
--- KEYS[1] due zset  KEYS[2] index stream  KEYS[3] quarantine zset  KEYS[4] untold hash
---   KEYS[5..14] references, zsets
+-- KEYS[1] due zset  KEYS[2] untold hash
+--   per tenant: index stream, quarantine zset, references, ten zsets
 --   per webhook: native hash, its markers (strings); per event: event string, deliveries hash;
 --   per delivery: queue zset, log stream, gate hash; if limited: dead zset, leases hash, line zset
 -- ARGV[1] webhooks  [2] event_keep_ms  [3] native_keep_ms  [4] marker_keep_ms  [5] dead_keep_ms
---   per webhook: id, integration id, markers, receipt, native blob ('' : it comes out of the
+--   [6] tenants
+--   per webhook: id, its tenant's number, integration id, markers, receipt, native blob ('' : it comes out of the
 --     quarantine, and lies here already), what the quarantine tells of it ('': it goes not there),
 --     events; if it goes there: topic and text of the notice to tell, as in claim.lua ('': none)
 --   per event: id, type, blob, what it is about, references, deliveries; then each reference
@@ -27,14 +28,18 @@
 -- Called by store/events.py, commit().
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local due, index, quarantine, untold = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local due, untold = KEYS[1], KEYS[2]
 local event_keep, native_keep = ARGV[2], ARGV[3]
 local marker_keep, dead_keep = ARGV[4], ARGV[5]
 local LEASED, LINE = 8e12, 12e12
-local k, a, out, refused = 15, 6, {now}, {}
+local k, a, out, refused = 3, 7, {now}, {}
 local span = event_keep / 8
 local turn = math.floor(now / span)
-local references, indexed = KEYS[5 + turn % 10], false
+local owners = {} -- of each tenant: where its events are listed
+for i = 1, tonumber(ARGV[6]) do
+  owners[i] = {index = KEYS[k], quarantine = KEYS[k + 1], references = KEYS[k + 2 + turn % 10]}
+  k = k + 12
+end
 
 local function tell(topic, notice)
   if topic ~= '' then
@@ -101,11 +106,12 @@ local function enqueue(sub, eid, queue, gate, lease, paused, key, leases, line)
 end
 
 for _ = 1, tonumber(ARGV[1]) do
-  local id, integration, markers = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
-  local receipt, blob, held = ARGV[a + 3], ARGV[a + 4], ARGV[a + 5]
+  local id, owner, integration = ARGV[a], owners[tonumber(ARGV[a + 1])], ARGV[a + 2]
+  local markers, receipt, blob, held = tonumber(ARGV[a + 3]), ARGV[a + 4], ARGV[a + 5], ARGV[a + 6]
+  local index, quarantine = owner.index, owner.quarantine
   local released = blob == ''
-  local events, topic, notice = tonumber(ARGV[a + 6]), '', ''
-  a = a + 7
+  local events, topic, notice = tonumber(ARGV[a + 7]), '', ''
+  a = a + 8
   if held ~= '' then topic, notice, a = ARGV[a], ARGV[a + 1], a + 2 end
   local native, first_marker = KEYS[k], k + 1
   k = k + 1 + markers
@@ -147,8 +153,8 @@ for _ = 1, tonumber(ARGV[1]) do
           members[#members + 1] = 0
           members[#members + 1] = ARGV[first_ref + r]
         end
-        redis.call('ZADD', references, unpack(members))
-        indexed = true
+        redis.call('ZADD', owner.references, unpack(members))
+        owner.indexed = true
       end
     end
     local too_many, states = 0, {'at', now}
@@ -226,8 +232,10 @@ for _ = 1, tonumber(ARGV[1]) do
     out[#out + 1] = ''
   end
 end
-if indexed then
-  redis.call('PEXPIREAT', references, math.ceil((turn + 1.5) * span + event_keep))
+for _, owner in ipairs(owners) do
+  if owner.indexed then
+    redis.call('PEXPIREAT', owner.references, math.ceil((turn + 1.5) * span + event_keep))
+  end
 end
 out[#out + 1] = refused
 return out

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- record: write down attempts and what follows each, where its lease still holds.
--- KEYS[1] due zset  [2] untold hash  [3] totals hash  [4] hash of this minute's counts; per record: queue
---   zset, leases hash, deliveries hash, event string, native hash, attempts stream, dead zset,
+-- KEYS[1] due zset  [2] untold hash; per tenant: totals hash, hash of this minute's counts; per
+--   record: queue zset, leases hash, deliveries hash, event string, native hash, attempts stream, dead zset,
 --   gate hash, line zset
 -- ARGV[1] records  [2] event_keep_ms  [3] native_keep_ms  [4] dead_keep_ms  [5] history_keep_ms
 --   [6] minute_keep_ms  [7] failed attempts that open a breaker  [8] first and [9] longest ms until
---   a probe
---   per record: subscription id, event id, token, delivered|again|dead|cancelled, delay_ms,
+--   a probe  [10] tenants
+--   per record: its tenant's number, subscription id, event id, token, delivered|again|dead|cancelled, delay_ms,
 --   attempt as JSON ('' for none), last status, last error, event type, integration id, ms for
 --   which the subscription is held; if dead: topic and text of the notice to tell, as in claim.lua
 --   ('': none)
@@ -20,31 +20,35 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due, untold, event_keep, native_keep = KEYS[1], KEYS[2], ARGV[2], ARGV[3]
 local dead_keep, history_keep = ARGV[4], tonumber(ARGV[5])
-local totals, minute = KEYS[3], KEYS[4]
 local opens_at, first_wait, longest_wait = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local RETRY, LINE, ATTEMPT = 4e12, 12e12, 60000
-local k, a, out = 5, 10, {}
-local attempts_made, ended_as, attempted = {}, {}, {} -- fields of the counters: store/statistics.py
+local k, a, out = 3, 11, {}
+local owners = {} -- of each tenant: fields of its counters, as in store/statistics.py
+for i = 1, tonumber(ARGV[10]) do
+  owners[i] = {totals = KEYS[k], minute = KEYS[k + 1], made = {}, ended = {}, attempted = {}}
+  k = k + 2
+end
 
 local function count(of, field)
   of[field] = (of[field] or 0) + 1
 end
 
-local function tally(sub, type, integration, what)
-  count(attempts_made, 'a:' .. what)
-  count(attempts_made, 's:' .. sub .. ':' .. what)
-  count(attempts_made, 'i:' .. integration .. ':' .. what)
-  count(attempts_made, 't:' .. type .. ':' .. what)
+local function tally(made, sub, type, integration, what)
+  count(made, 'a:' .. what)
+  count(made, 's:' .. sub .. ':' .. what)
+  count(made, 'i:' .. integration .. ':' .. what)
+  count(made, 't:' .. type .. ':' .. what)
 end
 
-local function keep_counts()
-  for field, n in pairs(attempts_made) do
+local function keep_counts(owner)
+  local totals, minute = owner.totals, owner.minute
+  for field, n in pairs(owner.made) do
     redis.call('HINCRBY', totals, field, n)
     redis.call('HINCRBY', minute, field, n)
   end
-  for field, n in pairs(ended_as) do redis.call('HINCRBY', totals, field, n) end
-  for sub in pairs(attempted) do redis.call('HSET', totals, 's:' .. sub .. ':l', now) end
-  if next(attempts_made) then redis.call('PEXPIRE', minute, ARGV[6]) end
+  for field, n in pairs(owner.ended) do redis.call('HINCRBY', totals, field, n) end
+  for sub in pairs(owner.attempted) do redis.call('HSET', totals, 's:' .. sub .. ':l', now) end
+  if next(owner.made) then redis.call('PEXPIRE', minute, ARGV[6]) end
 end
 
 local function finish(deliveries, event, native, keep)
@@ -139,6 +143,8 @@ for i = 1, tonumber(ARGV[1]) do
   local queue, leases, deliveries, event = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   local native, attempts, dead = KEYS[k + 4], KEYS[k + 5], KEYS[k + 6]
   local gate_key, line = KEYS[k + 7], KEYS[k + 8]
+  local owner = owners[tonumber(ARGV[a])]
+  a = a + 1
   local sub, eid, token, outcome = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local delay, row, status, err = ARGV[a + 4], ARGV[a + 5], ARGV[a + 6], ARGV[a + 7]
   local type, integration, hold = ARGV[a + 8], ARGV[a + 9], tonumber(ARGV[a + 10])
@@ -196,12 +202,12 @@ for i = 1, tonumber(ARGV[1]) do
       redis.call('ZREM', queue, eid)
     end
     if row ~= '' then
-      attempted[sub] = true
-      tally(sub, type, integration, outcome == 'delivered' and 'o' or 'f')
-      if outcome == 'dead' then tally(sub, type, integration, 'd') end
+      owner.attempted[sub] = true
+      tally(owner.made, sub, type, integration, outcome == 'delivered' and 'o' or 'f')
+      if outcome == 'dead' then tally(owner.made, sub, type, integration, 'd') end
     end
-    if outcome == 'delivered' then count(ended_as, 's:' .. sub .. ':e') end
-    if outcome == 'cancelled' then count(ended_as, 's:' .. sub .. ':x') end
+    if outcome == 'delivered' then count(owner.ended, 's:' .. sub .. ':e') end
+    if outcome == 'cancelled' then count(owner.ended, 's:' .. sub .. ':x') end
     local until_ = math.max(gate.next_probe, gate.held)
     if gate.breaker or gate.failed > 0 or gate.used_up > 0 or until_ > now then
       out[i] = {'recorded', gate.breaker or 'closed', gate.failed, gate.used_up, until_}
@@ -210,5 +216,5 @@ for i = 1, tonumber(ARGV[1]) do
     end
   end
 end
-keep_counts()
+for _, owner in ipairs(owners) do keep_counts(owner) end
 return out

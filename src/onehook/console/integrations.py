@@ -1,0 +1,259 @@
+"""``/console/integrations``: which platforms may send, what came, and connecting one."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from multidict import MultiMapping
+
+from onehook.console.filters import LIMIT
+from onehook.console.rendering import Page, Redirect
+from onehook.console.session import PATH
+from onehook.console.summaries import EventRow, event_row
+from onehook.console.visits import Outcome, Visit
+from onehook.core.profiles.secrets import make_secret
+from onehook.errors import FieldError, OnehookError
+from onehook.store.events import SCAN
+from onehook.store.statistics import Intake
+
+_RECENT = 10
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationRow:
+    """An integration, when its last webhook came, and how many ever."""
+
+    integration: Any
+    heard: datetime | None
+    intake: Intake
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationsPage:
+    """A page of integrations, the newest first."""
+
+    title: str
+    rows: Sequence[IntegrationRow]
+    next: str | None
+    type: str
+    types: Sequence[str]
+
+
+async def listing(visit: Visit) -> Outcome:
+    """All integrations, or those of a platform."""
+    type_ = visit.query.get("type", "")
+    query = {"cursor": visit.query.get("cursor", ""), "limit": 200 if type_ else LIMIT}
+    answer = await visit.call("listIntegrations", query=query)
+    heard = await visit.gateway.notices.heard()
+    totals = await visit.gateway.statistics.intake_totals()
+    rows = [
+        IntegrationRow(one, heard.get(one["id"]), totals.get(f"i:{one['id']}", Intake()))
+        for one in answer["data"]
+        if type_ in ("", one["type"])
+    ]
+    records = visit.gateway.registry.snapshot.integrations.values()
+    types = sorted({one.type for one in records})
+    page = IntegrationsPage("Integrations", rows, answer["next"], type_, types)
+    return Page("integrations.html", page)
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntegrationPage:
+    """Choosing a platform, then its settings; null *platform*: it is yet to be chosen."""
+
+    title: str
+    platforms: Sequence[Any]
+    platform: Any
+    values: Mapping[str, str]
+    detail: str | None
+    errors: Sequence[FieldError]
+
+
+async def new(visit: Visit) -> Outcome:
+    """The platforms, or the form of one."""
+    return await _new_page(visit, visit.query.get("type", ""), {})
+
+
+async def _new_page(
+    visit: Visit, type_: str, values: Mapping[str, str], error: OnehookError | None = None
+) -> Page:
+    platforms = (await visit.call("listPlatforms"))["data"]
+    platform = next((one for one in platforms if one["type"] == type_), None)
+    page = NewIntegrationPage(
+        title="Add an integration" if platform is None else f"Connect {type_}",
+        platforms=platforms,
+        platform=platform,
+        values=values,
+        detail=None if error is None else error.detail,
+        errors=() if error is None else error.errors,
+    )
+    return Page("integration_new.html", page, status=200 if error is None else error.status)
+
+
+async def create(visit: Visit) -> Outcome:
+    """Make it, then show what to do at the platform's side."""
+    type_ = visit.form.get("type", "")
+    body: dict[str, Any] = {"type": type_, "settings": _settings(visit.form)}
+    for name in ("name", "key", "silent_after"):
+        if visit.form.get(name):
+            body[name] = visit.form[name]
+    if visit.form.get("unsigned"):
+        body["verify"] = "none"
+    made_secret = _made_secret(visit, type_, body)
+    try:
+        made = await visit.call("createIntegration", body=body)
+    except OnehookError as error:
+        return await _new_page(visit, type_, dict(visit.form), error)
+    return await _connect_page(visit, made, made_secret)
+
+
+def _settings(form: MultiMapping[str]) -> dict[str, str]:
+    return {
+        name.removeprefix("setting."): value
+        for name, value in form.items()
+        if name.startswith("setting.") and value
+    }
+
+
+def _made_secret(visit: Visit, type_: str, body: dict[str, Any]) -> str | None:
+    """A secret for a platform that lets us choose it, where none was typed."""
+    file = visit.gateway.mappings.get(type_)
+    spec = None if file is None else file.mapping.settings.get("secret")
+    if spec is None or not spec.required or "secret" in body["settings"] or "verify" in body:
+        typed: str | None = body["settings"].get("secret")
+        return typed
+    if visit.form.get("make_secret") != "1":
+        return None
+    body["settings"]["secret"] = make_secret(secrets.token_bytes(_SECRET_BYTES))
+    return str(body["settings"]["secret"])
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectPage:
+    """What to do at the platform's side; *secret*: shown this once."""
+
+    title: str
+    integration: Any
+    platform: Any
+    secret: str | None
+    heard: datetime | None
+    first: EventRow | None
+
+
+async def connect(visit: Visit) -> Outcome:
+    """The steps again, and whether the first webhook came."""
+    integration = await visit.call("getIntegration", {"id": visit.path["id"]})
+    return await _connect_page(visit, integration, None)
+
+
+async def _connect_page(visit: Visit, integration: Any, secret: str | None) -> Page:
+    platforms = (await visit.call("listPlatforms"))["data"]
+    heard = (await visit.gateway.notices.heard()).get(integration["id"])
+    first = await _latest(visit, integration["id"])
+    page = ConnectPage(
+        title=f"Connect {integration['name']}",
+        integration=integration,
+        platform=next((one for one in platforms if one["type"] == integration["type"]), None),
+        secret=secret,
+        heard=heard,
+        first=first,
+    )
+    return Page("integration_connect.html", page, fragment="waiting")
+
+
+async def _latest(visit: Visit, id_: str) -> EventRow | None:
+    """Its latest event, if that is among the newest of all: what waits asks again and again."""
+    store = visit.gateway.events
+    newest = await store.index(since=None, until=None, before=None, count=SCAN)
+    event_id = next((entry.event_id for entry in newest if entry.integration_id == id_), None)
+    return None if event_id is None else event_row(await visit.call("getEvent", {"id": event_id}))
+
+
+async def _recent(visit: Visit, id_: str, count: int) -> list[EventRow]:
+    query = {"integration": id_, "limit": count}
+    answer = await visit.call("listEvents", query=query)
+    return [event_row(event) for event in answer["data"]]
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationPage:
+    """One integration: what it is set to, and what came of it."""
+
+    title: str
+    integration: Any
+    platform: Any
+    heard: datetime | None
+    intake: Intake
+    events: Sequence[EventRow]
+    quarantined: Sequence[Any]
+    detail: str | None = None
+    errors: Sequence[FieldError] = ()
+
+
+async def show(visit: Visit) -> Outcome:
+    """One integration."""
+    return await _page(visit)
+
+
+async def _page(visit: Visit, error: OnehookError | None = None) -> Page:
+    integration = await visit.call("getIntegration", {"id": visit.path["id"]})
+    id_ = integration["id"]
+    platforms = (await visit.call("listPlatforms"))["data"]
+    totals = await visit.gateway.statistics.intake_totals()
+    held = await visit.call("listQuarantine", query={"integration": id_, "limit": _RECENT})
+    page = IntegrationPage(
+        title=integration["name"],
+        integration=integration,
+        platform=next((one for one in platforms if one["type"] == integration["type"]), None),
+        heard=(await visit.gateway.notices.heard()).get(id_),
+        intake=totals.get(f"i:{id_}", Intake()),
+        events=await _recent(visit, id_, _RECENT),
+        quarantined=held["data"],
+        detail=None if error is None else error.detail,
+        errors=() if error is None else error.errors,
+    )
+    return Page("integration.html", page, status=200 if error is None else error.status)
+
+
+async def update(visit: Visit) -> Outcome:
+    """Save what was changed."""
+    form, id_ = visit.form, visit.path["id"]
+    integration = await visit.call("getIntegration", {"id": id_})
+    body: dict[str, Any] = {
+        "name": form.get("name") or integration["name"],
+        "key": form.get("key") or None,
+        "silent_after": form.get("silent_after") or None,
+        "active": bool(form.get("active")),
+    }
+    settings = _settings(form)
+    gone = {name: None for name in integration["settings"] if not form.get(f"setting.{name}")}
+    if settings or gone:
+        body["settings"] = {**gone, **settings}
+    try:
+        await visit.call("updateIntegration", {"id": id_}, body=body)
+    except OnehookError as error:
+        return await _page(visit, error)
+    return Redirect(f"{PATH}/integrations/{id_}", "It is saved.")
+
+
+async def rotate(visit: Visit) -> Outcome:
+    """Give it a new secret."""
+    form, id_ = visit.form, visit.path["id"]
+    body = {n: form[n] for n in ("secret", "setting", "overlap") if form.get(n)}
+    try:
+        await visit.call("rotateIntegrationSecret", {"id": id_}, body=body)
+    except OnehookError as error:
+        return await _page(visit, error)
+    notice = (
+        "The new secret is in use; set it at the platform now, the old one ends with the overlap."
+    )
+    return Redirect(f"{PATH}/integrations/{id_}", notice)
+
+
+async def delete(visit: Visit) -> Outcome:
+    """Remove it."""
+    await visit.call("deleteIntegration", {"id": visit.path["id"]})
+    return Redirect(f"{PATH}/integrations", "The integration is gone; its events stay.")
