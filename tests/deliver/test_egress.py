@@ -27,11 +27,11 @@ NAME = "subscriber.test"
 PUBLIC = "93.184.216.34"
 
 
-async def post(url: str, egress: Egress) -> Reply:
+async def post(url: str, egress: Egress, within: timedelta = timedelta(seconds=5)) -> Reply:
     """One POST."""
     client = DeliveryClient(egress, 10)
     try:
-        return await client.post(url, {"X-A": "b"}, b"{}", timedelta(seconds=5))
+        return await client.post(url, {"X-A": "b"}, b"{}", within)
     finally:
         await client.close()
 
@@ -289,3 +289,21 @@ async def test_f6_an_old_protocol_is_not_spoken() -> None:
         reply = await post(f"https://127.0.0.1:{port}/", Egress(LOOPBACK))
 
     assert reply.answer.error == "tls_error"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_f7_a_handshake_has_less_time_than_the_answer(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """To connect, TLS included, takes no more than its own limit; the first byte may take all."""
+    monkeypatch.setattr("onehook.deliver.client.CONNECT_TIMEOUT", 0.2)
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with tcp_server(hang) as port:
+        reply = await post(f"{scheme}://127.0.0.1:{port}/", Egress(LOOPBACK), timedelta(seconds=2))
+
+    said = {"http": "no answer in time (2 s)", "https": "no connection in time (0.2 s)"}[scheme]
+    assert (reply.answer.error, reply.detail) == ("timeout", said)
+    assert (reply.duration_ms < 1900) == (scheme == "https")

@@ -20,7 +20,7 @@ from onehook.deliver.egress import BlockedAddressError, Egress
 
 MAX_READ = 16 * 1024  # bytes of an answer that are read
 MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
-CONNECT_TIMEOUT = 5.0  # seconds, within the subscription's own timeout
+CONNECT_TIMEOUT = 5.0  # seconds, TLS included, within the subscription's own timeout
 
 
 _refused: ContextVar[list[str]] = ContextVar("refused")  # addresses that this attempt was denied
@@ -199,6 +199,8 @@ def _classify(error: BaseException, within: timedelta) -> tuple[str, str]:
     """The class of *error* for the history, and a sentence. Its own text may hold a secret URL."""
     for kind, name, detail in _CLASSES:
         if isinstance(error, kind):
-            limit = f" ({within.total_seconds():g} s)" if name == "timeout" else ""
-            return name, detail + limit
+            seconds = within.total_seconds()
+            if kind is aiohttp.ConnectionTimeoutError:
+                seconds = min(seconds, CONNECT_TIMEOUT)
+            return name, f"{detail} ({seconds:g} s)" if name == "timeout" else detail
     return "connection", type(error).__name__
