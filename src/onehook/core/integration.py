@@ -142,7 +142,9 @@ class Integration:
         """
         if self.scheme is None:
             msg = "this integration has no usable secret: set it, or say verify: none"
-            raise ConfigurationError(msg, code="integration_misconfigured", status=503)
+            raise ConfigurationError(
+                msg, code="integration_misconfigured", status=503, retry_after=60
+            )
         if isinstance(self.scheme, Unsigned):
             return
         verify(self.scheme, webhook, self.secrets_at(now), self.info.settings, now)
