@@ -319,6 +319,7 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
     mapping = _mapping(gateway, record.type)
     given = body.model_fields_set
     changes: dict[str, Any] = {
@@ -357,14 +358,16 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
     changes["secrets"] = {**kept, **_seal(registry, record.id, secrets)}
     changes["settings"] = plain
     updated = msgspec.structs.replace(record, updated_at=gateway.clock.now(), **changes)
-    await registry.save("integrations", updated)
+    await registry.replace("integrations", record, updated)
     return show(gateway, updated)
 
 
 async def delete(call: Call[NoBody, NoQuery]) -> None:
     """Remove an integration; its events stay until their retention ends."""
     registry = call.gateway.registry
-    id_ = get_record(registry.snapshot, call.path["id"]).id
+    record = get_record(registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
+    id_ = record.id
     await registry.delete("integrations", id_)
     await call.gateway.notices.forget(id_)
 
@@ -379,6 +382,7 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
     mapping = _mapping(gateway, record.type)
     spec = mapping.settings.get(body.setting)
     if body.setting != "secret" and (spec is None or not spec.secret):
@@ -407,7 +411,7 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
     new = SealedSecret(registry.sealer.seal(record.id, body.secret))
     secrets = {**record.secrets, body.setting: [new, *older]}
     updated = msgspec.structs.replace(record, secrets=secrets, updated_at=now)
-    await registry.save("integrations", updated)
+    await registry.replace("integrations", record, updated)
     return show(gateway, updated)
 
 
@@ -421,11 +425,12 @@ OPERATIONS = (
     Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut,
               scopes=["ingest-admin"]),
     Operation("PATCH", _ONE, "updateIntegration", "Change an integration", update,
-              body=IntegrationPatch, answer=IntegrationOut, problems=(409,),
+              body=IntegrationPatch, answer=IntegrationOut, problems=(409, 412),
               scopes=["ingest-admin"]),
     Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204,
+              problems=(412,),
               scopes=["ingest-admin"]),
     Operation("POST", _ONE + "/rotate-secret", "rotateIntegrationSecret",
               "Give an integration a new secret", rotate, body=Rotation, answer=IntegrationOut,
-              problems=(409,), scopes=["ingest-admin"]),
+              problems=(409, 412), scopes=["ingest-admin"]),
 )  # fmt: skip

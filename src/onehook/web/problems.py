@@ -35,6 +35,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "quota_exceeded": ProblemKind(409, "The tenant may not have more", "Remove what is not needed, or have the operator raise the quota that the detail names."),
     "conflict": ProblemKind(409, "This contradicts what is there", "The detail says with what."),
     "gone": ProblemKind(410, "It is no longer kept", "Its retention has ended."),
+    "stale": ProblemKind(412, "It was changed meanwhile", "Read it again, and send its ETag in If-Match."),
     "body_too_large": ProblemKind(413, "The body is too large", "Send less, or raise ONEHOOK_MAX_BODY."),
     "media_type_unsupported": ProblemKind(415, "The content type is not taken", "Send application/json."),
     "encoding_unsupported": ProblemKind(415, "The content encoding is not taken", "Send gzip, or no encoding."),
