@@ -59,6 +59,10 @@ def _sources(value: object) -> object:
     return tuple(found)
 
 
+def _ports(value: object) -> object:
+    return value.replace(" ", "").split(",") if isinstance(value, str) and value else value or ()
+
+
 def _proxy(value: SecretStr) -> SecretStr:
     try:
         split = urlsplit(value.get_secret_value())
@@ -86,6 +90,7 @@ def _retry(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[ByteSize, BeforeValidator(_byte_size)]
 Sources = Annotated[tuple[Address, ...], BeforeValidator(_sources)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], BeforeValidator(_ports)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 
 
@@ -106,6 +111,7 @@ class Settings(BaseSettings):
     api_key: Annotated[SecretStr, Field(min_length=16)] | None = None
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$")] | None = None
     delivery_allow: Networks = ()
+    delivery_ports: Ports = ()
     egress_bind: Sources = ()
     egress_proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = None
     egress_addresses: Networks = ()
