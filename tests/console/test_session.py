@@ -78,7 +78,7 @@ async def test_signing_out_ends_the_session(browser: Browser) -> None:
 
 async def test_h3_a_revoked_key_ends_its_sessions(gateway: Running, stranger: Browser) -> None:
     """A session is worth what its key is, and no longer."""
-    registry = gateway.runtime.gateway.registry
+    registry = gateway.runtime.gateway.registry.whole
     first = registry.snapshot.keys["key_first"]
     second = msgspec.structs.replace(first, id="key_second", digest=registry.digest("second" * 4))
     await registry.save("keys", second)
@@ -96,7 +96,7 @@ async def test_another_key_under_the_same_id_ends_the_session(
     gateway: Running, browser: Browser
 ) -> None:
     """The first key may be set anew at a start; who signed in with the old one is out."""
-    registry = gateway.runtime.gateway.registry
+    registry = gateway.runtime.gateway.registry.whole
     await registry.ensure_first_key("another-key-altogether", gateway.runtime.clock.now())
     assert "sign-in" in (await browser.get("/console")).url
 
