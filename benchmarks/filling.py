@@ -37,7 +37,7 @@ HELD = 300  # webhooks in quarantine
 _PAUSED = 5  # subscriptions that are paused, with what they were to get in their queues
 _DEAD = 50  # of so many deliveries one is a dead letter
 _ROUTES = 2  # deliveries of an event
-_BATCH = 64
+_BATCH = 512  # webhooks in one script: an fsync each
 _TEMPLATES = 8
 _LEASE = timedelta(minutes=10)
 _URL = "https://receiver.example.com/hooks"

@@ -82,7 +82,7 @@ async def test_h3_the_read_scope_sees_no_button(
             r'(?s)<form\b[^>]*method="post" action="([^"]*)"(.*?)</form>', shown.text
         )
         pressed = {action for action, inside in forms if "<button" in inside}
-        assert pressed == {"/console/theme", "/console/sign-out"}, path
+        assert pressed <= {"/console/theme", "/console/sign-out"}, path
     assert traffic.tickets
 
 

@@ -66,6 +66,9 @@ def pages(traffic: Traffic) -> Iterator[str]:
         "/replays",
         "/replays/new",
         "/settings",
+        "/settings/keys",
+        "/settings/tenants",
+        "/settings/tenants/default",
     )
 
 
