@@ -69,6 +69,7 @@ def pages(filled: Filled) -> Sequence[str]:
         f"/events/{event}",
         "/references",
         f"/references?key={filled.key}",
+        f"/references?key={filled.often}",
         "/integrations",
         "/integrations/new",
         "/integrations/new?type=github",

@@ -18,6 +18,7 @@ import msgspec
 
 from benchmarks.payloads import FIRST_NUMBER, SIGNED_WITH, SignedWebhook, make_webhooks
 from onehook import log
+from onehook.core.mapping.dates import render
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.model import Event, EventId, Headers, Webhook, WebhookId
 from onehook.core.receipts import Receipt
@@ -52,7 +53,8 @@ class Filled:
     sender: str
     quiet: str
     held: str
-    key: str  # that an event names
+    key: str  # that one event names
+    often: str  # that many do
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class _Model:
 
     number: bytes
     native: bytes
+    sender: str
     headers: list[tuple[str, str]]
     event: Event
 
@@ -84,7 +87,8 @@ async def fill(data: Path, key: str, count: int) -> Filled:
                 url = (await answer.json())["data"]["url"]
     finally:
         await runtime.stop()
-    return Filled(event, receiver, senders[0], senders[-1], held[-1], url)
+    often = url.partition("/pull/")[0]
+    return Filled(event, receiver, senders[0], senders[-1], held[-1], url, often)
 
 
 async def _make(session: aiohttp.ClientSession, what: str, body: dict[str, object]) -> str:
@@ -161,7 +165,7 @@ def _model(runtime: Runtime, sender: str, example: SignedWebhook) -> _Model:
     made = integration.normalize(webhook, 25 * 1024 * 1024).outcome
     assert isinstance(made, Emitted), made
     kept = integration.kept_headers(webhook)
-    return _Model(example.number, example.body, kept, made.events[0])
+    return _Model(example.number, example.body, sender, kept, made.events[0])
 
 
 def _routes(receivers: Sequence[str], serial: int) -> Iterator[Route]:
@@ -180,9 +184,14 @@ def _another(
     native = model.native.replace(model.number, number)
     digest = hashlib.sha256(native)
     id_ = EventId("evt_" + base64.b32encode(digest.digest()).decode().lower()[:26])
-    body = model.event.body.replace(model.number, number)
-    body = body.replace(model.event.id.encode(), id_.encode())
-    body = body.replace(str(model.event.envelope["integration"]["id"]).encode(), sender.encode())  # type: ignore[call-overload,index]
+    body = model.event.body
+    for old, new in (
+        (model.number, number),
+        (model.event.id.encode(), id_.encode()),
+        (model.sender.encode(), sender.encode()),
+        (str(model.event.envelope["timestamp"]).encode(), render(now).encode()),
+    ):
+        body = body.replace(old, new)
     envelope = msgspec.json.decode(body)
     event = msgspec.structs.replace(
         model.event, id=id_, body=body, envelope=envelope, data=envelope["data"]
