@@ -9,7 +9,8 @@ from onehook.console.session import PATH
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
-from onehook.ingest.handler import ANNOUNCER, STEPS, ingest
+from onehook.ingest.guard import Guard
+from onehook.ingest.handler import ANNOUNCER, GUARD, STEPS, ingest
 from onehook.ingest.steps import Steps
 from onehook.web.access import authenticate, check_sees_all, sees_all
 from onehook.web.gateway import GATEWAY, Gateway
@@ -25,8 +26,12 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app = web.Application()
     app[GATEWAY] = gateway
     app[ANNOUNCER] = announcer
+    settings = gateway.settings
+    app[GUARD] = guard = Guard(
+        settings.trusted_proxies, settings.sender_failures, settings.sender_concurrency
+    )
     whole, keys = gateway.registry.whole, gateway.events.keys
-    app[STEPS] = Steps(whole, keys, committer, gateway.settings.max_body)
+    app[STEPS] = Steps(whole, keys, committer, guard, settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/", front)

@@ -118,6 +118,13 @@ class ConflictError(OnehookError):
     status = 409
 
 
+class StaleError(OnehookError):
+    """The caller's ``If-Match`` names an earlier state."""
+
+    code = "stale"
+    status = 412
+
+
 class InvalidRequestError(OnehookError):
     """The request cannot be understood (400) or is wrong in what it says (422)."""
 

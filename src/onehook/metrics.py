@@ -24,6 +24,12 @@ class Metrics:
             ["integration", "reason"],
             registry=self.registry,
         )
+        self.refused_connections = Counter(
+            "onehook_connections_refused_total",
+            "Connections closed before a request was whole: broken, or too slow",
+            ["reason"],
+            registry=self.registry,
+        )
         self.events = Counter(
             "onehook_events_total",
             "Events committed",

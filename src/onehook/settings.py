@@ -4,13 +4,15 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from onehook.core.addresses import Network, parse_networks
+from onehook.core.addresses import Address, Network, parse_networks
 from onehook.core.durations import parse_duration
 from onehook.core.flow import DEFAULT_TIMEOUT, parse_timeout
 from onehook.core.profiles.table import (
@@ -47,6 +49,32 @@ def _networks(value: object) -> object:
     return parse_networks(value) if isinstance(value, str) else value
 
 
+def _sources(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = [ip_address(part.strip()) for part in value.split(",") if part.strip()]
+    if len({address.version for address in found}) < len(found):
+        msg = "name one IPv4 and one IPv6 address at most"
+        raise ValueError(msg)
+    return tuple(found)
+
+
+def _ports(value: object) -> object:
+    return value.replace(" ", "").split(",") if isinstance(value, str) and value else value or ()
+
+
+def _proxy(value: SecretStr) -> SecretStr:
+    try:
+        split = urlsplit(value.get_secret_value())
+        good = split.scheme == "http" and split.hostname and split.port and split.path in ("", "/")
+    except ValueError:
+        good = False
+    if not good:
+        msg = "write the proxy as http://host:port or http://user:password@host:port"
+        raise ValueError(msg)
+    return value
+
+
 def _timeout(value: object) -> object:
     return parse_timeout(value) if isinstance(value, str) else value
 
@@ -61,6 +89,8 @@ def _retry(value: object) -> object:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Size = Annotated[ByteSize, BeforeValidator(_byte_size)]
+Sources = Annotated[tuple[Address, ...], BeforeValidator(_sources)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], BeforeValidator(_ports)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 
 
@@ -81,8 +111,16 @@ class Settings(BaseSettings):
     api_key: Annotated[SecretStr, Field(min_length=16)] | None = None
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$")] | None = None
     delivery_allow: Networks = ()
+    delivery_ports: Ports = ()
+    egress_bind: Sources = ()
+    egress_proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = None
+    egress_addresses: Networks = ()
+    trusted_proxies: Networks = ()
+    sender_failures: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    sender_concurrency: Annotated[int, Field(ge=1, le=100_000)] = 1000
     ack: Literal["fsync", "memory"] = "fsync"
     max_body: Size = ByteSize(25 * 1024 * 1024)
+    header_timeout: Duration = timedelta(seconds=10)
     body_timeout: Duration = timedelta(seconds=10)
     max_waiting: Size = ByteSize(64 * 1024 * 1024)
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
+from yarl import URL
 
 from onehook.app import make_app
 from onehook.clock import Clock, SystemClock
@@ -20,6 +21,7 @@ from onehook.core.model import DEFAULT_TENANT
 from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.courier import Courier
+from onehook.deliver.egress import Egress
 from onehook.deliver.mail import MailClient
 from onehook.deliver.raw import RawBodies
 from onehook.deliver.replayer import Replayer
@@ -58,6 +60,7 @@ from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.access import make_key
 from onehook.web.gateway import STOPPING, Gateway, Readiness
 from onehook.web.guesses import Guesses
+from onehook.web.server import Site
 from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
@@ -132,8 +135,9 @@ class Runtime:
         owner = secrets.token_hex(8)  # who this process is, to the others
         history = History(self.client, keys, retention, archive, owner)
         replays = ReplayStore(self.client, keys, retention)
-        self.http = DeliveryClient(settings.delivery_allow, settings.concurrency)
-        self.mail = MailClient(settings.delivery_allow)
+        egress = _egress(settings)
+        self.http = DeliveryClient(egress, settings.concurrency)
+        self.mail = MailClient(egress)
         courier = Courier(self.http, self.mail, RawBodies(events, registry.mapping))
         self.worker = Worker(
             deliveries,
@@ -276,16 +280,19 @@ class Runtime:
     async def _listen(self) -> None:
         settings = self.settings
         app = make_app(self.gateway, self.committer, self.announcer)
-        self._runner = web.AppRunner(
-            app,
+        self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=DRAIN_HTTP)
+        await self._runner.setup()
+        site = Site(
+            self._runner,
+            settings.host,
+            settings.port,
+            backlog=1024,
+            head_timeout=settings.header_timeout.total_seconds(),
+            metrics=self.gateway.metrics,
             access_log=None,
             auto_decompress=False,  # signatures cover the bytes as they came
-            handle_signals=False,
-            shutdown_timeout=DRAIN_HTTP,
             keepalive_timeout=75,
         )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, settings.host, settings.port, backlog=1024)
         try:
             await site.start()
         except OSError as error:
@@ -398,6 +405,22 @@ def _destinations(settings: Settings) -> Mapping[str, Destination]:
         msg = f"ONEHOOK_DEFAULT_DESTINATION: there is no {settings.default_destination!r}"
         raise SettingsError(msg)
     return found
+
+
+def _egress(settings: Settings) -> Egress:
+    """How deliveries leave.
+
+    Raises:
+        SettingsError: a source address is not ours.
+    """
+    proxy = settings.egress_proxy
+    egress = Egress(
+        settings.delivery_allow,
+        settings.egress_bind,
+        None if proxy is None else URL(proxy.get_secret_value()),
+    )
+    egress.check()
+    return egress
 
 
 def _prepare_folder(data: Path) -> None:

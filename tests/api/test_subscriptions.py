@@ -226,3 +226,16 @@ async def test_an_overlap_is_taken_with_a_warning(gateway: Running) -> None:
     assert other["id"] in warning["detail"]
     (warning,) = moved.json["warnings"]
     assert first["id"] in warning["detail"]
+
+
+async def test_f4_only_ports_that_are_named_may_be_called(start_gateway: StartGateway) -> None:
+    """With ONEHOOK_DELIVERY_PORTS a URL may name these, or none; 422 says which setting it is."""
+    gateway = await start_gateway(delivery_ports="8443, 443")
+    urls = [f"https://example.com{port}/" for port in ("", ":443", ":8443", ":6379", ":22")]
+
+    answers = [
+        await gateway.api.post("/v1/subscriptions", {"url": url, "events": ["*"]}) for url in urls
+    ]
+
+    assert [answer.status for answer in answers] == [201, 201, 201, 422, 422]
+    assert "ONEHOOK_DELIVERY_PORTS" in answers[-1].json["errors"][0]["detail"]

@@ -46,6 +46,8 @@ MEANT: dict[str, list[dict[str, Any]]] = {
     "key": [{}],  # it has one in every row
 }
 INTEGRATION_MEANT: dict[str, list[dict[str, Any]]] = {
+    "allow_from": [{"allow_from": ["192.0.2.7", "198.51.100.0/24"]}],
+    "rate_limit": MEANT["rate_limit"],
     "type": [{"type": "gitlab", "secret": TOKEN}],
     "settings": [
         {"type": "servicenow", "verify": "none", "settings": {"instance": "https://a.example"}}

@@ -3,7 +3,7 @@
 import gzip
 import zlib
 from datetime import UTC, datetime
-from urllib.parse import urlencode
+from urllib.parse import quote_from_bytes, quote_plus, urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -176,6 +176,34 @@ def test_m3_a_body_may_nest_64_deep() -> None:
     parse_body(webhook(nested(64)), CAP)
     assert unreadable(nested(65)) == ("unparsable", "nested deeper than 64 levels")
     parse_body(webhook(b"[" * 100 + b"]" * 100), CAP)
+
+
+def test_m3_a_body_holds_so_many_values() -> None:
+    """More are quarantined unparsed: they would take a hundred times the room."""
+    assert unreadable(b"[" + b"1," * 100_000 + b"1]") == ("unparsable", "more than 100000 values")
+
+
+def test_m2_a_lone_surrogate_may_nest_deep_too() -> None:
+    """The slow way in raises nothing else either."""
+    for depth in (300, 600, 5000):
+        body = b"[" * depth + b'"\\ud800"' + b"]" * depth
+        assert unreadable(body) == ("unparsable", "nested deeper than 64 levels")
+
+
+@given(st.binary(max_size=60))
+def test_a_form_is_decoded_as_urllib_does(value: bytes) -> None:
+    """Whatever stands in the field, encoded in either way."""
+    seen: list[bytes] = []
+    for encoded in (quote_from_bytes(value), quote_plus(value)):
+        body = b"x=1&payload=." + encoded.encode() + b"&y=2"
+        parse_body(webhook(body, FORM), CAP, read=seen.append)
+    assert seen == [b"." + value] * 2
+
+
+def test_a_form_that_is_not_percent_encoded_is_unparsable() -> None:
+    """The detail says where."""
+    expected = "line 1, column 13: a % without two hexadecimal digits"
+    assert unreadable(b"a=1&payload=%zz", FORM) == ("unparsable", expected)
 
 
 def test_many_brackets_side_by_side_are_not_deep() -> None:

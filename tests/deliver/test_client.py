@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from onehook.core.addresses import parse_networks
 from onehook.deliver.client import DeliveryClient, Reply
+from onehook.deliver.egress import Egress
 from tests.builders import Names, Subscriber, until
 from tests.builders import Reply as Script
 
@@ -34,7 +35,7 @@ RUNNERS: dict[str, Callable[[], asyncio.Runner]] = {
 @asynccontextmanager
 async def client(allowed: tuple[Any, ...] = LOOPBACK) -> AsyncIterator[DeliveryClient]:
     """A client that may call what *allowed* names."""
-    made = DeliveryClient(allowed, 10)
+    made = DeliveryClient(Egress(allowed), 10)
     try:
         yield made
     finally:

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from onehook.core.jsontext import encode
 from onehook.deliver.client import Reply
+from onehook.deliver.egress import Egress
 from onehook.deliver.mail import MailClient
 from tests.builders import NOW, Running, issue
 from tests.deliver.smtp import MailServer
@@ -37,7 +38,7 @@ MAIL = {"from": "a@acme.example", "to": "b@acme.example", "subject": "S", "text"
 @pytest.fixture
 async def client() -> AsyncIterator[MailClient]:
     """A client that may call loopback."""
-    made = MailClient(LOOPBACK)
+    made = MailClient(Egress(LOOPBACK))
     yield made
     made.close()
 
@@ -162,7 +163,7 @@ async def test_a_name_that_is_none(client: MailClient) -> None:
 @pytest.mark.parametrize("url", ["smtp://127.0.0.1:{}", "smtp://localhost:{}"])
 async def test_f1_private_addresses_are_not_called(url: str) -> None:
     """Nor names that lead to them: the server sees no connection."""
-    strict = MailClient(())
+    strict = MailClient(Egress())
     async with MailServer() as server:
         reply = await sent(strict, url.format(server.port))
         assert reply.answer.error == "blocked_address"

@@ -796,6 +796,7 @@ async def test_a2_integration_without_usable_secret_is_503(
 
     await assert_problem(gateway, unsigned, 503, "integration_misconfigured")
     await assert_problem(gateway, signed, 503, "integration_misconfigured")
+    assert [answer.headers["Retry-After"] for answer in (unsigned, signed)] == ["60", "60"]
 
 
 async def test_verify_none_takes_what_arrives(gateway: Running) -> None:

@@ -105,7 +105,7 @@ async def declare_integration(
         if over is None:
             await integrations.add(registry, record)
         else:
-            await registry.save("integrations", record)
+            await registry.replace("integrations", over, record)
     shown = integrations.show(gateway, record if result != "unchanged" or not over else over)
     answer = DeclaredIntegration(**dict(shown), result=result, changes=changes)
     return _answered(answer, "integrations", dry_run=call.query.dry_run)

@@ -195,7 +195,7 @@ def flow_changes(
     elif "pause_after" in names:
         wanted["pause_after"] = defaults.pause_after
     if "rate_limit" in names:
-        wanted["rate_limit"] = _rate_limit(form.rate_limit, flow.rate_limit)
+        wanted["rate_limit"] = merge_rate_limit(form.rate_limit, flow.rate_limit)
     return {**changes, "flow": replace(flow, **wanted)}
 
 
@@ -209,16 +209,21 @@ def _pause_after(given: PauseAfterIn | None, present: PauseAfter | None) -> Paus
     return merged
 
 
-def _rate_limit(
+def merge_rate_limit(
     given: RateLimitIn | RateLimitPatch | None, present: RateLimit | None
 ) -> RateLimit | None:
+    """*present* with what is *given* (RFC 7396); None: no limit.
+
+    Raises:
+        InvalidRequestError: 422, no rate is given and there was none.
+    """
     if given is None:
         return None
     merged = {} if present is None else asdict(present)
     merged |= given.model_dump(exclude_unset=True)
     per_minute = merged.get("per_minute")
     if per_minute is None:
-        detail = "is needed: attempts a minute"
+        detail = "is needed: how many a minute"
         raise InvalidRequestError(detail, errors=[FieldError("/rate_limit/per_minute", detail)])
     return RateLimit(per_minute, merged.get("burst") or -(-per_minute // _A_SECOND))
 

@@ -1,18 +1,21 @@
 """``/v1/integrations``: which vendors may send to us, and how they prove themselves."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, Field
 
+from onehook.api.flow import RateLimitIn, RateLimitOut, RateLimitPatch, merge_rate_limit
 from onehook.api.pagination import IDENTIFIER, Page, decode_cursor, encode_cursor
 from onehook.api.quotas import check_quota
 from onehook.core.durations import parse_duration, render_duration
 from onehook.core.integration import check_settings
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.notices import GATEWAY
+from onehook.core.senders import parse_senders
 from onehook.core.signatures import secret_problem
 from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
@@ -39,14 +42,21 @@ def _silence(text: str) -> str:
     return text
 
 
+def _senders(text: str) -> str:
+    parse_senders(text)
+    return text
+
+
 Silence = Annotated[str, AfterValidator(_silence)]
+AllowFrom = Annotated[list[Annotated[str, AfterValidator(_senders)]], Field(max_length=256)]
 
 
 class IntegrationIn(Form):
     """A new integration. ``verify: none`` takes anything that arrives: only by explicit choice.
 
     ``silent_after``: how long no webhook may come until that is told as
-    ``integration.connection.failed``; null: for ever.
+    ``integration.connection.failed``; null: for ever. ``allow_from``: addresses and networks that
+    may send; empty: all. ``rate_limit``: of verified webhooks, in each gateway.
     """
 
     type: str
@@ -57,6 +67,8 @@ class IntegrationIn(Form):
     verify: Literal["signature", "none"] = "signature"
     active: bool = True
     silent_after: Silence | None = None
+    allow_from: AllowFrom = []
+    rate_limit: RateLimitIn | None = None
 
 
 class IntegrationPatch(Form):
@@ -69,6 +81,8 @@ class IntegrationPatch(Form):
     verify: Literal["signature", "none"] | None = None
     active: bool | None = None
     silent_after: Silence | None = None
+    allow_from: AllowFrom | None = None
+    rate_limit: RateLimitPatch | None = None
 
 
 class IntegrationOut(BaseModel):
@@ -82,6 +96,8 @@ class IntegrationOut(BaseModel):
     verify: Literal["signature", "none"]
     active: bool
     silent_after: str | None
+    allow_from: list[str]
+    rate_limit: RateLimitOut | None
     ingest_url: str
     created_at: datetime
     updated_at: datetime
@@ -114,6 +130,8 @@ def show(gateway: Gateway, record: IntegrationRecord) -> IntegrationOut:
         verify="none" if record.verify == "none" else "signature",
         active=record.active,
         silent_after=None if silence is None else render_duration(timedelta(milliseconds=silence)),
+        allow_from=list(record.allow_from),
+        rate_limit=None if record.rate_limit is None else RateLimitOut(**asdict(record.rate_limit)),
         ingest_url=gateway.ingest_url(record.id),
         created_at=record.created_at,
         updated_at=record.updated_at,
@@ -241,6 +259,8 @@ def new_record(
         verify=body.verify,
         active=body.active,
         silent_after_ms=_silence_ms(body.silent_after),
+        allow_from=tuple(body.allow_from),
+        rate_limit=merge_rate_limit(body.rate_limit, None),
         created_at=made_at,
         updated_at=now,
     )
@@ -299,6 +319,7 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
     mapping = _mapping(gateway, record.type)
     given = body.model_fields_set
     changes: dict[str, Any] = {
@@ -329,18 +350,24 @@ async def update(call: Call[IntegrationPatch, NoQuery]) -> IntegrationOut:
         changes["key"] = body.key
     if "silent_after" in given:
         changes["silent_after_ms"] = _silence_ms(body.silent_after)
+    if "allow_from" in given:
+        changes["allow_from"] = tuple(body.allow_from or ())
+    if "rate_limit" in given:
+        changes["rate_limit"] = merge_rate_limit(body.rate_limit, record.rate_limit)
     kept = {name: some for name, some in record.secrets.items() if name in opened}
     changes["secrets"] = {**kept, **_seal(registry, record.id, secrets)}
     changes["settings"] = plain
     updated = msgspec.structs.replace(record, updated_at=gateway.clock.now(), **changes)
-    await registry.save("integrations", updated)
+    await registry.replace("integrations", record, updated)
     return show(gateway, updated)
 
 
 async def delete(call: Call[NoBody, NoQuery]) -> None:
     """Remove an integration; its events stay until their retention ends."""
     registry = call.gateway.registry
-    id_ = get_record(registry.snapshot, call.path["id"]).id
+    record = get_record(registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
+    id_ = record.id
     await registry.delete("integrations", id_)
     await call.gateway.notices.forget(id_)
 
@@ -355,6 +382,7 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
     mapping = _mapping(gateway, record.type)
     spec = mapping.settings.get(body.setting)
     if body.setting != "secret" and (spec is None or not spec.secret):
@@ -383,7 +411,7 @@ async def rotate(call: Call[Rotation, NoQuery]) -> IntegrationOut:
     new = SealedSecret(registry.sealer.seal(record.id, body.secret))
     secrets = {**record.secrets, body.setting: [new, *older]}
     updated = msgspec.structs.replace(record, secrets=secrets, updated_at=now)
-    await registry.save("integrations", updated)
+    await registry.replace("integrations", record, updated)
     return show(gateway, updated)
 
 
@@ -397,11 +425,12 @@ OPERATIONS = (
     Operation("GET", _ONE, "getIntegration", "Show an integration", read, answer=IntegrationOut,
               scopes=["ingest-admin"]),
     Operation("PATCH", _ONE, "updateIntegration", "Change an integration", update,
-              body=IntegrationPatch, answer=IntegrationOut, problems=(409,),
+              body=IntegrationPatch, answer=IntegrationOut, problems=(409, 412),
               scopes=["ingest-admin"]),
     Operation("DELETE", _ONE, "deleteIntegration", "Remove an integration", delete, status=204,
+              problems=(412,),
               scopes=["ingest-admin"]),
     Operation("POST", _ONE + "/rotate-secret", "rotateIntegrationSecret",
               "Give an integration a new secret", rotate, body=Rotation, answer=IntegrationOut,
-              problems=(409,), scopes=["ingest-admin"]),
+              problems=(409, 412), scopes=["ingest-admin"]),
 )  # fmt: skip

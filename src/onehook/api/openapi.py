@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from onehook import __version__
 from onehook.api import (
+    addresses,
     backtest,
     declared,
     deliveries,
@@ -56,6 +57,7 @@ OPERATIONS: Sequence[Operation] = (
     *replays.OPERATIONS,
     *quarantine.OPERATIONS,
     *references.OPERATIONS,
+    *addresses.OPERATIONS,
     *keys.OPERATIONS,
     *tenants.OPERATIONS,
 )

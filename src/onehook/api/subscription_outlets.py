@@ -308,8 +308,9 @@ def _url(given: str | None, choices: Choices, destination: Destination) -> str:
 
 
 def _check_url(gateway: Gateway, url: str, destination: Destination) -> None:
+    settings = gateway.settings
     try:
-        check_url(url, gateway.settings.delivery_allow, destination.url.schemes)
+        check_url(url, settings.delivery_allow, destination.url.schemes, settings.delivery_ports)
     except AddressError as error:
         raise AddressError(error.detail, errors=[FieldError("/url", error.detail)]) from None
 

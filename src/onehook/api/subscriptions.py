@@ -30,7 +30,7 @@ from onehook.core.destinations.document import Defaults, Destination
 from onehook.core.filters import compile_filter
 from onehook.core.flow import CLEAR, PAUSE_AFTER
 from onehook.core.notices import GATEWAY, pause_changed
-from onehook.errors import FieldError, InvalidRequestError, NotFoundError
+from onehook.errors import ConflictError, FieldError, InvalidRequestError, NotFoundError
 from onehook.ids import new_id
 from onehook.store.events import milliseconds
 from onehook.store.records import SubscriptionRecord
@@ -214,6 +214,7 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
     gateway, body = call.gateway, call.body
     registry = gateway.registry
     record = get_record(registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
     sent = body.model_dump(exclude_unset=True)
     if "auth" in sent:
         sent["auth"] = body.auth
@@ -251,6 +252,7 @@ async def rotate(call: Call[RotationIn, NoQuery]) -> SubscriptionOut:
     """Give a subscription a new secret; ``rotation`` says how long the old one signs."""
     gateway, body = call.gateway, call.body
     record = get_record(gateway.registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
     choices, destination = rotated_outlet(
         gateway, record, body.secret, body.overlap, gateway.clock.now()
     )
@@ -264,13 +266,17 @@ async def rotate(call: Call[RotationIn, NoQuery]) -> SubscriptionOut:
 
 
 async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:
-    """Write *record* with *changes*; what it holds back becomes due where it runs again."""
+    """Write *record* with *changes*; what it holds back becomes due where it runs again.
+
+    Raises:
+        ConflictError: somebody else changed it since *record* was read; nothing is written.
+    """
     now = gateway.clock.now()
     updated = msgspec.structs.replace(record, updated_at=now, **changes)
     notice = pause_changed(
         record.id, updated.name, record.paused_reason, updated.paused_reason, now, record.tenant
     )
-    await gateway.registry.save("subscriptions", updated, notice)
+    await gateway.registry.replace("subscriptions", record, updated, notice)
     if updated.active and updated.paused_reason is None and updated.url:
         await gateway.deliveries.expedite(updated.id)
     else:
@@ -282,6 +288,7 @@ async def delete(call: Call[NoBody, NoQuery]) -> None:
     """Remove a subscription; what it has queued is recorded as cancelled."""
     gateway = call.gateway
     record = get_record(gateway.registry.snapshot, call.path["id"])
+    call.check_match(record.updated_at)
     await gateway.registry.delete("subscriptions", record.id)
     await gateway.notices.forget(record.id)
     await gateway.deliveries.expedite(record.id)  # the worker finds it due, and cancels
@@ -289,9 +296,7 @@ async def delete(call: Call[NoBody, NoQuery]) -> None:
 
 async def pause(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """Hold a subscription: events queue, none is attempted."""
-    record = get_record(call.gateway.registry.snapshot, call.path["id"])
-    reason = record.paused_reason or "manual"
-    return await _shown(call.gateway, await save(call.gateway, record, paused_reason=reason))
+    return await _shown(call.gateway, await _restate(call, "manual"))
 
 
 async def resume(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
@@ -301,7 +306,18 @@ async def resume(call: Call[NoBody, NoQuery]) -> SubscriptionOut:
     """
     record = get_record(call.gateway.registry.snapshot, call.path["id"])
     await call.gateway.deliveries.resume(record.id)
-    return await _shown(call.gateway, await save(call.gateway, record, paused_reason=None))
+    return await _shown(call.gateway, await _restate(call, None))
+
+
+async def _restate(call: Call[NoBody, NoQuery], reason: str | None) -> SubscriptionRecord:
+    """Pause a subscription for *reason*, or let it go on, whatever else is changed meanwhile."""
+    while True:
+        record = get_record(call.gateway.registry.snapshot, call.path["id"])
+        wanted = reason and (record.paused_reason or reason)
+        try:
+            return await save(call.gateway, record, paused_reason=wanted)
+        except ConflictError:
+            continue  # it is read anew
 
 
 def aliased(rest: str) -> tuple[str, tuple[str, str]]:
@@ -323,15 +339,16 @@ OPERATIONS = (
     Operation("GET", _ONE, "getSubscription", "Show a subscription", read, answer=SubscriptionOut,
               aliases=_ONE_TOO, scopes=["subscriber"]),
     Operation("PATCH", _ONE, "updateSubscription", "Change a subscription", update,
-              body=SubscriptionPatch, answer=SubscriptionOut, problems=(409,), aliases=_ONE_TOO,
+              body=SubscriptionPatch, answer=SubscriptionOut, problems=(409, 412), aliases=_ONE_TOO,
               scopes=["subscriber"]),
     Operation("DELETE", _ONE, "deleteSubscription", "Remove a subscription", delete, status=204,
+              problems=(412,),
               aliases=_ONE_TOO, scopes=["subscriber"]),
     Operation("POST", _PAUSE, "pauseSubscription", "Pause a subscription", pause,
               answer=SubscriptionOut, aliases=_PAUSE_TOO, scopes=["subscriber"]),
     Operation("POST", _RESUME, "resumeSubscription", "Resume a subscription", resume,
               answer=SubscriptionOut, aliases=_RESUME_TOO, scopes=["subscriber"]),
     Operation("POST", _ROTATE, "rotateSubscriptionSecret", "Give a subscription a new secret",
-              rotate, body=RotationIn, answer=SubscriptionOut, problems=(409,),
+              rotate, body=RotationIn, answer=SubscriptionOut, problems=(409, 412),
               aliases=_ROTATE_TOO, scopes=["subscriber"]),
 )  # fmt: skip

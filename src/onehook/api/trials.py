@@ -236,7 +236,7 @@ _UNSAVED, _UNSAVED_TOO = aliased("/test")
 OPERATIONS = (
     Operation("POST", "/v1/subscriptions/preview", "previewSubscription",
               "Render an event as a subscription would send it", preview, body=PreviewIn,
-              answer=RenderedOut, problems=(404,)),
+              answer=RenderedOut, problems=(404,), scopes=["subscriber"]),
     Operation("POST", _UNSAVED, "testUnsavedSubscription",
               "Send a test event to a subscription that is not saved, or by webhook_id", unsaved,
               body=UnsavedTestIn, answer=TestOut, problems=(409,), aliases=_UNSAVED_TOO,

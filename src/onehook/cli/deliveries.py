@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from onehook.cli.client import HERE, Client, RefusedError, Target, connect
-from onehook.cli.options import UsageError, agreed, moment_of, run
+from onehook.cli.options import UsageError, agreed, asked, run
 from onehook.cli.output import (
     Columns,
     moment,
@@ -14,6 +14,7 @@ from onehook.cli.output import (
     say,
     show_fields,
     show_json,
+    show_rows,
     show_table,
     tell,
 )
@@ -61,10 +62,7 @@ class Wanted:
     @property
     def query(self) -> dict[str, object]:
         """What is asked for, as the API takes it."""
-        given = asdict(self)
-        given["type"] = given.pop("type_")
-        given |= {"since": moment_of(self.since), "until": moment_of(self.until)}
-        return {name: value for name, value in given.items() if value is not None}
+        return asked(asdict(self))
 
 
 ANY = Wanted()
@@ -85,10 +83,7 @@ def list_(*, wanted: Wanted = ANY, limit: int = 50, target: Target = HERE) -> in
             found = await client.listed("/v1/deliveries", wanted.query, limit)
         # Those of one event are never split between two pages, so a page may hold some more.
         found = found[:limit]
-        if target.json_:
-            show_json(found)
-        else:
-            show_table(found, _COLUMNS)
+        show_rows(found, _COLUMNS, as_json=target.json_)
         return 0
 
     return run(work())

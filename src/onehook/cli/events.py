@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from onehook.cli.client import HERE, Target, address, connect, get_key
 from onehook.cli.following import Frame, Stream, each
-from onehook.cli.options import moment_of, run
+from onehook.cli.options import asked, run
 from onehook.cli.output import (
     Columns,
     moment,
@@ -16,6 +16,7 @@ from onehook.cli.output import (
     show_fields,
     show_json,
     show_line,
+    show_rows,
     show_table,
     tell,
 )
@@ -64,13 +65,11 @@ def list_(
 
     async def work() -> int:
         async with connect(target) as client:
-            query: dict[str, object] = {"type": type_, "integration": integration}
-            query |= {"since": moment_of(since), "until": moment_of(until)}
+            query = asked(
+                {"type": type_, "integration": integration, "since": since, "until": until}
+            )
             found = await client.listed("/v1/events", query, limit)
-        if target.json_:
-            show_json(found)
-        else:
-            show_table(found, _COLUMNS)
+        show_rows(found, _COLUMNS, as_json=target.json_)
         return 0
 
     return run(work())

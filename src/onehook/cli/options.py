@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +33,15 @@ def moment_of(text: str | None) -> str | None:
     """A moment as the API takes it: a duration is that long ago, anything else stays as it is."""
     ago = None if text is None else parse_duration(text)
     return text if ago is None else (SystemClock().now() - ago).isoformat()
+
+
+def asked(options: Mapping[str, object]) -> dict[str, Any]:
+    """What *options* ask for, as the API takes it: a query, or a body. What is None is left out."""
+    given = {name.removesuffix("_"): value for name, value in options.items()}
+    for name in ("since", "until"):
+        if isinstance(text := given.get(name), str):
+            given[name] = moment_of(text)
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def may_ask() -> bool:

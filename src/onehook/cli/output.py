@@ -60,6 +60,14 @@ def clean(text: str) -> str:
     )
 
 
+def show_rows(rows: Sequence[Row], columns: Columns, *, as_json: bool) -> None:
+    """*rows* for scripts, or as a table of *columns*."""
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(rows, columns)
+
+
 def show_table(rows: Sequence[Row], columns: Columns) -> None:
     """*rows* as a table: with lines and colours on a terminal, else plain and never cut."""
     names = list(columns)

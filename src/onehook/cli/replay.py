@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from onehook.cli.client import HERE, Client, Target, connect
-from onehook.cli.options import UsageError, moment_of, run
+from onehook.cli.options import UsageError, asked, run
 from onehook.cli.output import (
     Columns,
     moment,
@@ -15,6 +15,7 @@ from onehook.cli.output import (
     say,
     show_fields,
     show_json,
+    show_rows,
     show_table,
     tell,
 )
@@ -58,10 +59,7 @@ class Wanted:
     @property
     def body(self) -> dict[str, Any]:
         """What is asked for, as the API takes it."""
-        given = asdict(self)
-        given["type"] = given.pop("type_")
-        given |= {"since": moment_of(self.since), "until": moment_of(self.until)}
-        return {name: value for name, value in given.items() if value is not None}
+        return asked(asdict(self))
 
 
 NOTHING = Wanted()
@@ -181,10 +179,7 @@ def list_(*, limit: int = 50, target: Target = HERE) -> int:
     async def work() -> int:
         async with connect(target) as client:
             found = await client.listed("/v1/replays", most=limit)
-        if target.json_:
-            show_json(found)
-        else:
-            show_table(found, _COLUMNS)
+        show_rows(found, _COLUMNS, as_json=target.json_)
         return 0
 
     return run(work())

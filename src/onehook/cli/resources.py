@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from onehook.cli.client import HERE, Target, connect
 from onehook.cli.configuration import Kind
 from onehook.cli.options import agreed, body_of, run
-from onehook.cli.output import Columns, moment, say, show_fields, show_json, show_table, tell
+from onehook.cli.output import Columns, moment, say, show_fields, show_json, show_rows, tell
 from onehook.cli.plan import path_of
 
 Id = Annotated[str, Parameter(name="id")]
@@ -70,10 +70,7 @@ class Resource:
         async def work() -> int:
             async with connect(target) as client:
                 found = await client.listed(f"/v1/{self.kind}", most=limit)
-            if target.json_:
-                show_json(found)
-            else:
-                show_table(found, self.columns)
+            show_rows(found, self.columns, as_json=target.json_)
             return 0
 
         return run(work())

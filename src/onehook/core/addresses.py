@@ -76,11 +76,15 @@ def _within(address: Address, networks: Sequence[Network]) -> bool:
 
 
 def check_url(
-    url: str, allowed: Sequence[Network], schemes: Sequence[str] = ("https", "http")
+    url: str,
+    allowed: Sequence[Network],
+    schemes: Sequence[str] = ("https", "http"),
+    ports: Sequence[int] = (),
 ) -> SplitResult:
     """Refuse at save what can never be delivered to; names are judged when we connect.
 
-    *schemes* are those taken, the best one first. Plain http, and private addresses, only where
+    *schemes* are those taken, the best one first; *ports* those that may be named, none: any. A URL
+    that names none goes to its scheme's own. Plain http, and private addresses, only where
     *allowed* names some network.
 
     Raises:
@@ -93,12 +97,15 @@ def check_url(
         raise AddressError(msg)
     try:
         split = urlsplit(url)
-        host, _port = split.hostname, split.port
+        host, port = split.hostname, split.port
     except ValueError:
         msg = "this is not a URL"
         raise AddressError(msg) from None
     if split.scheme not in schemes or not host:
         msg = f"the URL must begin with {schemes[0]}:// and name a host"
+        raise AddressError(msg)
+    if ports and port is not None and port not in ports:
+        msg = f"port {port} may not be called; ONEHOOK_DELIVERY_PORTS names those that may"
         raise AddressError(msg)
     if split.username is not None or split.password is not None:
         msg = "the URL holds a user name or password: leave them out"

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from onehook.core import identity
+from onehook.core.addresses import Network
 from onehook.core.bodies import BodyError, check_media_type, parse_body
+from onehook.core.flow import RateLimit
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import (
@@ -91,8 +93,11 @@ class Integration:
         *,
         unsigned: bool,
         active: bool,
+        allow_from: Sequence[Network] = (),
+        rate_limit: RateLimit | None = None,
     ) -> None:
         self.info, self.mapping, self.active = info, mapping, active
+        self.allow_from, self.rate_limit = allow_from, rate_limit  # (): from anywhere
         self._secrets = secrets
         self._expires = any(s.expires_at for some in secrets.values() for s in some)
         self._current: Secrets = {n: [s.value for s in some] for n, some in secrets.items()}
@@ -137,7 +142,9 @@ class Integration:
         """
         if self.scheme is None:
             msg = "this integration has no usable secret: set it, or say verify: none"
-            raise ConfigurationError(msg, code="integration_misconfigured", status=503)
+            raise ConfigurationError(
+                msg, code="integration_misconfigured", status=503, retry_after=60
+            )
         if isinstance(self.scheme, Unsigned):
             return
         verify(self.scheme, webhook, self.secrets_at(now), self.info.settings, now)

@@ -47,7 +47,6 @@ class Num(float):
         return number
 
 
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _CONTAINERS = frozenset({dict, list})
 _decode: Callable[[bytes], JsonValue] = msgspec.json.Decoder(float_hook=Num).decode
 
@@ -121,12 +120,12 @@ def _decode_surrogates(body: bytes) -> JsonValue:
     """
     try:
         value: JsonValue = json.loads(body.decode(), parse_float=Num, parse_constant=_no_constant)
+        return _replace_surrogates(value)
     except json.JSONDecodeError as error:
         at = len(error.doc[: error.pos].encode())
         raise JsonSyntaxError(error.msg, *position(body, at)) from None
     except (RecursionError, ValueError) as error:
         _refuse(body, error)
-    return _replace_surrogates(value)
 
 
 def _no_constant(name: str) -> Never:
@@ -150,20 +149,6 @@ def position(body: bytes, at: int) -> tuple[int, int]:
     """The line and column, both from 1, of byte *at* of *body*."""
     before = body[:at]
     return before.count(b"\n") + 1, at - before.rfind(b"\n")
-
-
-def may_be_deep(text: bytes, limit: int = MAX_DEPTH) -> bool:
-    """Whether JSON *text* could nest deeper than *limit*: exact but for brackets inside strings.
-
-    What is no bracket is dropped, then innermost pairs are, a level a round: a few passes of C
-    over a text that shrinks, where looking at the parsed value would visit every object.
-    """
-    brackets = text.translate(None, _NO_BRACKETS)
-    for _ in range(limit):
-        if not brackets:
-            return False
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
-    return bool(brackets)
 
 
 def too_deep(value: JsonValue, limit: int = MAX_DEPTH) -> bool:

@@ -1,9 +1,10 @@
 """One POST to one answer: a failure is a value, never an exception."""
 
+import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,20 +12,18 @@ from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
+from yarl import URL
 
-from onehook.core.addresses import Network, is_allowed
+from onehook.core.addresses import is_allowed
 from onehook.core.schedule import Answer
+from onehook.deliver.egress import BlockedAddressError, Egress
 
 MAX_READ = 16 * 1024  # bytes of an answer that are read
 MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
-CONNECT_TIMEOUT = 5.0  # seconds, within the subscription's own timeout
+CONNECT_TIMEOUT = 5.0  # seconds, TLS included, within the subscription's own timeout
 
 
 _refused: ContextVar[list[str]] = ContextVar("refused")  # addresses that this attempt was denied
-
-
-class BlockedAddressError(OSError):
-    """The name resolved to an address that deliveries may not go to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +45,30 @@ class Reply:
 class DeliveryClient:
     """Posts to subscribers. Addresses are judged at connect, so that no name can rebind."""
 
-    def __init__(self, allowed: Sequence[Network], max_connections: int) -> None:
-        self._allowed = tuple(allowed)
-        connector = aiohttp.TCPConnector(
-            limit=max_connections,
-            limit_per_host=0,
-            socket_factory=self._socket,
-            ttl_dns_cache=30,
-            keepalive_timeout=30,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            trust_env=False,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            max_line_size=8190,
-            max_field_size=16384,
-            skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT),
-        )
+    def __init__(self, egress: Egress, max_connections: int) -> None:
+        self._egress = egress
+        self._session = _session(self._socket, max_connections)
+        # Its connections only ever go to the proxy, which may well be inside.
+        self._proxied = _session(self._socket_to_proxy, max_connections)
 
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol = info[:3]
         host = str(info[4][0])
-        if not is_allowed(host, self._allowed):
+        if not is_allowed(host, self._egress.allowed):
             refused = _refused.get(None)
             if refused is not None:
                 refused.append(host)
             raise BlockedAddressError(host)
-        made = socket.socket(family, kind, protocol)
+        return self._socket_to_proxy(info)
+
+    def _socket_to_proxy(self, info: tuple[Any, ...]) -> socket.socket:
+        made = self._egress.open(*info[:3])
         made.setblocking(False)
         return made
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+        await self._proxied.close()
 
     async def post(
         self, url: str, headers: Mapping[str, str], body: bytes, within: timedelta
@@ -88,11 +77,11 @@ class DeliveryClient:
         started = time.monotonic()
         refused: list[str] = []
         _refused.set(refused)  # of several addresses only the last one's error comes back
-        limits = aiohttp.ClientTimeout(total=within.total_seconds(), sock_connect=CONNECT_TIMEOUT)
         try:
-            async with self._session.post(
-                url, data=body, headers=headers, timeout=limits, allow_redirects=False
-            ) as response:
+            async with (
+                asyncio.timeout(within.total_seconds()),
+                await self._send(url, headers, body, within) as response,
+            ):
                 content = await _read(response)
                 answer = Answer(
                     response.status,
@@ -104,6 +93,62 @@ class DeliveryClient:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             name, detail = _CLASSES[0][1:] if refused else _classify(error, within)
             return Reply(Answer(None, name), _since(started), detail, {}, b"")
+
+    async def _send(
+        self, url: str, headers: Mapping[str, str], body: bytes, within: timedelta
+    ) -> aiohttp.ClientResponse:
+        """POST, directly or by the proxy; the answer's body is yet to be read."""
+        limits = aiohttp.ClientTimeout(total=within.total_seconds(), sock_connect=CONNECT_TIMEOUT)
+        by_address = await self._egress.proxied(url)
+        if by_address is None:
+            return await self._session.post(
+                url, data=body, headers=headers, timeout=limits, allow_redirects=False
+            )
+        named = URL(url)
+        return await self._proxied.post(
+            by_address,
+            data=body,
+            headers={**headers, hdrs.HOST: named.host_port_subcomponent or ""},
+            timeout=limits,
+            allow_redirects=False,
+            proxy=self._egress.proxy,
+            server_hostname=(named.host or "").rstrip("."),  # what the certificate has to be of
+        )
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells a proxy where to connect, and nothing else."""
+
+    def _update_proxy_auth_header_and_build_proxy_req(
+        self, req: aiohttp.ClientRequest
+    ) -> aiohttp.ClientRequest:
+        # aiohttp copies the request's own Host: by that a proxy might resolve the name again.
+        made = super()._update_proxy_auth_header_and_build_proxy_req(req)
+        made.headers[hdrs.HOST] = f"{req.url.host_subcomponent}:{req.url.port}"
+        for name in (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT):
+            made.headers.pop(name, None)
+        return made
+
+
+def _session(
+    make_socket: Callable[[tuple[Any, ...]], socket.socket], max_connections: int
+) -> aiohttp.ClientSession:
+    connector = _Connector(
+        limit=max_connections,
+        limit_per_host=0,
+        socket_factory=make_socket,
+        ttl_dns_cache=30,
+        keepalive_timeout=30,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        trust_env=False,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        max_line_size=8190,
+        max_field_size=16384,
+        skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT),
+    )
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -135,6 +180,9 @@ _CLASSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (aiohttp.ConnectionTimeoutError, "timeout", "no connection in time"),
     (aiohttp.ServerTimeoutError, "timeout", "no answer in time"),
     (TimeoutError, "timeout", "no answer in time"),
+    (aiohttp.ClientHttpProxyError, "connection", "the egress proxy did not connect"),
+    (aiohttp.ClientProxyConnectionError, "connection", "the egress proxy cannot be reached"),
+    (socket.gaierror, "dns", "the host's name was not found"),
     (aiohttp.ClientConnectorDNSError, "dns", "the host's name was not found"),
     (aiohttp.ClientConnectorCertificateError, "tls_error", "the certificate is not valid"),
     (ssl.SSLError, "tls_error", "TLS failed"),
@@ -151,6 +199,8 @@ def _classify(error: BaseException, within: timedelta) -> tuple[str, str]:
     """The class of *error* for the history, and a sentence. Its own text may hold a secret URL."""
     for kind, name, detail in _CLASSES:
         if isinstance(error, kind):
-            limit = f" ({within.total_seconds():g} s)" if name == "timeout" else ""
-            return name, detail + limit
+            seconds = within.total_seconds()
+            if kind is aiohttp.ConnectionTimeoutError:
+                seconds = min(seconds, CONNECT_TIMEOUT)
+            return name, f"{detail} ({seconds:g} s)" if name == "timeout" else detail
     return "connection", type(error).__name__

@@ -9,7 +9,7 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from onehook.core.addresses import Network, is_allowed, is_named
+from onehook.core.addresses import is_allowed, is_named
 from onehook.core.schedule import Answer
-from onehook.deliver.client import CONNECT_TIMEOUT, MAX_READ, BlockedAddressError, Reply
+from onehook.deliver.client import CONNECT_TIMEOUT, MAX_READ, Reply
+from onehook.deliver.egress import BlockedAddressError, Egress
 
 SCHEMES = ("smtps", "smtp")
 PORTS = {"smtps": 465, "smtp": 587}  # RFC 8314 §3, RFC 6409 §3.1
@@ -42,10 +43,10 @@ class Mail(msgspec.Struct):
 
 
 class MailClient:
-    """Sends mail. *allowed* are the networks where private addresses, and no TLS, are allowed."""
+    """Sends mail. What *egress* allows by name may be private, and without TLS."""
 
-    def __init__(self, allowed: Sequence[Network]) -> None:
-        self._allowed = tuple(allowed)
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mail")
 
     def close(self) -> None:
@@ -67,7 +68,7 @@ class MailClient:
             message = _message(msgspec.json.decode(body, type=Mail), headers, now)
         except (ValueError, msgspec.MsgspecError, LookupError) as error:  # email's parser has all
             return _failed("template", f"this is no mail: {error}", started)
-        session = _Session(url, self._allowed, settings, started + within.total_seconds())
+        session = _Session(url, self._egress, settings, started + within.total_seconds())
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(within.total_seconds()):
@@ -107,15 +108,15 @@ class _Session:
     def __init__(
         self,
         url: str,
-        allowed: Sequence[Network],
+        egress: Egress,
         settings: Mapping[str, str],
         deadline: float,
     ) -> None:
         split = urlsplit(url)
         self.tls = split.scheme == "smtps"
         self.host, self.port = split.hostname or "", split.port or PORTS[split.scheme]
-        self.allowed, self.settings, self.deadline = allowed, settings, deadline
-        self.named = False  # the address is one of *allowed*
+        self.egress, self.settings, self.deadline = egress, settings, deadline
+        self.named = False  # the address is one of those allowed by name
         self.socket: socket.socket | None = None
         self.smtp: smtplib.SMTP | None = None  # once the server has greeted
 
@@ -152,9 +153,13 @@ class _Session:
         for family, kind, protocol, _, address in socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
         ):
-            if not is_allowed(str(address[0]), self.allowed):
+            if not is_allowed(str(address[0]), self.egress.allowed):
                 continue
-            made = socket.socket(family, kind, protocol)
+            try:
+                made = self.egress.open(family, kind, protocol)
+            except OSError as error:
+                last = error
+                continue
             try:
                 made.settimeout(min(timeout, CONNECT_TIMEOUT))
                 made.connect(address)
@@ -163,7 +168,7 @@ class _Session:
                 made.close()
                 last = error
                 continue
-            self.named = is_named(str(address[0]), self.allowed)
+            self.named = is_named(str(address[0]), self.egress.allowed)
             self.socket = made
             return made
         raise last

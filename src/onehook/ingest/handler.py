@@ -3,6 +3,7 @@
 One line: receive, verify, normalize, route, commit. Each step is one call here.
 """
 
+import asyncio
 from urllib.parse import parse_qsl
 
 import structlog
@@ -14,10 +15,17 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.handshakes import Handshake
 from onehook.core.mapping.normalize import Emitted, Ignored, Quarantined
 from onehook.core.model import Headers, Webhook
-from onehook.errors import InvalidRequestError, NotFoundError, OnehookError, SignatureError
+from onehook.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    OnehookError,
+    RateLimitedError,
+    SignatureError,
+)
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
 from onehook.ingest.committer import Committed, WebhookToCommit
+from onehook.ingest.guard import Guard
 from onehook.ingest.steps import LARGE, Steps
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import problem
@@ -25,19 +33,22 @@ from onehook.web.problems import problem
 log = structlog.get_logger()
 
 ANNOUNCER = web.AppKey("announcer", Announcer)
+GUARD = web.AppKey("guard", Guard)
 STEPS = web.AppKey("steps", Steps)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
 
 
 async def ingest(request: web.Request) -> web.Response:
     """Answer one webhook; every error is a problem."""
-    gateway = request.app[GATEWAY]
-    name = request.match_info["integration_id"]
-    integration = gateway.registry.whole.snapshot.running.get(name)
+    gateway, guard = request.app[GATEWAY], request.app[GUARD]
+    integration: Integration | None = None
     try:
-        if integration is None:
-            integration = _by_key(gateway, name)
-        return await _take(request, gateway, integration)
+        integration = _find(gateway, request.match_info["integration_id"])
+        guard.enter(request, integration)
+        try:
+            return await _take(request, gateway, integration)
+        finally:
+            guard.leave(integration)
     except OnehookError as error:
         return _refuse(request, gateway, integration, error)
     except Exception:
@@ -45,22 +56,22 @@ async def ingest(request: web.Request) -> web.Response:
         return problem(OnehookError("the webhook could not be taken; the gateway's log says why"))
 
 
-def _by_key(gateway: Gateway, name: str) -> Integration:
-    snapshot = gateway.registry.snapshot
-    found = snapshot.running.get(snapshot.by_key.get(name, ""))
-    if found is None:
-        raise _not_found()
+def _find(gateway: Gateway, name: str) -> Integration:
+    """The active integration of that id or key.
+
+    Raises:
+        NotFoundError: there is none; one that is switched off looks no different from outside.
+    """
+    own = gateway.registry.snapshot  # keys are of the default tenant; ids are of all
+    found = gateway.registry.whole.snapshot.running.get(name)
+    found = found or own.running.get(own.by_key.get(name, ""))
+    if found is None or not found.active:
+        detail = "there is no integration at this URL: copy its ingest URL again"
+        raise NotFoundError(detail, code="integration_not_found")
     return found
 
 
-def _not_found() -> NotFoundError:
-    detail = "there is no integration at this URL: copy its ingest URL again"
-    return NotFoundError(detail, code="integration_not_found")
-
-
 async def _take(request: web.Request, gateway: Gateway, integration: Integration) -> web.Response:
-    if not integration.active:
-        raise _not_found()
     handshakes = integration.mapping.handshakes
     if request.method != "POST" and not any(h.method == request.method for h in handshakes):
         detail = f"{request.method} is not taken here: webhooks are sent by POST"
@@ -71,7 +82,10 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     if handshakes and (answer := _shake(webhook, handshakes, verified=False)) is not None:
         return answer
     if handshakes:
-        integration.verify(webhook, webhook.received_at)
+        if len(body) > LARGE:
+            await asyncio.to_thread(integration.verify, webhook, webhook.received_at)
+        else:
+            integration.verify(webhook, webhook.received_at)
         if (answer := _shake(webhook, handshakes, verified=True)) is not None:
             return answer
     if webhook.method != "POST":
@@ -80,6 +94,7 @@ async def _take(request: web.Request, gateway: Gateway, integration: Integration
     made = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
     taken, committed = made.taken, made.committed
     request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
+    request.app[GUARD].verified(request, integration)
     if taken.commit is None or committed is None:
         gateway.drift.note(integration.info, taken.made, webhook)
         return _ignored(gateway, integration, taken.made)
@@ -193,9 +208,12 @@ def _refuse(
 ) -> web.Response:
     if integration is not None and isinstance(error, SignatureError):
         request.app[ANNOUNCER].refused(integration.info, gateway.clock.now())
+    error = request.app[GUARD].judge(request, error)
     label = _UNKNOWN if integration is None else integration.info.id
     gateway.metrics.rejected.labels(label, error.code).inc()
     level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
+    if isinstance(error, RateLimitedError):
+        level = log.debug  # a flood of these must not drown the rest
     level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
     headers = None
     if error.status == 405:

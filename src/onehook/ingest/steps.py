@@ -17,6 +17,7 @@ from onehook.core.receipts import Receipt
 from onehook.core.references import Indexed, index
 from onehook.ids import new_id
 from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
+from onehook.ingest.guard import Guard
 from onehook.ingest.quotas import EventQuotas
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
@@ -25,6 +26,8 @@ from onehook.store.registry import Registry
 from onehook.store.snapshot import Snapshot
 
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
+WIDE = 32 * 1024  # bytes: from here on also a body of very many small values is
+MANY = 4000  # commas: more of them than in any webhook of that size that was seen
 MOST = 16  # webhooks in one round: some 8 ms, after which others may have the loop
 TURNS = 3  # of the loop: then one round's commit is on the wire, while the next is worked on
 
@@ -68,12 +71,15 @@ class _Item(msgspec.Struct, eq=False):
 class Steps:
     """Takes webhooks through the steps, those that wait together, and hands them to *committer*."""
 
-    def __init__(self, registry: Registry, keys: Keys, committer: Committer, max_body: int) -> None:
+    def __init__(
+        self, registry: Registry, keys: Keys, committer: Committer, guard: Guard, max_body: int
+    ) -> None:
         self._registry, self._keys, self._max_body = registry, keys, max_body
-        self._committer, self._quotas = committer, EventQuotas(registry)
+        self._committer, self._guard, self._quotas = committer, guard, EventQuotas(registry)
         self._waiting: list[_Item] = []
         self._steps = (
             self._verify,
+            self._admit,
             self._parse,
             self._apply,
             self._complete,
@@ -89,14 +95,14 @@ class Steps:
 
         Raises:
             SignatureError: it is not proven.
-            RateLimitedError: its tenant's events of this minute are used up.
+            RateLimitedError: it, or its tenant's events, are more than may come in a minute.
             ConfigurationError: the integration lacks its secret.
             InvalidRequestError: its media type, encoding or size is not taken.
             StoreUnavailableError: it is not durable, within what its vendor waits for.
         """
         loop = asyncio.get_running_loop()
         item = _Item(integration, webhook, verified, loop.create_future())
-        if len(webhook.body) > LARGE or webhook.headers.get("content-encoding") is not None:
+        if _takes_long(webhook.body) or webhook.headers.get("content-encoding") is not None:
             return await self._take_large(item)
         self._waiting.append(item)
         if len(self._waiting) == 1:
@@ -107,8 +113,9 @@ class Steps:
         return Made(item.taken, committed)
 
     async def _take_large(self, item: _Item) -> Made:
-        """A large body in a thread, so that it holds up nobody else."""
-        self._verify(item)
+        """A large body in a thread, so that it holds up nobody else: to hash it takes long too."""
+        await asyncio.to_thread(self._verify, item)
+        self._admit(item)
         await asyncio.to_thread(self._all_but_routing, item)
         self._route(item)
         await asyncio.to_thread(self._pack, item)
@@ -140,6 +147,9 @@ class Steps:
     def _verify(self, item: _Item) -> None:
         if not item.verified:
             item.integration.verify(item.webhook, item.webhook.received_at)
+
+    def _admit(self, item: _Item) -> None:
+        self._guard.admit(item.integration)
         self._quotas.admit(item.integration.info.tenant)
 
     def _parse(self, item: _Item) -> None:
@@ -205,6 +215,10 @@ class Steps:
             notice,
             info.tenant,
         )
+
+
+def _takes_long(body: bytes) -> bool:
+    return len(body) > WIDE and (len(body) > LARGE or body.count(b",") > MANY)
 
 
 def route(

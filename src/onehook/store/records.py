@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from onehook.core.flow import USUAL, Flow
+from onehook.core.flow import USUAL, Flow, RateLimit
 from onehook.core.model import DEFAULT_TENANT
 from onehook.core.profiles.table import ProfileName
 from onehook.store.outlets import OutletRecord
@@ -31,6 +31,8 @@ class IntegrationRecord(msgspec.Struct, kw_only=True):
     verify: str = "signature"  # or none
     active: bool = True
     silent_after_ms: int | None = None  # None: it may be silent for ever
+    allow_from: tuple[str, ...] = ()  # addresses and networks; none: from anywhere
+    rate_limit: RateLimit | None = None
     created_at: datetime
     updated_at: datetime
 

@@ -32,6 +32,7 @@ from onehook.core.profiles.outlet import Outlet
 from onehook.core.profiles.secrets import Keys as SigningKeys
 from onehook.core.references import Knowledge, Lesson, Sightings
 from onehook.core.routing import Routes
+from onehook.core.senders import parse_senders
 from onehook.errors import SettingsError
 from onehook.store.client import Client
 from onehook.store.events import milliseconds
@@ -256,8 +257,15 @@ class Registry:
             {**defaults, **record.settings},
             record.tenant,
         )
-        unsigned = record.verify == "none"
-        return Integration(info, mapping, secrets, unsigned=unsigned, active=record.active)
+        return Integration(
+            info,
+            mapping,
+            secrets,
+            unsigned=record.verify == "none",
+            active=record.active,
+            allow_from=tuple(parse_senders(text) for text in record.allow_from),
+            rate_limit=record.rate_limit,
+        )
 
     def trial(self, record: IntegrationRecord, mapping: CompiledMapping) -> Integration:
         """The integration as it would be with *mapping*; nothing in use learns from it."""

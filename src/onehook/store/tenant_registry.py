@@ -1,17 +1,20 @@
 """The configuration as one tenant sees and changes it."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from onehook.core.destinations.document import Destination
 from onehook.core.integration import Integration
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.model import DEFAULT_TENANT, Subscription
 from onehook.core.notices import Notice
-from onehook.errors import NotFoundError
+from onehook.errors import ConflictError, NotFoundError
 from onehook.store.records import IntegrationRecord, KeyRecord, SubscriptionRecord, TenantRecord
 from onehook.store.registry import Registry
 from onehook.store.sealing import Sealer
 from onehook.store.snapshot import Snapshot
+
+Changeable: TypeAlias = IntegrationRecord | SubscriptionRecord
 
 
 class TenantRegistry:
@@ -95,14 +98,26 @@ class TenantRegistry:
             check()
             saved = await self.whole.save_if_current(name, record)
 
-    async def save(
-        self,
-        name: str,
-        record: IntegrationRecord | SubscriptionRecord,
-        notice: Notice | None = None,
+    async def replace(
+        self, name: str, was: Changeable, record: Changeable, notice: Notice | None = None
     ) -> None:
-        """See :meth:`Registry.save`."""
-        await self.whole.save(name, record, notice)
+        """Write *record* into *name* in place of *was*; *notice* is written down with it.
+
+        Raises:
+            ConflictError: somebody changed it since *was* was read; nothing is written.
+            NotFoundError: somebody removed it.
+        """
+        saved = False
+        while not saved:
+            records: Mapping[str, Changeable] = getattr(self.snapshot, name)
+            present = records.get(was.id)
+            if present is None:
+                msg = f"{was.id} was removed meanwhile"
+                raise NotFoundError(msg)
+            if present != was:
+                msg = f"{was.id} was changed meanwhile: read it again, and change what it is now"
+                raise ConflictError(msg)
+            saved = await self.whole.save_if_current(name, record, notice)
 
     async def delete(self, name: str, id_: str) -> None:
         """See :meth:`Registry.delete`."""

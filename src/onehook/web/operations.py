@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar, get_args
 
 import structlog
@@ -19,6 +20,7 @@ from onehook.errors import (
     InvalidRequestError,
     NotFoundError,
     OnehookError,
+    StaleError,
 )
 from onehook.store.connection import translate
 from onehook.store.records import Scope
@@ -58,6 +60,22 @@ class Call(Generic[Body, Query]):
     path: dict[str, str]
     request: web.Request  # for answers that are written bit by bit
     access: Access  # whose *gateway* is: nothing of another tenant is in it
+
+    def check_match(self, updated_at: datetime) -> None:
+        """Go on only if ``If-Match`` is not sent, or names the state of *updated_at*.
+
+        Source: RFC 9110 §13.1.1.
+
+        Raises:
+            StaleError: 412, the caller saw an earlier state.
+        """
+        wanted = self.request.headers.get("If-Match")
+        if wanted is None or wanted.strip() == "*":
+            return
+        present = entity_tag(updated_at)
+        if present not in (tag.strip() for tag in wanted.split(",")):
+            msg = f"it is {present} now: read it again, and change what it is now"
+            raise StaleError(msg)
 
     @property
     def still_allowed(self) -> bool:
@@ -120,6 +138,11 @@ class Operation:
             raise ForbiddenError(refusal)
 
 
+def entity_tag(updated_at: datetime) -> str:
+    """What ``ETag`` says of a record: when it was last changed, in microseconds."""
+    return f'"{round(updated_at.timestamp() * 1_000_000)}"'
+
+
 def register(app: web.Application, operations: Sequence[Operation]) -> None:
     """Serve *operations*, and 405 on their paths for every other method."""
     allowed: dict[str, list[str]] = {}
@@ -172,6 +195,8 @@ def _serve(operation: Operation) -> Callable[[web.Request], Awaitable[web.Stream
         headers: dict[str, str] = {}
         if operation.status == 201:
             headers["Location"] = f"{operation.path}/{getattr(result, 'id', '')}"
+        if isinstance(changed := getattr(result, "updated_at", None), datetime):
+            headers["ETag"] = entity_tag(changed)
         text = result.model_dump_json(exclude_unset=True).encode()
         return web.Response(
             status=operation.status, body=text, content_type="application/json", headers=headers

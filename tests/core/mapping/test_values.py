@@ -620,3 +620,20 @@ def test_the_default_of_a_lookup_is_a_value_on_an_enum_field_too() -> None:
     """docs/mappings.md says ``default: value``, and a bare string is always a path."""
     value = "{lookup: $.p, table: p, default: {const: low}}"
     assert field("priority", value, {"p": "Odd"}, top=P) == "low"
+
+
+def test_m3_a_list_is_not_made_much_longer_than_it_may_be() -> None:
+    """Of ten thousand items those that fit are made, and one more, so that the cut is told."""
+    value = '{each: "$.l[*]", as: $.name}'
+    fit: list[JsonValue] = [{"name": "ops"}] * 251
+    misfit: list[JsonValue] = [{"name": {"no": "text"}}] * 10_000
+
+    few = run(ticket(labels=value), {"id": "1", "l": fit[:250] + misfit})
+    many = run(ticket(labels=value), {"id": "1", "l": fit + misfit})
+
+    assert isinstance(few, Emitted)
+    assert isinstance(many, Emitted)
+    assert (len(few.misfits) > 0, len(many.misfits)) == (True, 0)
+    (event,) = many.events
+    assert event.data["labels"] == ["ops"] * 250
+    assert "/labels" in str(event.data["truncated"])

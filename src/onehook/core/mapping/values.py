@@ -278,7 +278,7 @@ class ValueCompiler:
         if isinstance(node, Map) and "concat" in node.items:
             return self._concat(node, spec)
         if isinstance(node, Map) and "each" in node.items:
-            return coerced(self._each(node, item_spec), spec)
+            return coerced(self._each(node, item_spec, MAX_ITEMS), spec)
         if isinstance(node, Scalar) and not isinstance(node.value, str):
             if node.value is not None:
                 self.report("E106", node.place, f"{node.value!r} is no list for {spec.name}")
@@ -335,7 +335,8 @@ class ValueCompiler:
 
         return joined
 
-    def _each(self, node: Map, item_spec: FieldSpec | None) -> Get:
+    def _each(self, node: Map, item_spec: FieldSpec | None, most: int | None = None) -> Get:
+        """A list of what its items become; beyond *most* there is one more, which will be cut."""
         self.keys(node, *EACH)
         path = self.path(node.items["each"])
         if path is None:
@@ -359,6 +360,8 @@ class ValueCompiler:
                     raise
                 if one is not None:
                     found.append(one)
+                    if most is not None and len(found) > most:
+                        break  # all that follows would be made in order to be cut
             return found
 
         return each

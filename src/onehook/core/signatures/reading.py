@@ -81,7 +81,7 @@ def misconfigured(detail: str) -> NoReturn:
     Raises:
         ConfigurationError: ``integration_misconfigured``, 503.
     """
-    raise ConfigurationError(detail, code="integration_misconfigured", status=503)
+    raise ConfigurationError(detail, code="integration_misconfigured", status=503, retry_after=60)
 
 
 class Request:

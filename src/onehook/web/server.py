@@ -1,0 +1,155 @@
+"""The HTTP server's edge: what happens to a connection before a request is whole, or if it breaks.
+
+aiohttp's own handler of a connection answers a request that it cannot read with text that quotes
+it, logs each with a traceback, lets a body whose framing breaks wait for its time-out, and gives
+whoever never finishes a request as long as an idle connection. Here each of these is ours.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler
+
+from onehook.errors import InvalidRequestError, OnehookError
+from onehook.metrics import Metrics
+from onehook.web.problems import problem
+
+log = structlog.get_logger()
+
+
+class Connection(RequestHandler):
+    """One connection of a sender.
+
+    *head_timeout*: seconds that a request's headers may take, from the start of the connection or
+    from their first byte.
+    """
+
+    __slots__ = ("_head_timeout", "_head_timer", "_metrics")
+
+    def __init__(
+        self,
+        manager: web.Server,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        head_timeout: float,
+        metrics: Metrics,
+        **options: Any,
+    ) -> None:
+        super().__init__(manager, loop=loop, **options)
+        self._head_timeout, self._metrics = head_timeout, metrics
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Await the first request."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; find out whether a request is whole, under way, or broken."""
+        super().data_received(data)
+        messages, idle = self._messages, self._waiter
+        if messages:
+            self._stop_awaiting()
+            if not isinstance(messages[-1][0], RawRequestMessage):
+                self._break_body()
+        elif self._head_timer is None and idle is not None and not idle.done():
+            self._await_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget it."""
+        self._stop_awaiting()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """A problem that quotes nothing of the request, and then the end of the connection.
+
+        Raises:
+            ConnectionError: part of another answer was sent already.
+        """
+        if status == HTTPStatus.BAD_REQUEST:
+            self._metrics.refused_connections.labels("broken").inc()
+            detail = "this is not HTTP, or its headers or framing are broken or too large"
+            error: OnehookError = InvalidRequestError(detail, code="body_invalid", status=400)
+        else:
+            log.error("request.crashed", error=type(exc).__name__)
+            error = OnehookError("the request failed; the gateway's log says why")
+        if request.writer.output_size > 0:
+            msg = "an answer was begun already"
+            raise ConnectionError(msg)
+        response = problem(error)
+        response.force_close()
+        return response
+
+    def log_exception(self, *_args: Any, **more: Any) -> None:
+        """One line, without the traceback and what it would quote."""
+        error = more.get("exc_info")
+        if not isinstance(error, web.RequestPayloadError):  # a broken body is counted elsewhere
+            log.warning("connection.crashed", error=type(error).__name__)
+
+    def _break_body(self) -> None:
+        """Tell whoever reads the body of the last good request that no more of it will come."""
+        if len(self._messages) > 1:
+            content = self._messages[-2][1]
+        elif self._current_request is not None:
+            content = self._current_request.content
+        else:
+            return
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(web.RequestPayloadError("the framing is broken"))
+
+    def _await_head(self) -> None:
+        self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
+
+    def _stop_awaiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        self._metrics.refused_connections.labels("slow").inc()
+        self.force_close()
+
+
+class Site(web.BaseSite):
+    """Listens on *host* and *port*, and makes a :class:`Connection` of each that comes.
+
+    *options* are those of :class:`Connection`.
+    """
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, *, backlog: int, **options: Any
+    ) -> None:
+        super().__init__(runner, backlog=backlog)
+        self._host, self._port, self._options = host, port, options
+
+    @property
+    def name(self) -> str:
+        """Where it listens."""
+        return f"http://{self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: it cannot.
+        """
+        await super().start()
+        loop, manager = asyncio.get_running_loop(), self._runner.server
+        assert manager is not None  # noqa: S101 BaseSite has asked for it
+        self._server = await loop.create_server(
+            lambda: Connection(manager, loop=loop, **self._options),
+            self._host,
+            self._port,
+            backlog=self._backlog,
+        )

@@ -1,0 +1,231 @@
+"""The edge of HTTP: slow heads, broken ones, requests that hide others; rows B3 and B5."""
+
+import asyncio
+import json
+import re
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.builders import Running, Sender, issue
+from tests.conftest import StartGateway
+
+CANARY = "canary-value-of-the-request"
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def connect(gateway: Running) -> Streams:
+    """A connection of one's own."""
+    host, port = gateway.url.removeprefix("http://").split(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def exchange(gateway: Running, *packets: bytes) -> bytes:
+    """All that comes back for *packets*, until the gateway closes."""
+    reader, writer = await connect(gateway)
+    try:
+        async with asyncio.timeout(15):
+            for packet in packets:
+                writer.write(packet)
+                await writer.drain()
+                await asyncio.sleep(0.02)  # so that it comes by itself
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def statuses(text: bytes) -> list[int]:
+    """The status of each answer in *text*."""
+    return [int(found) for found in re.findall(rb"HTTP/1\.[01] (\d{3})", text)]
+
+
+def refused(gateway: Running, reason: str) -> float:
+    """How many connections were refused for *reason*."""
+    name = "onehook_connections_refused_total"
+    metrics = gateway.runtime.gateway.metrics
+    return metrics.registry.get_sample_value(name, {"reason": reason}) or 0.0
+
+
+def post(sender: Sender, *lines: str, body: bytes = b"") -> bytes:
+    """A request to *sender*'s URL with exactly these header lines."""
+    first = [f"POST {sender.path} HTTP/1.1", "Host: gateway", "Content-Type: application/json"]
+    return "\r\n".join([*first, *lines, "", ""]).encode() + body
+
+
+# -- B3 -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [b"", b"POST /ing", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+async def test_b3_silent_connections_are_closed(start_gateway: StartGateway, start: bytes) -> None:
+    """Whoever never finishes a request's headers is closed and counted, without a log line."""
+    gateway = await start_gateway(header_timeout="200ms")
+
+    with capture_logs() as logs:
+        answer = await exchange(gateway, start)
+
+    assert answer == b""
+    assert refused(gateway, "slow") == 1
+    assert logs == []
+
+
+async def test_b3_a_drip_does_not_prolong_it(start_gateway: StartGateway) -> None:
+    """The deadline is of all headers together: a byte now and then does not move it."""
+    gateway = await start_gateway(header_timeout="300ms")
+    reader, writer = await connect(gateway)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+
+    async def drip() -> None:
+        for byte in b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 1000:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.05)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        async with asyncio.timeout(15):
+            assert await reader.read() == b""
+        assert loop.time() - started < 10  # all of it would take 50 s
+    finally:
+        dripping.cancel()
+        writer.close()
+
+
+async def test_b3_the_next_request_has_the_same_deadline(start_gateway: StartGateway) -> None:
+    """A connection may idle longer between requests; once the next begins, its time runs."""
+    gateway = await start_gateway(header_timeout="200ms")
+    reader, writer = await connect(gateway)
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    try:
+        async with asyncio.timeout(15):
+            for _ in range(2):
+                writer.write(request)
+                assert statuses(await reader.readuntil(b'{"status": "ok"}')) == [200]
+                await asyncio.sleep(0.4)
+            assert refused(gateway, "slow") == 0
+            writer.write(request[:20])
+            assert await reader.read() == b""
+        assert refused(gateway, "slow") == 1
+    finally:
+        writer.close()
+
+
+async def test_b3_a_slow_body_is_not_a_slow_head(start_gateway: StartGateway) -> None:
+    """Once the headers are whole the body has its own time."""
+    gateway = await start_gateway(header_timeout="100ms")
+    sender = await gateway.integrate(verify="none")
+    native = issue()
+    lines = [f"{name}: {value}" for name, value in list(native.headers.items())[1:]]
+    head = post(sender, *lines, f"Content-Length: {len(native.body)}", "Connection: close")
+    reader, writer = await connect(gateway)
+    try:
+        writer.write(head + native.body[:100])
+        await asyncio.sleep(0.4)
+        writer.write(native.body[100:])
+        async with asyncio.timeout(15):
+            assert statuses(await reader.read()) == [202]
+    finally:
+        writer.close()
+
+
+@pytest.mark.slow
+async def test_b3_hundreds_of_slow_sockets_disturb_nobody(start_gateway: StartGateway) -> None:
+    """500 sockets that send nothing are all closed, and webhooks are taken meanwhile."""
+    gateway = await start_gateway(header_timeout="2s")
+    sender = await gateway.integrate()
+    sockets = [await connect(gateway) for _ in range(500)]
+    try:
+        assert (await gateway.send(sender, issue())).status == 202
+        async with asyncio.timeout(16):
+            assert {await reader.read() for reader, _ in sockets} == {b""}
+        assert refused(gateway, "slow") >= 500
+    finally:
+        for _, writer in sockets:
+            writer.close()
+
+
+# -- B5 -------------------------------------------------------------------------------------------
+
+C = f"X-Canary: {CANARY}"
+CHUNKED = "Transfer-Encoding: chunked"
+MALFORMED = {
+    "no HTTP": (f"{CANARY}\r\n\r\n",),
+    "TLS": ("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + CANARY,),
+    "unknown version": (f"POST /{CANARY} HTTP/9.9", "Host: x"),
+    "method with a space": ("PO ST / HTTP/1.1", "Host: x", C),
+    "control code in the target": (f"POST /\x01{CANARY} HTTP/1.1", "Host: x"),
+    "long target": (f"POST /{CANARY}{'a' * 20_000} HTTP/1.1", "Host: x"),
+    "long header": ("POST / HTTP/1.1", "Host: x", f"{C}{'a' * 20_000}"),
+    "long header name": ("POST / HTTP/1.1", "Host: x", f"{'a' * 20_000}: {CANARY}"),
+    "many headers": ("POST / HTTP/1.1", "Host: x", *[f"X-{n}: {CANARY}" for n in range(200)]),
+    "header without a colon": ("POST / HTTP/1.1", "Host: x", CANARY),
+    "space before the colon": ("POST / HTTP/1.1", "Host: x", f"Content-Length : 5{CANARY}"),
+    "folded header": ("POST / HTTP/1.1", "Host: x", "X-A: b", f" {CANARY}"),
+    "NUL in a header": ("POST / HTTP/1.1", "Host: x", f"X-A: b\x00{CANARY}"),
+    "two lengths": ("POST / HTTP/1.1", "Host: x", "Content-Length: 2", "Content-Length: 3", C),
+    "length and chunks": ("POST / HTTP/1.1", "Host: x", "Content-Length: 2", CHUNKED, C),
+    "signed length": ("POST / HTTP/1.1", "Host: x", "Content-Length: +2", C),
+    "negative length": ("POST / HTTP/1.1", "Host: x", "Content-Length: -2", C),
+    "hexadecimal length": ("POST / HTTP/1.1", "Host: x", "Content-Length: 0x2", C),
+    "list of lengths": ("POST / HTTP/1.1", "Host: x", "Content-Length: 2, 2", C),
+    "endless length": ("POST / HTTP/1.1", "Host: x", f"Content-Length: {'9' * 40}", C),
+    "unknown coding": ("POST / HTTP/1.1", "Host: x", "Transfer-Encoding: xchunked", C),
+    "chunked is not last": ("POST / HTTP/1.1", "Host: x", f"{CHUNKED}, identity", C),
+    "chunked twice": ("POST / HTTP/1.1", "Host: x", f"{CHUNKED}, chunked", C),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", MALFORMED.values(), ids=MALFORMED)
+async def test_b5_malformed_requests_are_400(gateway: Running, lines: tuple[str, ...]) -> None:
+    """A problem that quotes nothing, once, and the end of the connection; nothing is logged."""
+    request = "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    with capture_logs() as logs:
+        answer = await exchange(gateway, request, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert statuses(answer) == [400], answer
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["code"] == "body_invalid"
+    assert CANARY.encode() not in answer
+    assert CANARY not in str(logs)
+    assert refused(gateway, "broken") == 1
+    assert (await gateway.vendor.get("/healthz")).status == 200
+
+
+async def test_b5_garbage_behind_a_request_is_refused_alone(gateway: Running) -> None:
+    """What is pipelined behind a good webhook does not undo it, and ends the connection."""
+    sender = await gateway.integrate(verify="none")
+    native = issue()
+    lines = [f"{name}: {value}" for name, value in list(native.headers.items())[1:]]
+    good = post(sender, *lines, f"Content-Length: {len(native.body)}", body=native.body)
+
+    answer = await exchange(gateway, good, CANARY.encode() + b"\r\n\r\n", good)
+
+    assert statuses(answer) == [202, 400]
+    assert CANARY.encode() not in answer
+
+
+async def test_b5_no_request_hides_in_a_body(gateway: Running) -> None:
+    """What looks like a request inside of a body is body, however it is framed."""
+    sender = await gateway.integrate(verify="none")
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden)
+    close = "Connection: close"
+
+    by_length = post(sender, f"Content-Length: {len(hidden)}", close, body=hidden)
+    by_chunks = post(sender, "Transfer-Encoding: chunked", close, body=chunked)
+
+    assert statuses(await exchange(gateway, by_length)) == [202]  # quarantined: it is no JSON
+    assert statuses(await exchange(gateway, by_chunks)) == [200]  # the same bytes: a duplicate
+
+
+async def test_b5_broken_chunks_of_what_nobody_reads(gateway: Running) -> None:
+    """A request that is refused by its URL alone is answered, then its connection ends."""
+    head = b"POST /ingest/nobody HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    with capture_logs() as logs:
+        answer = await exchange(gateway, head, b"zz\r\n")
+
+    assert statuses(answer)[0] == 404
+    assert 500 not in statuses(answer)
+    assert "connection.crashed" not in [one["event"] for one in logs]
