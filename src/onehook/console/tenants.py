@@ -139,8 +139,9 @@ async def delete(visit: Visit) -> Outcome:
 def _values(tenant: Any) -> dict[str, str]:
     """What stands in the form of a saved *tenant*."""
     defaults = {name: tenant["defaults"][name] for name in _DEFAULTS}
-    if isinstance(defaults["retry"], list):
-        defaults["retry"] = ", ".join(defaults["retry"])
+    retry: str | list[str] | None = defaults["retry"]
+    if isinstance(retry, list):
+        defaults["retry"] = ", ".join(retry)
     given = {"name": tenant["name"], **tenant["quotas"], **defaults}
     return {name: "" if value is None else str(value) for name, value in given.items()}
 
