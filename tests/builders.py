@@ -256,7 +256,7 @@ class Running:
     """A whole gateway on loopback, and what tests ask of it."""
 
     def __init__(self, runtime: Runtime, key: str | None = API_KEY) -> None:
-        self.runtime = runtime
+        self.runtime, self.key = runtime, key
         self.url = runtime.url
         self.api = Api(runtime.url, key)
         self.vendor = Api(runtime.url, None)  # sends no API key

@@ -5,6 +5,7 @@ from prometheus_client import generate_latest
 
 from onehook.api import openapi
 from onehook.console.routes import add_console
+from onehook.console.session import PATH
 from onehook.core.jsontext import encode
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
@@ -33,6 +34,7 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     app[STEPS] = Steps(whole, keys, committer, guard, settings.max_body)
     app.router.add_route("*", "/ingest/{integration_id}", ingest)
     register(app, openapi.OPERATIONS)
+    app.router.add_get("/", front)
     app.router.add_get("/openapi.json", openapi.serve)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
@@ -41,6 +43,13 @@ def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> we
     add_console(app, openapi.OPERATIONS)
     app.router.add_route("*", "/{path:.*}", not_found)
     return app
+
+
+async def front(request: web.Request) -> web.StreamResponse:
+    """``GET /``: a person with a browser is led to the console; nothing else is here."""
+    if "text/html" not in request.headers.get("Accept", "").lower():
+        return await not_found(request)
+    return web.Response(status=302, headers={"Location": PATH, "Vary": "Accept"})
 
 
 async def healthz(_request: web.Request) -> web.Response:

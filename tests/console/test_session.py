@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from onehook.console.session import COOKIE
+from onehook.web.guesses import PER_MINUTE
 from tests.builders import API_KEY, Running, eventually
 from tests.console.browsing import Browser
 
@@ -44,6 +45,20 @@ async def test_signing_in_leads_to_pages_of_the_console_only(stranger: Browser, 
     fields = {"api_key": API_KEY, "to": to}
     shown = await stranger.post("/console/sign-in", fields, allow_redirects=False)
     assert shown.headers["Location"] == "/console"
+
+
+async def test_h3_guesses_are_401_then_429_and_the_right_key_still_signs_in(
+    stranger: Browser,
+) -> None:
+    """As at the API: whoever guesses there does not lock the others out."""
+    for _ in range(PER_MINUTE):
+        assert (await stranger.sign_in("a-guess")).status == 401
+    refused = await stranger.sign_in("a-guess")
+    assert refused.status == 429
+    assert refused.headers["Retry-After"] == "2"
+    assert "Try again in 2 s" in refused.words
+    assert "a-guess" not in refused.text
+    assert (await stranger.sign_in()).url.endswith("/console")
 
 
 async def test_h5_the_cookie_is_strict_and_holds_no_key(stranger: Browser) -> None:
@@ -157,3 +172,15 @@ async def test_light_and_dark_are_chosen_by_a_form(browser: Browser) -> None:
     assert shown.url.endswith("/console/events")
     assert 'data-bs-theme="dark"' in shown.text
     assert 'data-bs-theme="dark"' in (await browser.get("/console/settings")).text
+
+
+async def test_a_browser_at_the_root_is_led_to_the_console(
+    gateway: Running, stranger: Browser
+) -> None:
+    """Who asks for a page gets there; a program is told that there is nothing, as before."""
+    shown = await stranger.get("/", headers={"Accept": "text/html,*/*"}, allow_redirects=False)
+    assert (shown.status, shown.headers["Location"]) == (302, "/console")
+    for accept in ("*/*", "application/json"):
+        answer = await gateway.vendor.call("GET", "/", headers={"Accept": accept})
+        assert (answer.status, answer.json["code"]) == (404, "not_found")
+    assert (await gateway.vendor.post("/", {})).status == 404

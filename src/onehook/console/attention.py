@@ -66,14 +66,18 @@ def of_integrations(
             yield Matter("yellow", f"{one.name} is silent for longer than expected", page, "Look")
 
 
-def of_gateway(gateway: Gateway, quarantined: int, health: StoreHealth) -> Iterator[Matter]:
-    """Mappings that are broken, webhooks in quarantine, and the store."""
-    for fault in gateway.mappings.faults:
-        text = f"{fault.name} cannot be used: {fault.detail}"
-        yield Matter("red", text, f"{PATH}/mappings", "Mend")
+def of_quarantine(quarantined: int) -> Iterator[Matter]:
+    """Webhooks that no rule could take."""
     if quarantined:
         noun = "webhook is" if quarantined == 1 else "webhooks are"
         yield Matter("yellow", f"{quarantined} {noun} in quarantine", f"{PATH}/quarantine", "Mend")
+
+
+def of_gateway(gateway: Gateway, health: StoreHealth) -> Iterator[Matter]:
+    """Mappings that are broken, and the store."""
+    for fault in gateway.mappings.faults:
+        text = f"{fault.name} cannot be used: {fault.detail}"
+        yield Matter("red", text, f"{PATH}/mappings", "Mend")
     if health.share is not None and health.share > _FULL:
         text = f"the store uses {size(health.used_bytes)} of {size(health.max_bytes)}"
         yield Matter("red", text, f"{PATH}/settings", "Look")

@@ -4,15 +4,16 @@ This is the one place where the console touches the API: it asks for operations 
 knows nothing of the code behind them. Whatever the API refuses, the console refuses too.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from pydantic import BaseModel
 
 from onehook.core.jsontext import decode
 from onehook.errors import NotFoundError
-from onehook.store.records import KeyRecord
 from onehook.web.access import ACCESS, Access
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Call, NoBody, Operation, check_body, check_query
@@ -25,17 +26,39 @@ _NOTHING: Fields = {}
 
 
 class Backend:
-    """The operations of the API, by name."""
+    """The operations of the API, by name; and which of them each page stands for.
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    *pages*: the path of each, parts that vary in braces, and the operation that a visitor has to
+    be allowed; none for a page that is everybody's.
+    """
+
+    def __init__(
+        self, operations: Iterable[Operation], pages: Iterable[tuple[str, str]] = ()
+    ) -> None:
         self._operations = {operation.name: operation for operation in operations}
+        self._pages = [(_pattern(path), needed) for path, needed in pages]
 
-    def allows(self, key: KeyRecord | None, name: str) -> bool:
-        """Whether who signed in with *key*, None: nobody, may call the operation *name*."""
+    def allows(self, access: Access | None, name: str) -> bool:
+        """Whether who has *access*, None: nobody, may call the operation *name*."""
         operation = self._operations.get(name)
-        if key is None or operation is None:
+        if access is None or operation is None:
             return False
-        return operation.refusal(Access(key, key.tenant)) is None
+        return operation.refusal(access) is None
+
+    def opens(self, access: Access | None, to: str) -> bool:
+        """Whether who has *access* may open the page that the link *to* leads to."""
+        path = urlsplit(to).path
+        needed = next((name for form, name in self._pages if form.fullmatch(path)), "")
+        return not needed or self.allows(access, needed)
+
+    def admit(self, access: Access, name: str) -> None:
+        """Let only those through who may call the operation *name*; empty: everybody.
+
+        Raises:
+            ForbiddenError: naming what is needed.
+        """
+        if name:
+            self._operations[name].admit(access)
 
     async def call(
         self,
@@ -98,6 +121,12 @@ class Backend:
             access,
         )
         return await operation.handler(call)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """What the links to the page of *path* look like, such as ``/console/events/{id}``."""
+    parts = re.split(r"\{[^}]*\}", path)
+    return re.compile("[^/]+".join(map(re.escape, parts)))
 
 
 BACKEND = web.AppKey("backend", Backend)

@@ -76,10 +76,14 @@ async def _rows(visit: Visit, start: str) -> AsyncIterator[bytes]:
     template = environment().get_template("event_row.html")
     yield b"retry: %d\nid: %s\n\n" % (RETRY_MS, start.encode())
     async for news in follow_events(visit.gateway, pattern or None, integration or None, start):
+        if not visit.still_allowed:
+            return
         yield b"id: %s\n" % news.position.encode()
         for _, body in news.events:
             row = event_row(cast("Mapping[str, Any]", decode(body)))
-            text = template.render(row=row, now=visit.gateway.clock.now(), fresh=True)
+            text = template.render(
+                row=row, now=visit.gateway.clock.now(), opens=visit.opens, fresh=True
+            )
             lines = text.strip().splitlines()
             yield b"".join(b"data: %s\n" % line.encode() for line in lines) + b"\n"
         if not news.events:

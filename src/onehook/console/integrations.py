@@ -169,10 +169,14 @@ async def _latest(visit: Visit, id_: str) -> EventRow | None:
     store = visit.gateway.events
     newest = await store.index(since=None, until=None, before=None, count=SCAN)
     event_id = next((entry.event_id for entry in newest if entry.integration_id == id_), None)
-    return None if event_id is None else event_row(await visit.call("getEvent", {"id": event_id}))
+    if event_id is None or not visit.allows("getEvent"):
+        return None
+    return event_row(await visit.call("getEvent", {"id": event_id}))
 
 
 async def _recent(visit: Visit, id_: str, count: int) -> list[EventRow]:
+    if not visit.allows("listEvents"):
+        return []
     query = {"integration": id_, "limit": count}
     answer = await visit.call("listEvents", query=query)
     return [event_row(event) for event in answer["data"]]

@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from onehook.console.attention import Matter, of_gateway, of_integrations, of_subscriptions
+from onehook.console.attention import (
+    Matter,
+    of_gateway,
+    of_integrations,
+    of_quarantine,
+    of_subscriptions,
+)
 from onehook.console.names import called
-from onehook.console.rendering import Page, moment
+from onehook.console.rendering import Page, Redirect, moment
+from onehook.console.session import PATH
 from onehook.console.visits import Outcome, Visit
 from onehook.store.health import store_health
 from onehook.store.statistics import Intake
@@ -62,7 +69,9 @@ class OverviewPage:
 
 
 async def show(visit: Visit) -> Outcome:
-    """The overview."""
+    """The overview; who may not see how deliveries fare begins with the integrations."""
+    if not visit.allows("listStats"):
+        return Redirect(f"{PATH}/integrations")
     gateway = visit.gateway
     snapshot, statistics = gateway.registry.snapshot, gateway.statistics
     now = gateway.clock.now()
@@ -77,7 +86,8 @@ async def show(visit: Visit) -> Outcome:
     shares = await visit.call("listStats", query={"by": "subscription", "since": now - _HOUR})
     latencies = await _latencies(visit)
     matters = [
-        *of_gateway(gateway, await gateway.quarantine.count(), await store_health(visit.client)),
+        *of_quarantine(await gateway.quarantine.count()),
+        *(of_gateway(gateway, await store_health(visit.client)) if visit.sees_whole else ()),
         *of_integrations(records, await gateway.notices.heard(), intake, now),
         *of_subscriptions(subscriptions["data"], waiting),
     ]
@@ -86,7 +96,9 @@ async def show(visit: Visit) -> Outcome:
     page = OverviewPage(
         title="Overview",
         first_run=not records,
-        matters=sorted(matters, key=lambda one: one.tone != "red"),
+        matters=sorted(
+            (one for one in matters if visit.opens(one.url)), key=lambda one: one.tone != "red"
+        ),
         series=_series(minutes, attempts),
         events=sum(one.events for _, one in minutes),
         webhooks=sum(one.webhooks for _, one in minutes),
@@ -96,7 +108,9 @@ async def show(visit: Visit) -> Outcome:
         p95=_percentile(latencies, 95),
         backlog=sum(pending for pending, _ in waiting.values()),
         oldest=await _oldest(visit, waiting),
-        platforms=[_platform(name, records, intake) for name in platforms],
+        platforms=[_platform(name, records, intake) for name in platforms]
+        if visit.allows("listIntegrations")
+        else [],
         receivers=_receivers(visit, subscriptions["data"], shares["data"], waiting),
     )
     return Page("overview.html", page, fragment="figures")

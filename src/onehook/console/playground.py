@@ -113,10 +113,17 @@ def _body(visit: Visit, values: Mapping[str, str]) -> dict[str, Any]:
         "body_text": values.get("body", ""),
         "settings": _pairs(values.get("settings", "")),
     }
-    body: dict[str, Any] = {"mapping": values.get("mapping", ""), "sample": sample}
+    body: dict[str, Any] = {**_mapping(visit, values), "sample": sample}
     if values.get("integration") in visit.gateway.registry.snapshot.integrations:
         body["integration"] = values["integration"]
     return body
+
+
+def _mapping(visit: Visit, values: Mapping[str, str]) -> dict[str, str]:
+    """What to try: the text, or the platform whose file it still is, which is compiled already."""
+    text, mappings = values.get("mapping", ""), visit.gateway.mappings
+    name = next((one for one in mappings if mappings[one].mapping.source.text == text), None)
+    return {"mapping": text} if name is None else {"platform": name}
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -56,6 +56,7 @@ class Page:
     context: Context
     fragment: str | None = None
     status: int = 200
+    retry_after: int | None = None  # seconds: when to ask again
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,12 @@ class Frame:
     query: Mapping[str, str]
     here: str  # path and query, to come back to
     signed_in: bool
+    tenant: str  # whose pages are shown
+    tenants: Sequence[str]  # those that this visitor may act for; none: only the own one
     now: datetime  # aware UTC
     notice: str | None
     allows: Callable[[str], bool]  # whether this visitor may call the operation of that name
+    opens: Callable[[str], bool]  # whether this visitor may open the page that a link leads to
 
 
 @cache
@@ -166,6 +170,8 @@ def respond(page: Page, frame: Frame, *, fragment: bool) -> web.Response:
         "Cache-Control": "no-store",
         "Vary": "HX-Request",
     }
+    if page.retry_after is not None:
+        headers["Retry-After"] = str(page.retry_after)
     response = web.Response(
         text=text, status=page.status, content_type="text/html", headers=headers
     )

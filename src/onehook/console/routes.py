@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from onehook.console import (
+    api_keys,
     dead_letters,
     deliveries,
     event,
@@ -20,6 +21,7 @@ from onehook.console import (
     signing_in,
     subscription_form,
     subscriptions,
+    tenants,
 )
 from onehook.console.assets import PREFIX
 from onehook.console.backend import BACKEND, Backend
@@ -30,66 +32,81 @@ from onehook.errors import NotFoundError
 from onehook.web.gateway import GATEWAY
 from onehook.web.operations import Operation
 
-PAGES: tuple[tuple[str, str, View], ...] = (
-    ("GET", "", overview.show),
-    ("GET", "/events", events.listing),
-    ("GET", "/events/tail", events.tail),
-    ("GET", "/find", events.find),
-    ("GET", "/events/{id}", event.show),
-    ("POST", "/events/{id}/replay", event.replay),
-    ("GET", "/events/{id}/native", event.native),
-    ("GET", "/references", references.show),
-    ("GET", "/integrations", integrations.listing),
-    ("GET", "/integrations/new", integrations.new),
-    ("POST", "/integrations/new", integrations.create),
-    ("GET", "/integrations/{id}", integrations.show),
-    ("POST", "/integrations/{id}", integrations.update),
-    ("GET", "/integrations/{id}/connect", integrations.connect),
-    ("POST", "/integrations/{id}/rotate-secret", integrations.rotate),
-    ("POST", "/integrations/{id}/delete", integrations.delete),
-    ("GET", "/mappings", mappings.listing),
-    ("GET", "/mappings/{name}", mappings.show),
-    ("GET", "/mappings/{name}/coverage", mappings.covered),
-    ("GET", "/mappings/{name}/drift", mappings.drift),
-    ("POST", "/mappings/{name}/drift/clear", mappings.clear),
-    ("GET", "/playground", playground.show),
-    ("POST", "/playground", playground.run),
-    ("GET", "/settings", settings_page.show),
-    ("GET", "/quarantine", quarantine.listing),
-    ("POST", "/quarantine/retry", quarantine.retry_many),
-    ("GET", "/quarantine/{id}", quarantine.show),
-    ("POST", "/quarantine/{id}/retry", quarantine.retry),
-    ("POST", "/quarantine/{id}/discard", quarantine.discard),
-    ("GET", "/subscriptions", subscriptions.listing),
-    ("GET", "/subscriptions/new", subscription_form.new),
-    ("POST", "/subscriptions/new", subscription_form.create),
-    ("GET", "/subscriptions/{id}", subscriptions.log),
-    ("GET", "/subscriptions/{id}/statistics", subscriptions.statistics),
-    ("GET", "/subscriptions/{id}/settings", subscription_form.edit),
-    ("POST", "/subscriptions/{id}/settings", subscription_form.update),
-    ("POST", "/subscriptions/{id}/test", subscriptions.test),
-    ("POST", "/subscriptions/{id}/pause", subscriptions.pause),
-    ("POST", "/subscriptions/{id}/resume", subscriptions.resume),
-    ("POST", "/subscriptions/{id}/rotate-secret", subscription_form.rotate),
-    ("POST", "/subscriptions/{id}/delete", subscriptions.delete),
-    ("GET", "/deliveries", deliveries.listing),
-    ("GET", "/deliveries.{kind:csv|jsonl}", deliveries.export),
-    ("POST", "/deliveries/retry", deliveries.retry_many),
-    ("GET", "/deliveries/{id}", deliveries.show),
-    ("POST", "/deliveries/{id}/retry", deliveries.retry),
-    ("GET", "/dead-letters", dead_letters.listing),
-    ("POST", "/dead-letters/retry", dead_letters.retry_all),
-    ("GET", "/replays", replays.listing),
-    ("GET", "/replays/new", replays.form),
-    ("POST", "/replays/new", replays.create),
-    ("GET", "/replays/{id}", replays.show),
-    ("POST", "/replays/{id}/cancel", replays.cancel),
+# Method, path, what answers, and the operation of the API that a visitor has to be allowed for it.
+PAGES: tuple[tuple[str, str, View, str], ...] = (
+    ("GET", "", overview.show, ""),
+    ("GET", "/events", events.listing, "listEvents"),
+    ("GET", "/events/tail", events.tail, "listEvents"),
+    ("GET", "/find", events.find, ""),
+    ("GET", "/events/{id}", event.show, "getEvent"),
+    ("POST", "/events/{id}/replay", event.replay, "replayEvent"),
+    ("GET", "/events/{id}/native", event.native, "getNativeWebhook"),
+    ("GET", "/references", references.show, "getTimeline"),
+    ("GET", "/integrations", integrations.listing, "listIntegrations"),
+    ("GET", "/integrations/new", integrations.new, "createIntegration"),
+    ("POST", "/integrations/new", integrations.create, "createIntegration"),
+    ("GET", "/integrations/{id}", integrations.show, "getIntegration"),
+    ("POST", "/integrations/{id}", integrations.update, "updateIntegration"),
+    ("GET", "/integrations/{id}/connect", integrations.connect, "getIntegration"),
+    ("POST", "/integrations/{id}/rotate-secret", integrations.rotate, "rotateIntegrationSecret"),
+    ("POST", "/integrations/{id}/delete", integrations.delete, "deleteIntegration"),
+    ("GET", "/mappings", mappings.listing, "listPlatforms"),
+    ("GET", "/mappings/{name}", mappings.show, "listDrift"),
+    ("GET", "/mappings/{name}/coverage", mappings.covered, "listDrift"),
+    ("GET", "/mappings/{name}/drift", mappings.drift, "listDrift"),
+    ("POST", "/mappings/{name}/drift/clear", mappings.clear, "clearDrift"),
+    ("GET", "/playground", playground.show, "previewMapping"),
+    ("POST", "/playground", playground.run, "previewMapping"),
+    ("GET", "/settings", settings_page.show, ""),
+    ("GET", "/settings/keys", api_keys.listing, "listKeys"),
+    ("POST", "/settings/keys", api_keys.create, "createKey"),
+    ("POST", "/settings/keys/{id}/revoke", api_keys.revoke, "revokeKey"),
+    ("GET", "/settings/tenants", tenants.listing, "listTenants"),
+    ("POST", "/settings/tenants", tenants.create, "createTenant"),
+    ("GET", "/settings/tenants/{id}", tenants.show, "getTenant"),
+    ("POST", "/settings/tenants/{id}", tenants.update, "updateTenant"),
+    ("POST", "/settings/tenants/{id}/delete", tenants.delete, "deleteTenant"),
+    ("GET", "/quarantine", quarantine.listing, "listQuarantine"),
+    ("POST", "/quarantine/retry", quarantine.retry_many, "retryQuarantine"),
+    ("GET", "/quarantine/{id}", quarantine.show, "getQuarantinedWebhook"),
+    ("POST", "/quarantine/{id}/retry", quarantine.retry, "retryQuarantinedWebhook"),
+    ("POST", "/quarantine/{id}/discard", quarantine.discard, "deleteQuarantinedWebhook"),
+    ("GET", "/subscriptions", subscriptions.listing, "listSubscriptions"),
+    ("GET", "/subscriptions/new", subscription_form.new, "createSubscription"),
+    ("POST", "/subscriptions/new", subscription_form.create, "createSubscription"),
+    ("GET", "/subscriptions/{id}", subscriptions.log, "listDeliveries"),
+    ("GET", "/subscriptions/{id}/statistics", subscriptions.statistics, "getSubscriptionStats"),
+    ("GET", "/subscriptions/{id}/settings", subscription_form.edit, "getSubscription"),
+    ("POST", "/subscriptions/{id}/settings", subscription_form.update, "updateSubscription"),
+    ("POST", "/subscriptions/{id}/test", subscriptions.test, "testSubscription"),
+    ("POST", "/subscriptions/{id}/pause", subscriptions.pause, "pauseSubscription"),
+    ("POST", "/subscriptions/{id}/resume", subscriptions.resume, "resumeSubscription"),
+    (
+        "POST",
+        "/subscriptions/{id}/rotate-secret",
+        subscription_form.rotate,
+        "rotateSubscriptionSecret",
+    ),
+    ("POST", "/subscriptions/{id}/delete", subscriptions.delete, "deleteSubscription"),
+    ("GET", "/deliveries", deliveries.listing, "listDeliveries"),
+    ("GET", "/deliveries.{kind:csv|jsonl}", deliveries.export, "exportDeliveriesCsv"),
+    ("POST", "/deliveries/retry", deliveries.retry_many, "retryDelivery"),
+    ("GET", "/deliveries/{id}", deliveries.show, "getDelivery"),
+    ("POST", "/deliveries/{id}/retry", deliveries.retry, "retryDelivery"),
+    ("GET", "/dead-letters", dead_letters.listing, "listDeliveries"),
+    ("POST", "/dead-letters/retry", dead_letters.retry_all, "createReplay"),
+    ("GET", "/replays", replays.listing, "listReplays"),
+    ("GET", "/replays/new", replays.form, "createReplay"),
+    ("POST", "/replays/new", replays.create, "createReplay"),
+    ("GET", "/replays/{id}", replays.show, "getReplay"),
+    ("POST", "/replays/{id}/cancel", replays.cancel, "cancelReplay"),
 )
 
 
 def add_console(app: web.Application, operations: Iterable[Operation]) -> None:
     """Serve the console, which acts through *operations*, those of the management API."""
-    app[BACKEND] = Backend(operations)
+    pages = [(path, needed) for method, path, _, needed in PAGES if method == "GET"]
+    app[BACKEND] = Backend(operations, [(PATH + path, needed) for path, needed in pages])
     app[SESSIONS] = Sessions(app[GATEWAY])
     router = app.router
     router.add_get(f"{PREFIX}/{{file:.+}}", _static)
@@ -97,10 +114,11 @@ def add_console(app: web.Application, operations: Iterable[Operation]) -> None:
     router.add_post(f"{PATH}/sign-in", signing_in.sign_in)
     router.add_post(f"{PATH}/sign-out", signing_in.sign_out)
     router.add_post(f"{PATH}/theme", signing_in.choose_theme)
-    for method, path, view in PAGES:
-        router.add_route(method, PATH + path, serve(view))
+    router.add_post(f"{PATH}/tenant", signing_in.choose_tenant)
+    for method, path, view, needed in PAGES:
+        router.add_route(method, PATH + path, serve(view, needed))
     router.add_get(f"{PATH}/", _to_first_page)
-    router.add_route("*", f"{PATH}/{{path:.*}}", serve(_nothing))
+    router.add_route("*", f"{PATH}/{{path:.*}}", serve(_nothing, ""))
 
 
 async def _static(request: web.Request) -> web.StreamResponse:

@@ -1,12 +1,15 @@
 """Who uses the console: a signed cookie, made from an API key and ending with it.
 
-The cookie holds the key's id and a part of its digest, never the key. What signs it comes from
-``secret.key``, so every gateway of one store takes the sessions of the others.
+The cookie holds the key's id, a part of its digest and the tenant that was chosen, never the key.
+What signs it comes from ``secret.key``, so every gateway of one store takes the sessions of the
+others.
 """
 
+import asyncio
 import hmac
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +17,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from onehook.errors import ForbiddenError
-from onehook.store.records import KeyRecord
-from onehook.web.access import find_access
+from onehook.errors import ForbiddenError, NotFoundError
+from onehook.web.access import Access, act_for, find_access
 from onehook.web.gateway import Gateway
 
 COOKIE, NOTICE = "onehook_session", "onehook_notice"
@@ -28,10 +30,10 @@ _DIGEST = 16  # characters of the key's digest: another key under the same id en
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A visitor; null *key*: one who has not signed in."""
+    """A visitor; null *access*: one who has not signed in."""
 
     id: str
-    key: KeyRecord | None = None
+    access: Access | None = None
 
 
 class Sessions:
@@ -49,39 +51,61 @@ class Sessions:
         found = self._load(request.cookies.get(COOKIE, ""))
         if found is None:
             return Session(secrets.token_urlsafe(18))
-        id_, key_id, digest = found
-        key = self._gateway.registry.whole.snapshot.keys.get(key_id)
+        id_, key_id, digest, tenant = found
+        registry = self._gateway.registry.whole
+        key = registry.snapshot.keys.get(key_id)
         if key is None or not hmac.compare_digest(key.digest[:_DIGEST], digest):
             return Session(id_)
         if not key.holds(self._gateway.clock.now()):
             return Session(id_)
-        return Session(id_, key)
+        access = Access(key, key.tenant)
+        with suppress(NotFoundError):  # the chosen tenant is gone: it is at home again
+            access = act_for(access, registry, tenant)
+        return Session(id_, access)
 
-    def _load(self, cookie: str) -> tuple[str, str, str] | None:
+    def _load(self, cookie: str) -> tuple[str, str, str, str] | None:
         try:
             value: Any = self._cookies.loads(cookie, max_age=int(LIFETIME.total_seconds()))
-            id_, key_id, digest = map(str, value)
+            id_, key_id, digest, tenant = map(str, value)
         except (BadData, ValueError, TypeError):
             return None
-        return id_, key_id, digest
+        return id_, key_id, digest, tenant
 
-    def sign_in(self, text: str) -> Session:
-        """A new session of the API key *text*.
+    def sign_in(self, text: str, address: str) -> Session:
+        """A new session of the API key *text*, which came from *address*.
 
         Raises:
-            ForbiddenError: 401, there is no such key.
+            ForbiddenError: 401, it is not known, was revoked or has expired.
+            RateLimitedError: 429, too many wrong keys came from there (threats.md H3).
         """
         gateway = self._gateway
-        access = find_access(gateway.registry.whole, text.strip(), gateway.clock.now())
+        now = gateway.clock.now()
+        access = find_access(gateway.registry.whole, text.strip(), now)
         if access is None:
-            msg = "this API key is not known: copy it again, or make a new one"
+            gateway.guesses.count(address, asyncio.get_running_loop().time())
+            msg = "this API key is not known, was revoked or has expired: copy it again"
             raise ForbiddenError(msg, code="unauthorized", status=401)
-        return Session(secrets.token_urlsafe(18), access.key)
+        return Session(secrets.token_urlsafe(18), access)
+
+    def act_for(self, session: Session, tenant: str) -> Session:
+        """*session*, from now on for *tenant*.
+
+        Raises:
+            ForbiddenError: 401, nobody has signed in.
+            NotFoundError: there is no such tenant, or it is none of the visitor's business.
+        """
+        if session.access is None:
+            msg = "sign in first"
+            raise ForbiddenError(msg, code="unauthorized", status=401)
+        access = act_for(session.access, self._gateway.registry.whole, tenant)
+        return replace(session, access=access)
 
     def keep(self, response: web.StreamResponse, session: Session) -> None:
         """Have the browser keep *session*."""
-        key = session.key
-        known = ("", "") if key is None else (key.id, key.digest[:_DIGEST])
+        access = session.access
+        known = ("", "", "")
+        if access is not None:
+            known = (access.key_id, access.key.digest[:_DIGEST], access.tenant)
         self.set_cookie(response, COOKIE, self._cookies.dumps((session.id, *known)))
 
     def set_cookie(self, response: web.StreamResponse, name: str, value: str) -> None:

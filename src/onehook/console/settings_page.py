@@ -14,13 +14,17 @@ from onehook.store.records import KeyRecord
 
 @dataclass(frozen=True, slots=True)
 class SettingsPage:
-    """The gateway as it runs. *kept*: what, for how long, and from when on."""
+    """The gateway as it runs. *kept*: what, for how long, and from when on.
+
+    Null *health*: the visitor may not see what is about the gateway as a whole, so there are no
+    *warnings* and *settings* either.
+    """
 
     title: str
     version: str
     origin: str
-    key: KeyRecord | None
-    health: StoreHealth
+    key: KeyRecord
+    health: StoreHealth | None
     embedded: bool
     durability: str
     reasons: Sequence[str]
@@ -57,14 +61,14 @@ async def show(visit: Visit) -> Outcome:
         title="Settings",
         version=__version__,
         origin=gateway.origin[0],
-        key=visit.session.key,
-        health=await store_health(visit.client),
+        key=visit.access.key,
+        health=await store_health(visit.client) if visit.sees_whole else None,
         embedded=settings.redis_url is None,
         durability="fsync before every answer" if settings.ack == "fsync" else "from memory",
         reasons=sorted(gateway.readiness.reasons),
-        warnings=gateway.readiness.warnings,
+        warnings=gateway.readiness.warnings if visit.sees_whole else {},
         kept=kept,
-        settings=shown,
+        settings=shown if visit.sees_whole else (),
     )
     return Page("settings.html", page)
 

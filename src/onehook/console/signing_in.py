@@ -34,7 +34,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     session = request.app[SESSIONS].read(request)
     to = own_path(request.query.get("to", PATH))
     page = Page("sign_in.html", _page(request, to))
-    return finish(request, session, Redirect(to) if session.key is not None else page)
+    return finish(request, session, Redirect(to) if session.access is not None else page)
 
 
 def _page(request: web.Request, to: str, error: str | None = None) -> SignInPage:
@@ -53,7 +53,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         form = await read_form(request, session)
         to = own_path(form.get("to", PATH))
         try:
-            new.append(sessions.sign_in(form.get("api_key", "")))
+            new.append(sessions.sign_in(form.get("api_key", ""), request.remote or ""))
         except ForbiddenError as error:
             return Page("sign_in.html", _page(request, to, error.detail), status=error.status)
         return Redirect(to)
@@ -76,6 +76,23 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
     response = finish(request, session, outcome)
     if isinstance(outcome, Redirect):
         response.del_cookie(COOKIE, path=PATH)
+    return response
+
+
+async def choose_tenant(request: web.Request) -> web.StreamResponse:
+    """``POST /console/tenant``: whose pages an admin of the default tenant is shown."""
+    sessions = request.app[SESSIONS]
+    session = sessions.read(request)
+    chosen: list[Session] = []
+
+    async def act() -> Outcome:
+        form = await read_form(request, session)
+        chosen.append(sessions.act_for(session, form.get("tenant", "")))
+        return Redirect(PATH)  # ids of the page before are another tenant's
+
+    response = finish(request, session, await guarded(request, act))
+    if chosen:
+        sessions.keep(response, chosen[0])
     return response
 
 

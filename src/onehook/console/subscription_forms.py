@@ -66,7 +66,7 @@ def body_of(values: Mapping[str, Any]) -> dict[str, Any]:
         InvalidRequestError: the filter is no JSON, or a header no ``Name: value``.
     """
     body: dict[str, Any] = {name: values.get(name) or None for name in _TEXTS}
-    body |= {name: _number(values.get(name)) for name in _NUMBERS}
+    body |= {name: number_in(values.get(name)) for name in _NUMBERS}
     body["events"] = _lines(values.get("events")) or None
     body["integrations"] = list(values.get("integrations", []))
     for name in ("projects", "statuses"):
@@ -76,13 +76,14 @@ def body_of(values: Mapping[str, Any]) -> dict[str, Any]:
     body["body_template"] = values.get("body_template") or None
     body["include_raw"] = bool(values.get("include_raw"))
     body["active"] = bool(values.get("active"))
-    body["retry"] = _retry(values.get("retry"))
+    body["retry"] = retry_in(values.get("retry"))
     body["rate_limit"] = _some(
-        per_minute=_number(values.get("rate_per_minute")), burst=_number(values.get("rate_burst"))
+        per_minute=number_in(values.get("rate_per_minute")),
+        burst=number_in(values.get("rate_burst")),
     )
     body["pause_after"] = _some(
-        deliveries=_number(values.get("pause_deliveries")),
-        attempts=_number(values.get("pause_attempts")),
+        deliveries=number_in(values.get("pause_deliveries")),
+        attempts=number_in(values.get("pause_attempts")),
     )
     body["headers"] = _headers(values.get("headers"))
     body["auth"] = _auth(values)
@@ -114,7 +115,7 @@ def changed(values: Mapping[str, Any], saved: Any) -> dict[str, Any]:
     return {name: value for name, value in after.items() if value != before[name]}
 
 
-def _number(text: str | None) -> Any:
+def number_in(text: str | None) -> Any:
     """A number; what is none is the API's to refuse."""
     return int(text) if text and text.strip().isdigit() else text or None
 
@@ -123,7 +124,8 @@ def _lines(text: str | None) -> list[str]:
     return [line for line in (text or "").replace(",", "\n").split() if line]
 
 
-def _retry(text: str | None) -> str | list[str] | None:
+def retry_in(text: str | None) -> str | list[str] | None:
+    """A preset's name or the delays that *text* lists; None where it is empty."""
     found = _lines(text)
     if not found:
         return None

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from onehook.console.session import PATH
+from onehook.core.notices import GATEWAY
+
 _HEADLINES = ("title", "name", "summary", "message", "key", "branch", "tag", "ref", "urn")
 _LONGEST = 160
 
@@ -21,6 +24,12 @@ class EventRow:
     platform: str
     subject: str
     headline: str
+
+    @property
+    def sender(self) -> str:
+        """The page of its integration; empty for events of the gateway itself, which is none."""
+        own = self.integration_id == GATEWAY.id
+        return "" if own else f"{PATH}/integrations/{self.integration_id}"
 
 
 def event_row(event: Mapping[str, Any]) -> EventRow:

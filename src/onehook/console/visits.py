@@ -15,10 +15,11 @@ from redis.exceptions import RedisError
 from onehook.console.backend import BACKEND, Answer, Backend, Fields
 from onehook.console.rendering import THEMES, Frame, Page, Redirect, respond, url
 from onehook.console.session import FIELD, NOTICE, PATH, Session, Sessions
+from onehook.core.model import DEFAULT_TENANT
 from onehook.errors import FieldError, InvalidRequestError, OnehookError
 from onehook.store.client import Client
 from onehook.store.connection import translate
-from onehook.web.access import ACCESS, Access
+from onehook.web.access import ACCESS, Access, sees_whole
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.problems import KINDS
 
@@ -36,6 +37,29 @@ class Visit:
     backend: Backend
     session: Session
     form: MultiMapping[str]
+
+    @property
+    def access(self) -> Access:
+        """What the visitor may do, and whose pages are shown."""
+        return self.request[ACCESS]
+
+    @property
+    def sees_whole(self) -> bool:
+        """Whether the visitor may see what is about the gateway as a whole."""
+        return sees_whole(self.access)
+
+    @property
+    def still_allowed(self) -> bool:
+        """Whether the API key is good still: for answers that take long."""
+        return self.access.holds(self.gateway.registry.whole, self.gateway.clock.now())
+
+    def allows(self, name: str) -> bool:
+        """Whether the visitor may call the API's operation *name*."""
+        return self.backend.allows(self.access, name)
+
+    def opens(self, to: str) -> bool:
+        """Whether the visitor may open the page that the link *to* leads to."""
+        return self.backend.opens(self.access, to)
 
     @property
     def client(self) -> Client:
@@ -100,25 +124,41 @@ def error_page(error: OnehookError) -> Page:
         title=kind.title if kind else error.code.replace("_", " ").capitalize(),
         status=error.status,
         detail=error.detail,
-        remedy=kind.remedy if kind else "",
+        remedy=_remedy(error),
         errors=error.errors,
     )
-    return Page("error.html", context, fragment="failure", status=error.status)
+    return Page(
+        "error.html",
+        context,
+        fragment="failure",
+        status=error.status,
+        retry_after=error.retry_after,
+    )
 
 
-def serve(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Answer with *view* for who signed in; ask all others to do so."""
+def _remedy(error: OnehookError) -> str:
+    """What to do about *error*, for a person: who reads a page sees no header."""
+    if error.retry_after is not None:
+        return f"Try again in {error.retry_after} s."
+    kind = KINDS.get(error.code)
+    return kind.remedy if kind else ""
+
+
+def serve(view: View, needed: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Answer with *view* for who signed in and may call *needed*; ask all others to sign in."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         session = request.app[SESSIONS].read(request)
-        if session.key is None:
+        if session.access is None:
             return _ask_to_sign_in(request)
-        tenant = session.key.tenant
-        request[ACCESS] = Access(session.key, tenant)
+        access = request[ACCESS] = session.access
+        whole = request.app[GATEWAY]
+        whole.key_uses.note(access.key_id, whole.clock.now())
 
         async def view_it() -> Outcome:
+            request.app[BACKEND].admit(access, needed)
             form = await read_form(request, session)
-            gateway, backend = request.app[GATEWAY].of(tenant), request.app[BACKEND]
+            gateway, backend = whole.of(access.tenant), request.app[BACKEND]
             return await view(Visit(request, gateway, backend, session, form))
 
         return finish(request, session, await guarded(request, view_it))
@@ -185,7 +225,7 @@ def finish(request: web.Request, session: Session, outcome: Outcome) -> web.Stre
             shown = _render(request, _frame(request, session, notice), outcome)
             if notice is not None:
                 shown.del_cookie(NOTICE, path=PATH)
-            if session.key is None:
+            if session.access is None:
                 sessions.keep(shown, session)
             return shown
         case _:
@@ -203,7 +243,8 @@ def _render(request: web.Request, frame: Frame, page: Page) -> web.Response:
 
 
 def _frame(request: web.Request, session: Session, notice: str | None) -> Frame:
-    key, backend = session.key, request.app[BACKEND]
+    access, backend, gateway = session.access, request.app[BACKEND], request.app[GATEWAY]
+    manages = access is not None and access.manages_tenants
     theme = request.cookies.get(THEME, "")
     return Frame(
         nonce=secrets.token_urlsafe(16),
@@ -212,10 +253,13 @@ def _frame(request: web.Request, session: Session, notice: str | None) -> Frame:
         path=request.path,
         query=dict(request.query),
         here=request.path_qs,
-        signed_in=key is not None,
-        now=request.app[GATEWAY].clock.now(),
+        signed_in=access is not None,
+        tenant=DEFAULT_TENANT if access is None else access.tenant,
+        tenants=sorted(gateway.registry.whole.snapshot.tenants) if manages else (),
+        now=gateway.clock.now(),
         notice=notice,
-        allows=partial(backend.allows, key),
+        allows=partial(backend.allows, access),
+        opens=partial(backend.opens, access),
     )
 
 

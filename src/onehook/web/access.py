@@ -108,7 +108,12 @@ def sees_all(request: web.Request, gateway: Gateway) -> bool:
     """
     text = _sent(request)
     found = None if text is None else find_access(gateway.registry.whole, text, gateway.clock.now())
-    return found is not None and found.key.tenant == DEFAULT_TENANT and _reads(found)
+    return found is not None and sees_whole(found)
+
+
+def sees_whole(access: Access) -> bool:
+    """Whether *access* is to what is about the gateway as a whole, too."""
+    return access.key.tenant == DEFAULT_TENANT and not {ADMIN, READ}.isdisjoint(access.scopes)
 
 
 def check_sees_all(access: Access) -> None:
@@ -117,13 +122,9 @@ def check_sees_all(access: Access) -> None:
     Raises:
         ForbiddenError: naming what is needed.
     """
-    if access.key.tenant != DEFAULT_TENANT or not _reads(access):
+    if not sees_whole(access):
         msg = "this needs an API key of the default tenant with the scope admin or read"
         raise ForbiddenError(msg)
-
-
-def _reads(access: Access) -> bool:
-    return not {ADMIN, READ}.isdisjoint(access.scopes)
 
 
 def _sent(request: web.Request) -> str | None:
