@@ -367,14 +367,14 @@ async def test_g4_subscriber_that_is_gone_is_told_of_once(
     sender = await gateway.integrate()
     await asyncio.gather(*(gateway.accept(sender, issue(number)) for number in range(10)))
     await own.wait(10)
-    registry = gateway.runtime.gateway.registry
-    save = registry.save
+    registry = gateway.runtime.gateway.registry.whole
+    save = registry.save_if_current
 
-    async def slowly(*arguments: Any) -> None:
+    async def slowly(*arguments: Any) -> bool:
         await asyncio.sleep(0.1)
-        await save(*arguments)
+        return await save(*arguments)
 
-    monkeypatch.setattr(registry, "save", slowly)
+    monkeypatch.setattr(registry, "save_if_current", slowly)
     gone.set()
 
     (event,) = await heard_of(gateway, PAUSED)

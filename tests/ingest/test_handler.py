@@ -789,7 +789,7 @@ async def test_a2_integration_without_usable_secret_is_503(
     sealed = [] if secret is None else [registry.sealer.seal(record.id, secret)]
     kind = type(next(iter(record.secrets["secret"])))
     broken = msgspec.structs.replace(record, secrets={"secret": [kind(s) for s in sealed]})
-    await registry.save("integrations", broken)
+    await registry.whole.save("integrations", broken)
 
     unsigned = await gateway.post(sender, b"{}", [("Content-Type", "application/json")])
     signed = await gateway.send(sender, issue())

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def block(section: str, language: str) -> str:
 def made(profile: ProfileName, secret: str = SECRET) -> Request:
     """What is sent of an event that is hard on JSON."""
     found = event(title="Größe \u2028 😀", score=1e-7, custom={"empty": "", "none": None})
-    return request(found, outlet(profile, secret, prefix="acme"))
+    # Receivers look at their own clock, and a run of all tests takes longer than they tolerate.
+    return request(found, outlet(profile, secret, prefix="acme"), now=datetime.now(UTC))
 
 
 def cases(profile: ProfileName) -> list[Case]:

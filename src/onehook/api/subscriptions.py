@@ -265,18 +265,36 @@ async def rotate(call: Call[RotationIn, NoQuery]) -> SubscriptionOut:
     return (await _shown(gateway, updated)).model_copy(update=answer)
 
 
+def _only_paused(was: SubscriptionRecord, present: SubscriptionRecord) -> bool:
+    """Whether nothing but its pause has changed."""
+    unpaused = msgspec.structs.replace(
+        present, paused_reason=was.paused_reason, updated_at=was.updated_at
+    )
+    return unpaused == was
+
+
 async def save(gateway: Gateway, record: SubscriptionRecord, **changes: Any) -> SubscriptionRecord:
     """Write *record* with *changes*; what it holds back becomes due where it runs again.
+
+    A pause that came meanwhile, by itself perhaps, stays, unless *changes* are about that.
 
     Raises:
         ConflictError: somebody else changed it since *record* was read; nothing is written.
     """
-    now = gateway.clock.now()
-    updated = msgspec.structs.replace(record, updated_at=now, **changes)
-    notice = pause_changed(
-        record.id, updated.name, record.paused_reason, updated.paused_reason, now, record.tenant
-    )
-    await gateway.registry.replace("subscriptions", record, updated, notice)
+    while True:
+        now = gateway.clock.now()
+        updated = msgspec.structs.replace(record, updated_at=now, **changes)
+        notice = pause_changed(
+            record.id, updated.name, record.paused_reason, updated.paused_reason, now, record.tenant
+        )
+        try:
+            await gateway.registry.replace("subscriptions", record, updated, notice)
+            break
+        except ConflictError:
+            present = gateway.registry.snapshot.subscriptions[record.id]
+            if "paused_reason" in changes or not _only_paused(record, present):
+                raise
+            record = present
     if updated.active and updated.paused_reason is None and updated.url:
         await gateway.deliveries.expedite(updated.id)
     else:

@@ -10,7 +10,7 @@ from onehook.core.profiles.request import Request, make_request
 from onehook.core.profiles.secrets import Keys, make_secret
 from onehook.core.profiles.table import PROFILES, ProfileName
 
-NOW = datetime.now(UTC)  # the libraries that judge compare with their own clock
+NOW = datetime.now(UTC)  # for libraries that look at their own clock say `now` at each request
 SECRET = make_secret(bytes(range(32)))
 EVENT, SUBSCRIPTION = "evt_" + "e" * 26, "sub_" + "s" * 26
 
