@@ -121,7 +121,9 @@ async def test_g1_sixty_ill_subscribers_delay_no_healthy_one(tmp_path: Path) -> 
         f"descriptors {descriptors} -> {descriptors_after}; "
         f"posts to failing {failing.received.posts}, to hanging {hanging.received.posts}"
     )
-    assert min(failing.received.posts, hanging.received.posts) >= 200
+    # Ten failures of each open its breaker; who hangs for 10 s is tried twice in this time.
+    assert failing.received.posts >= 200
+    assert hanging.received.posts >= 40
     assert descriptors_after < descriptors + 600
     assert memory_after < memory + 200
     # The measured bound is 1.5; a busy machine must not fail a build, so it fails beyond twice it.
