@@ -216,3 +216,21 @@ async def test_stop_twice_is_stop_once(start_gateway: StartGateway) -> None:
         await gateway.runtime.stop()
 
     assert not [line for line in logs if line["log_level"] == "error"]
+
+
+async def test_a_fault_ends_one_round_and_not_all(gateway: Running) -> None:
+    """What is done every now and then goes on after a crash, which the log tells of."""
+    went_on = asyncio.Event()
+    rounds = iter([RuntimeError("a fault of ours")])
+
+    async def act() -> None:
+        for fault in rounds:
+            raise fault
+        went_on.set()
+
+    with capture_logs() as logs:
+        task = asyncio.create_task(gateway.runtime._every(0.01, act))
+        async with asyncio.timeout(10):
+            await went_on.wait()
+        task.cancel()
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["round.crashed"]

@@ -336,12 +336,16 @@ class Runtime:
             await self._server.stop()
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        """Act until we stop. A fault ends one round, not all: revoked keys hang on the next."""
         while not self._stop.is_set():
             try:
                 async with asyncio.timeout(seconds):
                     await self._stop.wait()
             except TimeoutError:
-                await act()
+                try:
+                    await act()
+                except Exception:
+                    log.exception("round.crashed", round=getattr(act, "__qualname__", ""))
 
     async def _refresh(self) -> None:
         """Take up what other gateways changed, learnt and saw; tell whether the store answers."""
