@@ -36,14 +36,14 @@ _serial = itertools.count(1)
 FOREIGN = sorted({type_.partition(".")[0] + ".*" for type_ in EVENT_TYPES} - {"integration.*"})
 FOREIGN.append("integration.webhook.received")
 
-# A platform with everything that the shipped ones do not have: handshakes, batches, impatience.
+# A platform with everything that the shipped ones do not have: handshakes, batches.
 ACME = """\
 onehook: mapping/v1
 platform: acme
 version: "1.0.0"
 settings: {secret: {secret: true, required: true}}
 verify: {scheme: hmac, header: X-Acme-Signature, prefix: "sha256=", secret: {setting: secret}}
-answer_within: 1s
+answer_within: 8s
 handshake:
   - method: GET
     match: {header: X-Acme-Challenge}
@@ -63,6 +63,7 @@ rules:
 ignore:
   - {when: {$.kind: ping}, reason: ping}
 """
+IMPATIENT = ACME.replace("answer_within: 8s", "answer_within: 1s")
 
 
 class FixedClock:

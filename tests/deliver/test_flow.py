@@ -233,6 +233,7 @@ async def test_g5_null_never_pauses(gateway: Running, subscriber: Subscriber) ->
     await send(gateway, sender, 20)
     for count in range(10, 20):
         await until(lambda count=count: len(subscriber.received) >= count)  # type: ignore[misc]
+        await until_shown(gateway, subscription, breaker="open")  # so that one is recorded
         await gateway.age(subscription["id"], LONGEST_PROBE)
     await gateway.quiet(subscription["id"])
 

@@ -17,6 +17,7 @@ from onehook.core import bodies, integration
 from onehook.store.server import EmbeddedServer
 from onehook.web.problems import KINDS
 from tests.builders import (
+    IMPATIENT,
     SECRET,
     Answer,
     Api,
@@ -695,7 +696,7 @@ async def test_store_away_is_503_within_the_vendors_patience(
     server = EmbeddedServer(tmp_path / "own", maxmemory=64 << 20)
     try:
         gateway = await start_gateway(
-            redis_url=await server.start(), mappings=write_acme(tmp_path / "mappings")
+            redis_url=await server.start(), mappings=write_acme(tmp_path / "mappings", IMPATIENT)
         )
         sender = await gateway.integrate("acme")
         await server.stop()
@@ -737,7 +738,7 @@ async def test_hanging_store_is_503_within_the_vendors_patience(
     start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     """A store that hangs instead of refusing does not use up more than the vendor's patience."""
-    gateway = await start_gateway(mappings=write_acme(tmp_path / "mappings"))
+    gateway = await start_gateway(mappings=write_acme(tmp_path / "mappings", IMPATIENT))
     sender = await gateway.integrate("acme")
     loop = asyncio.get_running_loop()
     await gateway.store.execute_command("CLIENT", "PAUSE", 3000, "ALL")

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError, ResponseError
 from onehook.store.connection import call, connect
 from onehook.store.server import EmbeddedServer, ServerState, find_binary
 from tests.builders import (
+    IMPATIENT,
     Native,
     Running,
     Sender,
@@ -177,7 +178,7 @@ async def test_d1_d2_d9_d14_each_error_class_has_one_answer(
     """Meanwhile one answer, never 202 for what is not kept; afterwards the webhook is one event."""
     begin, end, (status, code), soonest, again = TABLE[name]
     gateway = await start_gateway(
-        redis_url=trouble.line.url, mappings=write_acme(tmp_path / "mappings")
+        redis_url=trouble.line.url, mappings=write_acme(tmp_path / "mappings", IMPATIENT)
     )
     sender = await gateway.integrate("acme")
     subscription = await gateway.subscribe(subscriber)
@@ -231,7 +232,9 @@ async def test_d11_loading_is_waited_for_then_503(
     fill = "for i = 1, 10000 do redis.call('SET', KEYS[1] .. i, i) end"
     try:
         url = await server.start()
-        gateway = await start_gateway(redis_url=url, mappings=write_acme(tmp_path / "mappings"))
+        gateway = await start_gateway(
+            redis_url=url, mappings=write_acme(tmp_path / "mappings", IMPATIENT)
+        )
         sender = await gateway.integrate("acme")
         await gateway.subscribe(subscriber)
         async with connect(url) as client:
