@@ -7,32 +7,21 @@ from onehook.api import openapi
 from onehook.console.routes import add_console
 from onehook.console.session import PATH
 from onehook.core.jsontext import encode
-from onehook.ingest.announcer import Announcer
-from onehook.ingest.committer import Committer
-from onehook.ingest.guard import Guard
-from onehook.ingest.handler import ANNOUNCER, GUARD, STEPS, ingest
-from onehook.ingest.steps import Steps
+from onehook.ingest.handler import Ingest
 from onehook.web.access import authenticate, check_sees_all, sees_all
 from onehook.web.gateway import GATEWAY, Gateway
 from onehook.web.operations import guarded, not_found, register
 from onehook.web.problems import problem_page
 
 
-def make_app(gateway: Gateway, committer: Committer, announcer: Announcer) -> web.Application:
+def make_app(gateway: Gateway, ingest: Ingest) -> web.Application:
     """The application of one gateway.
 
     There is no middleware: ingest, the busiest route, would pay for it on every webhook.
     """
     app = web.Application()
     app[GATEWAY] = gateway
-    app[ANNOUNCER] = announcer
-    settings = gateway.settings
-    app[GUARD] = guard = Guard(
-        settings.trusted_proxies, settings.sender_failures, settings.sender_concurrency
-    )
-    whole, keys = gateway.registry.whole, gateway.events.keys
-    app[STEPS] = Steps(whole, keys, committer, guard, settings.max_body)
-    app.router.add_route("*", "/ingest/{integration_id}", ingest)
+    app.router.add_route("*", "/ingest/{integration_id}", ingest.handle)
     register(app, openapi.OPERATIONS)
     app.router.add_get("/", front)
     app.router.add_get("/openapi.json", openapi.serve)

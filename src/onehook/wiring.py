@@ -32,7 +32,11 @@ from onehook.destinations import read_all as read_destinations
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.committer import Committer
+from onehook.ingest.guard import Guard
+from onehook.ingest.handler import Ingest
 from onehook.ingest.retry import QuarantineRetrier
+from onehook.ingest.shortcut import Shortcut
+from onehook.ingest.steps import Steps
 from onehook.library import Library
 from onehook.mappings import MappingFile, folders_of, read_all
 from onehook.metrics import Metrics
@@ -289,7 +293,14 @@ class Runtime:
 
     async def _listen(self) -> None:
         settings = self.settings
-        app = make_app(self.gateway, self.committer, self.announcer)
+        gateway = self.gateway
+        guard = Guard(
+            settings.trusted_proxies, settings.sender_failures, settings.sender_concurrency
+        )
+        whole, keys = gateway.registry.whole, gateway.events.keys
+        steps = Steps(whole, keys, self.committer, guard, settings.max_body)
+        ingest = Ingest(gateway, self.announcer, guard, steps)
+        app = make_app(gateway, ingest)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=DRAIN_HTTP)
         await self._runner.setup()
         site = Site(
@@ -299,6 +310,7 @@ class Runtime:
             backlog=1024,
             head_timeout=settings.header_timeout.total_seconds(),
             metrics=self.gateway.metrics,
+            shortcut=Shortcut(ingest).take,
             access_log=None,
             auto_decompress=False,  # signatures cover the bytes as they came
             keepalive_timeout=75,

@@ -8,9 +8,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import structlog
-from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from onehook.core.addresses import Address, Network
 from onehook.core.buckets import Bucket
@@ -25,6 +26,20 @@ log = structlog.get_logger()
 MAX_SITES = 10_000  # addresses that are remembered; then the oldest is forgotten
 _COUNTED = frozenset({401, 403, 404})  # what a stranger who guesses is answered
 _X_FORWARDED_FOR = "X-Forwarded-For"
+
+
+class Caller(Protocol):
+    """Where a request comes from, as far as a request says; :class:`aiohttp.web.Request` is one."""
+
+    @property
+    def remote(self) -> str | None:
+        """The address at the other end of the connection."""
+        ...
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The request's headers."""
+        ...
 
 
 class Guard:
@@ -57,7 +72,7 @@ class Guard:
         """How many addresses are remembered for having failed."""
         return len(self._failing)
 
-    def enter(self, request: web.Request, integration: Integration) -> None:
+    def enter(self, caller: Caller, integration: Integration) -> None:
         """Let a request in, before its body is read; :meth:`leave` has to follow.
 
         Raises:
@@ -66,9 +81,9 @@ class Guard:
             StoreUnavailableError: 503 overloaded, too many of its integration are here already.
         """
         if integration.allow_from:
-            self._check_address(request, integration.allow_from)
+            self._check_address(caller, integration.allow_from)
         if self._failing:
-            self._check_failures(request)
+            self._check_failures(caller)
         id_ = integration.info.id
         if integration.rate_limit is not None:
             _refuse_rate(self._rate(id_, integration.rate_limit).wait(self._monotonic()))
@@ -87,10 +102,10 @@ class Guard:
         else:
             del self._in_flight[id_]
 
-    def verified(self, request: web.Request, integration: Integration) -> None:
+    def verified(self, caller: Caller, integration: Integration) -> None:
         """A webhook was verified: its address is never shut out unheard."""
         if not isinstance(integration.scheme, Unsigned):
-            site = self._site_of(request)
+            site = self._site_of(caller)
             if site not in self._proven:
                 _make_room(self._proven)
                 self._proven[site] = None
@@ -105,11 +120,11 @@ class Guard:
             bucket = self._rate(integration.info.id, integration.rate_limit)
             _refuse_rate(bucket.take(self._monotonic()))
 
-    def judge(self, request: web.Request, error: OnehookError) -> OnehookError:
+    def judge(self, caller: Caller, error: OnehookError) -> OnehookError:
         """What to answer instead of *error*: 429 once its sender's budget is used up."""
         if error.status not in _COUNTED:
             return error
-        site, now = self._site_of(request), self._monotonic()
+        site, now = self._site_of(caller), self._monotonic()
         bucket = self._failing.get(site)
         if bucket is None or bucket.is_full(now):
             self._told.discard(site)
@@ -121,20 +136,20 @@ class Guard:
             return error
         if site not in self._told:
             self._told.add(site)
-            unread = _X_FORWARDED_FOR in request.headers and not self._is_proxied(request)
+            unread = _X_FORWARDED_FOR in caller.headers and not self._is_proxied(caller)
             # A proxy that is not named hides everybody behind one address.
             log.warning("sender.throttled", address=site, unread_forwarded_for=unread)
         return _too_many_failures(wait)
 
-    def _check_address(self, request: web.Request, allowed: Sequence[Network]) -> None:
-        address = self._address_of(request)
+    def _check_address(self, caller: Caller, allowed: Sequence[Network]) -> None:
+        address = self._address_of(caller)
         if address is None or not is_listed(address, allowed):
             shown = "unknown" if address is None else str(address)
             msg = f"the sender's address ({shown}) is not in this integration's allow_from"
             raise ForbiddenError(msg, code="ip_not_allowed")
 
-    def _check_failures(self, request: web.Request) -> None:
-        site = self._site_of(request)
+    def _check_failures(self, caller: Caller) -> None:
+        site = self._site_of(caller)
         bucket = self._failing.get(site)
         if bucket is None:
             return
@@ -156,19 +171,19 @@ class Guard:
             )
         return bucket
 
-    def _site_of(self, request: web.Request) -> str:
-        return self._site(self._address_of(request))
+    def _site_of(self, caller: Caller) -> str:
+        return self._site(self._address_of(caller))
 
-    def _address_of(self, request: web.Request) -> Address | None:
+    def _address_of(self, caller: Caller) -> Address | None:
         if not self._trusted:  # nothing that a sender can vary comes into the cache
-            return self._address(request.remote, ())
-        return self._address(request.remote, tuple(request.headers.getall(_X_FORWARDED_FOR, ())))
+            return self._address(caller.remote, ())
+        return self._address(caller.remote, tuple(caller.headers.getall(_X_FORWARDED_FOR, ())))
 
     def _find_address(self, peer: str | None, forwarded: tuple[str, ...]) -> Address | None:
         return sender_address(peer, forwarded, self._trusted)
 
-    def _is_proxied(self, request: web.Request) -> bool:
-        peer = self._address(request.remote, ())
+    def _is_proxied(self, caller: Caller) -> bool:
+        peer = self._address(caller.remote, ())
         return peer is not None and is_listed(peer, self._trusted)
 
 

@@ -4,8 +4,10 @@ One line: receive, verify, normalize, route, commit. Each step is one call here.
 """
 
 import asyncio
+from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -25,95 +27,144 @@ from onehook.errors import (
 from onehook.ingest.announcer import Announcer
 from onehook.ingest.body import read_bounded
 from onehook.ingest.committer import Committed, WebhookToCommit
-from onehook.ingest.guard import Guard
-from onehook.ingest.steps import LARGE, Steps
-from onehook.web.gateway import GATEWAY, Gateway
+from onehook.ingest.guard import Caller, Guard
+from onehook.ingest.steps import LARGE, Made, Steps
+from onehook.web.gateway import Gateway
 from onehook.web.problems import problem
 
 log = structlog.get_logger()
 
-ANNOUNCER = web.AppKey("announcer", Announcer)
-GUARD = web.AppKey("guard", Guard)
-STEPS = web.AppKey("steps", Steps)
 _UNKNOWN = "unknown"  # the metric label of what is no integration
 
 
-async def ingest(request: web.Request) -> web.Response:
-    """Answer one webhook; every error is a problem."""
-    gateway, guard = request.app[GATEWAY], request.app[GUARD]
-    integration: Integration | None = None
-    try:
-        integration = _find(gateway, request.match_info["integration_id"])
-        guard.enter(request, integration)
+class Reply(msgspec.Struct, frozen=True):
+    """What a webhook that is taken is answered: JSON."""
+
+    status: int
+    body: bytes
+
+
+class Ingest:
+    """Takes webhooks, by whatever way they come in."""
+
+    def __init__(self, gateway: Gateway, announcer: Announcer, guard: Guard, steps: Steps) -> None:
+        self.gateway, self.guard, self.steps = gateway, guard, steps
+        self._announcer = announcer
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one webhook; every error is a problem."""
+        integration: Integration | None = None
         try:
-            return await _take(request, gateway, integration)
-        finally:
-            guard.leave(integration)
-    except OnehookError as error:
-        return _refuse(request, gateway, integration, error)
-    except Exception:
-        log.exception("ingest.crashed")
-        return problem(OnehookError("the webhook could not be taken; the gateway's log says why"))
+            integration = self.find(request.match_info["integration_id"])
+            self.guard.enter(request, integration)
+            try:
+                return await self._take(request, integration)
+            finally:
+                self.guard.leave(integration)
+        except Exception as error:  # noqa: BLE001 whatever it is has an answer
+            return self.refuse(request, integration, error)
 
+    def find(self, name: str) -> Integration:
+        """The active integration of that id or key.
 
-def _find(gateway: Gateway, name: str) -> Integration:
-    """The active integration of that id or key.
+        Raises:
+            NotFoundError: there is none; one that is switched off looks no different from outside.
+        """
+        registry = self.gateway.registry
+        own = registry.snapshot  # keys are of the default tenant; ids are of all
+        found = registry.whole.snapshot.running.get(name)
+        found = found or own.running.get(own.by_key.get(name, ""))
+        if found is None or not found.active:
+            detail = "there is no integration at this URL: copy its ingest URL again"
+            raise NotFoundError(detail, code="integration_not_found")
+        return found
 
-    Raises:
-        NotFoundError: there is none; one that is switched off looks no different from outside.
-    """
-    own = gateway.registry.snapshot  # keys are of the default tenant; ids are of all
-    found = gateway.registry.whole.snapshot.running.get(name)
-    found = found or own.running.get(own.by_key.get(name, ""))
-    if found is None or not found.active:
-        detail = "there is no integration at this URL: copy its ingest URL again"
-        raise NotFoundError(detail, code="integration_not_found")
-    return found
-
-
-async def _take(request: web.Request, gateway: Gateway, integration: Integration) -> web.Response:
-    handshakes = integration.mapping.handshakes
-    if request.method != "POST" and not any(h.method == request.method for h in handshakes):
-        detail = f"{request.method} is not taken here: webhooks are sent by POST"
-        raise InvalidRequestError(detail, code="method_not_allowed", status=405)
-    settings = gateway.settings
-    body = await read_bounded(request, settings.max_body, settings.body_timeout)
-    webhook = _webhook(request, gateway, body)
-    if handshakes and (answer := _shake(webhook, handshakes, verified=False)) is not None:
-        return answer
-    if handshakes:
-        if len(body) > LARGE:
-            await asyncio.to_thread(integration.verify, webhook, webhook.received_at)
-        else:
-            integration.verify(webhook, webhook.received_at)
-        if (answer := _shake(webhook, handshakes, verified=True)) is not None:
+    async def _take(self, request: web.Request, integration: Integration) -> web.Response:
+        handshakes = integration.mapping.handshakes
+        if request.method != "POST" and not any(h.method == request.method for h in handshakes):
+            detail = f"{request.method} is not taken here: webhooks are sent by POST"
+            raise InvalidRequestError(detail, code="method_not_allowed", status=405)
+        settings = self.gateway.settings
+        body = await read_bounded(request, settings.max_body, settings.body_timeout)
+        query = request.rel_url.raw_query_string
+        webhook = self.webhook(request.raw_headers, body, request.method, request.raw_path, query)
+        if handshakes and (answer := _shake(webhook, handshakes, verified=False)) is not None:
             return answer
-    if webhook.method != "POST":
-        detail = f"{webhook.method} is only taken for the vendor's handshake"
-        raise InvalidRequestError(detail, code="method_not_allowed", status=405)
-    made = await request.app[STEPS].take(integration, webhook, verified=bool(handshakes))
-    taken, committed = made.taken, made.committed
-    request.app[ANNOUNCER].verified(integration.info, webhook.received_at)
-    request.app[GUARD].verified(request, integration)
-    if taken.commit is None or committed is None:
-        gateway.drift.note(integration.info, taken.made, webhook)
-        return _ignored(gateway, integration, taken.made)
-    if not committed.duplicate:
-        webhook_id = committed.receipt.webhook_id
-        gateway.drift.note(integration.info, taken.made, webhook, webhook_id)
-    return _answer(gateway, integration, taken.made, taken.commit, committed)
+        if handshakes:
+            if len(body) > LARGE:
+                await asyncio.to_thread(integration.verify, webhook, webhook.received_at)
+            else:
+                integration.verify(webhook, webhook.received_at)
+            if (answer := _shake(webhook, handshakes, verified=True)) is not None:
+                return answer
+        if webhook.method != "POST":
+            detail = f"{webhook.method} is only taken for the vendor's handshake"
+            raise InvalidRequestError(detail, code="method_not_allowed", status=405)
+        made = await self.steps.take(integration, webhook, verified=bool(handshakes))
+        reply = self.conclude(request, integration, webhook, made)
+        return web.Response(status=reply.status, body=reply.body, content_type="application/json")
 
+    def webhook(
+        self,
+        headers: Iterable[tuple[bytes, bytes]],
+        body: bytes,
+        method: str,
+        path: str,
+        query: str = "",
+    ) -> Webhook:
+        """A webhook that came now to *path*, which has its *query* in it."""
+        gateway = self.gateway
+        return Webhook(
+            Headers.of_bytes(headers),
+            body,
+            gateway.clock.now(),
+            method,
+            gateway.origin[0].rstrip("/") + path,
+            parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if query else (),
+        )
 
-def _webhook(request: web.Request, gateway: Gateway, body: bytes) -> Webhook:
-    query = request.rel_url.raw_query_string
-    return Webhook(
-        Headers.of_bytes(request.raw_headers),
-        body,
-        gateway.clock.now(),
-        request.method,
-        gateway.origin[0].rstrip("/") + request.raw_path,
-        parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if query else (),
-    )
+    def conclude(
+        self, caller: Caller, integration: Integration, webhook: Webhook, made: Made
+    ) -> Reply:
+        """What to answer a webhook that went through the steps, once that is noted and counted."""
+        gateway, taken, committed = self.gateway, made.taken, made.committed
+        self._announcer.verified(integration.info, webhook.received_at)
+        self.guard.verified(caller, integration)
+        if taken.commit is None or committed is None:
+            gateway.drift.note(integration.info, taken.made, webhook)
+            return _ignored(gateway, integration, taken.made)
+        if not committed.duplicate:
+            webhook_id = committed.receipt.webhook_id
+            gateway.drift.note(integration.info, taken.made, webhook, webhook_id)
+        return _answer(gateway, integration, taken.made, taken.commit, committed)
+
+    def refuse(
+        self, caller: Caller, integration: Integration | None, error: BaseException
+    ) -> web.Response:
+        """The problem that *error* is for whoever sent a webhook; a fault of ours is logged."""
+        if not isinstance(error, OnehookError):
+            log.error("ingest.crashed", exc_info=error)
+            detail = "the webhook could not be taken; the gateway's log says why"
+            return problem(OnehookError(detail))
+        if integration is not None and isinstance(error, SignatureError):
+            self._announcer.refused(integration.info, self.gateway.clock.now())
+        error = self.guard.judge(caller, error)
+        label = _UNKNOWN if integration is None else integration.info.id
+        self.gateway.metrics.rejected.labels(label, error.code).inc()
+        level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
+        if isinstance(error, RateLimitedError):
+            level = log.debug  # a flood of these must not drown the rest
+        level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
+        headers = None
+        if error.status == 405:
+            shakes = () if integration is None else integration.mapping.handshakes
+            headers = {"Allow": ", ".join(sorted({"POST", *(h.method for h in shakes)}))}
+        field = None if integration is None else integration.mapping.reply.error_field
+        response = problem(error, headers, {} if field is None else {field: error.detail})
+        if error.status in (400, 408, 413):
+            # Part of the body may still be on its way: the connection cannot be used again.
+            response.force_close()
+        return response
 
 
 def _shake(
@@ -143,12 +194,12 @@ def _shake(
     return None
 
 
-def _ignored(gateway: Gateway, integration: Integration, made: Normalized) -> web.Response:
+def _ignored(gateway: Gateway, integration: Integration, made: Normalized) -> Reply:
     reason = made.outcome.reason if isinstance(made.outcome, Ignored) else None
     gateway.metrics.webhook(integration.info.id, "ignored").inc()
     log.info("webhook.ignored", integration_id=integration.info.id, reason=reason)
     status = integration.mapping.reply.accepted
-    return _json(status, {"status": "ignored", "reason": reason})
+    return Reply(status, encode({"status": "ignored", "reason": reason}))
 
 
 def _answer(
@@ -157,7 +208,7 @@ def _answer(
     made: Normalized,
     commit: WebhookToCommit,
     committed: Committed,
-) -> web.Response:
+) -> Reply:
     receipt, info = committed.receipt, integration.info
     events = [{"id": id_, "type": type_} for id_, type_ in receipt.events]
     if committed.duplicate:
@@ -196,32 +247,5 @@ def _answer(
         outcome=outcome,
         events=len(events),
     )
-    return _json(200 if committed.duplicate else integration.mapping.reply.accepted, body)
-
-
-def _json(status: int, body: dict[str, object]) -> web.Response:
-    return web.Response(status=status, body=encode(body), content_type="application/json")
-
-
-def _refuse(
-    request: web.Request, gateway: Gateway, integration: Integration | None, error: OnehookError
-) -> web.Response:
-    if integration is not None and isinstance(error, SignatureError):
-        request.app[ANNOUNCER].refused(integration.info, gateway.clock.now())
-    error = request.app[GUARD].judge(request, error)
-    label = _UNKNOWN if integration is None else integration.info.id
-    gateway.metrics.rejected.labels(label, error.code).inc()
-    level = log.info if isinstance(error, SignatureError | NotFoundError) else log.warning
-    if isinstance(error, RateLimitedError):
-        level = log.debug  # a flood of these must not drown the rest
-    level("webhook.rejected", integration_id=label, reason=error.code, status=error.status)
-    headers = None
-    if error.status == 405:
-        shakes = () if integration is None else integration.mapping.handshakes
-        headers = {"Allow": ", ".join(sorted({"POST", *(h.method for h in shakes)}))}
-    field = None if integration is None else integration.mapping.reply.error_field
-    response = problem(error, headers, {} if field is None else {field: error.detail})
-    if error.status in (400, 408, 413):
-        # Part of the body may still be on its way: the connection cannot be used again.
-        response.force_close()
-    return response
+    status = 200 if committed.duplicate else integration.mapping.reply.accepted
+    return Reply(status, encode(body))

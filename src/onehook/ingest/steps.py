@@ -54,8 +54,8 @@ class Routed(msgspec.Struct, frozen=True):
     indexed: Indexed
 
 
-class _Item(msgspec.Struct, eq=False):
-    """A webhook on its way through the steps."""
+class Item(msgspec.Struct, eq=False):
+    """A webhook on its way; *done* gets what the store says of it, or an error."""
 
     integration: Integration
     webhook: Webhook
@@ -67,6 +67,11 @@ class _Item(msgspec.Struct, eq=False):
     routed: Sequence[Routed] = ()
     taken: Taken | None = None
 
+    def made_of(self, committed: Committed | None) -> Made:
+        """What it became, once it is through and the store has said *committed* of it."""
+        assert self.taken is not None  # noqa: S101 pack has set it
+        return Made(self.taken, committed)
+
 
 class Steps:
     """Takes webhooks through the steps, those that wait together, and hands them to *committer*."""
@@ -76,7 +81,7 @@ class Steps:
     ) -> None:
         self._registry, self._keys, self._max_body = registry, keys, max_body
         self._committer, self._guard, self._quotas = committer, guard, EventQuotas(registry)
-        self._waiting: list[_Item] = []
+        self._waiting: list[Item] = []
         self._steps = (
             self._verify,
             self._admit,
@@ -100,19 +105,23 @@ class Steps:
             InvalidRequestError: its media type, encoding or size is not taken.
             StoreUnavailableError: it is not durable, within what its vendor waits for.
         """
-        loop = asyncio.get_running_loop()
-        item = _Item(integration, webhook, verified, loop.create_future())
         if _takes_long(webhook.body) or webhook.headers.get("content-encoding") is not None:
-            return await self._take_large(item)
+            done = asyncio.get_running_loop().create_future()
+            return await self._take_large(Item(integration, webhook, verified, done))
+        item = self.begin(integration, webhook, verified=verified)
+        return item.made_of(await item.done)
+
+    def begin(self, integration: Integration, webhook: Webhook, *, verified: bool = False) -> Item:
+        """As :meth:`take`, for whoever awaits ``done`` of the item; only for a small webhook."""
+        loop = asyncio.get_running_loop()
+        item = Item(integration, webhook, verified, loop.create_future())
         self._waiting.append(item)
         if len(self._waiting) == 1:
             # After what the sockets hold ready now: that joins this round.
             loop.call_soon(self._round)
-        committed = await item.done
-        assert item.taken is not None  # noqa: S101 pack has set it
-        return Made(item.taken, committed)
+        return item
 
-    async def _take_large(self, item: _Item) -> Made:
+    async def _take_large(self, item: Item) -> Made:
         """A large body in a thread, so that it holds up nobody else: to hash it takes long too."""
         await asyncio.to_thread(self._verify, item)
         self._admit(item)
@@ -120,10 +129,9 @@ class Steps:
         self._route(item)
         await asyncio.to_thread(self._pack, item)
         self._hand_on(item)
-        assert item.taken is not None  # noqa: S101 pack has set it
-        return Made(item.taken, await item.done)
+        return item.made_of(await item.done)
 
-    def _all_but_routing(self, item: _Item) -> None:
+    def _all_but_routing(self, item: Item) -> None:
         for step in (self._parse, self._apply, self._complete):
             step(item)
 
@@ -144,27 +152,27 @@ class Steps:
 
     # -- the steps, in order; each finds in the item what those before it have left there -------
 
-    def _verify(self, item: _Item) -> None:
+    def _verify(self, item: Item) -> None:
         if not item.verified:
             item.integration.verify(item.webhook, item.webhook.received_at)
 
-    def _admit(self, item: _Item) -> None:
+    def _admit(self, item: Item) -> None:
         self._guard.admit(item.integration)
         self._quotas.admit(item.integration.info.tenant)
 
-    def _parse(self, item: _Item) -> None:
+    def _parse(self, item: Item) -> None:
         item.parsed = item.integration.parse(item.webhook, self._max_body)
 
-    def _apply(self, item: _Item) -> None:
+    def _apply(self, item: Item) -> None:
         assert item.parsed is not None  # noqa: S101
         item.applied = item.integration.apply(item.webhook, item.parsed)
 
-    def _complete(self, item: _Item) -> None:
+    def _complete(self, item: Item) -> None:
         assert item.applied is not None  # noqa: S101
         item.made = item.integration.complete(item.applied)
         item.parsed = item.applied = None  # most of what a webhook takes in memory
 
-    def _route(self, item: _Item) -> None:
+    def _route(self, item: Item) -> None:
         assert item.made is not None  # noqa: S101
         outcome, info = item.made.outcome, item.integration.info
         if isinstance(outcome, Emitted):
@@ -173,14 +181,14 @@ class Steps:
         if not isinstance(outcome, Quarantined):  # which counts as one
             self._quotas.settle(info.tenant, len(item.routed))
 
-    def _pack(self, item: _Item) -> None:
+    def _pack(self, item: Item) -> None:
         assert item.made is not None  # noqa: S101
         if isinstance(item.made.outcome, Ignored):
             item.taken = Taken(item.made, None)
         else:
             item.taken = Taken(item.made, self._commit_of(item, item.made))
 
-    def _hand_on(self, item: _Item) -> None:
+    def _hand_on(self, item: Item) -> None:
         assert item.taken is not None  # noqa: S101
         if item.done.done():  # its sender has gone, and sends again
             return
@@ -190,7 +198,7 @@ class Steps:
             patience = item.integration.mapping.answer_within
             self._committer.put(item.taken.commit, patience, item.done)
 
-    def _commit_of(self, item: _Item, made: Normalized) -> WebhookToCommit:
+    def _commit_of(self, item: Item, made: Normalized) -> WebhookToCommit:
         webhook, info, keys = item.webhook, item.integration.info, self._keys
         webhook_id = WebhookId(new_id("whk", webhook.received_at))
         markers = [keys.marker(info.id, "id", made.parts)]
@@ -246,7 +254,7 @@ def pack(webhook_id: WebhookId, routed: Sequence[Routed]) -> list[EventToCommit]
     ]
 
 
-def _passes(step: Callable[[_Item], None], item: _Item) -> bool:
+def _passes(step: Callable[[Item], None], item: Item) -> bool:
     """Whether *item* got through *step*; if not, its sender is told why."""
     try:
         step(item)

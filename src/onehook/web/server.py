@@ -6,12 +6,14 @@ whoever never finishes a request as long as an idle connection. Here each of the
 """
 
 import asyncio
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
-from aiohttp import web
-from aiohttp.http import RawRequestMessage
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.http import SERVER_SOFTWARE, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from onehook.errors import InvalidRequestError, OnehookError
@@ -21,14 +23,40 @@ from onehook.web.problems import problem
 log = structlog.get_logger()
 
 
+class Answerer(Protocol):
+    """A connection, as whoever answers a request on it sees it."""
+
+    def answer(
+        self, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, close: bool
+    ) -> None:
+        """Answer the request that was taken; with *close* it is the connection's last."""
+        ...
+
+
+class TakeRequest(Protocol):
+    """Takes a request and answers it later; False: it is for aiohttp."""
+
+    def __call__(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        remote: str | None,
+        connection: Answerer,
+        /,
+    ) -> bool:
+        """Look at a request that came whole: *payload* has ended."""
+        ...
+
+
 class Connection(RequestHandler):
     """One connection of a sender.
 
     *head_timeout*: seconds that a request's headers may take, from the start of the connection or
-    from their first byte.
+    from their first byte. *shortcut* may take a request that came whole while nothing else is in
+    hand here: then aiohttp never hears of it, and :meth:`answer` ends it.
     """
 
-    __slots__ = ("_head_timeout", "_head_timer", "_metrics")
+    __slots__ = ("_begun", "_head_timeout", "_head_timer", "_metrics", "_shortcut", "_taken")
 
     def __init__(
         self,
@@ -37,10 +65,12 @@ class Connection(RequestHandler):
         loop: asyncio.AbstractEventLoop,
         head_timeout: float,
         metrics: Metrics,
+        shortcut: "TakeRequest | None" = None,
         **options: Any,
     ) -> None:
         super().__init__(manager, loop=loop, **options)
-        self._head_timeout, self._metrics = head_timeout, metrics
+        self._head_timeout, self._metrics, self._shortcut = head_timeout, metrics, shortcut
+        self._taken = self._begun = False  # a request by the shortcut; another one behind it
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,13 +80,75 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what came; find out whether a request is whole, under way, or broken."""
-        super().data_received(data)
-        messages, idle = self._messages, self._waiter
+        idle = self._waiter
+        if idle is None or idle.done():  # aiohttp is at work on a request
+            super().data_received(data)
+        else:
+            self._waiter = None  # so that nobody is woken before we know for whom this is
+            super().data_received(data)
+            self._waiter = idle
+            if self._taken:
+                self._begun = self._begun or bool(data)
+                return
+            if self._messages and self._is_taken():
+                self._stop_awaiting()
+                return
+            if self._messages:
+                idle.set_result(None)
+        messages = self._messages
         if messages:
             self._stop_awaiting()
             if not isinstance(messages[-1][0], RawRequestMessage):
                 self._break_body()
         elif self._head_timer is None and idle is not None and not idle.done():
+            self._await_head()
+
+    def _is_taken(self) -> bool:
+        """Whether the shortcut took what has come."""
+        if self._shortcut is None or len(self._messages) != 1 or self._upgraded or self._paused:
+            return False
+        message, payload = self._messages[0]
+        if not isinstance(message, RawRequestMessage) or not payload.is_eof():
+            return False
+        peer = self.peername
+        remote = str(peer[0]) if isinstance(peer, tuple) else peer
+        self._messages.popleft()
+        self._taken = True  # to read the body may make us look at what else has come
+        if not self._shortcut(message, payload, remote, self):
+            self._taken = False
+            self._messages.appendleft((message, payload))
+            return False
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._manager is not None:
+            self._manager.requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._request_in_progress = True
+        return True
+
+    def answer(
+        self, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, close: bool
+    ) -> None:
+        """Answer the request that the shortcut took; with *close* it is the connection's last."""
+        self._taken = self._request_in_progress = False
+        if self._handler_waiter is not None and not self._handler_waiter.done():
+            self._handler_waiter.set_result(None)
+        transport = self.transport
+        if transport is None:  # its sender has gone
+            return
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in headers if name != hdrs.CONTENT_LENGTH]
+        lines += [f"Content-Length: {len(body)}", f"Date: {rfc822_formatted_time()}"]
+        lines += [f"Server: {SERVER_SOFTWARE}", *(["Connection: close"] if close else []), "\r\n"]
+        transport.write("\r\n".join(lines).encode("latin-1") + body)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        begun, self._begun = self._begun, False
+        if close or self._close:
+            transport.close()
+        elif self._messages:
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+        elif begun:
             self._await_head()
 
     def connection_lost(self, exc: BaseException | None) -> None:
