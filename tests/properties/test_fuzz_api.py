@@ -19,7 +19,7 @@ from tests.properties.budget import MINUTES, SEED, seconds
 CHECKS = [
     "not_a_server_error", "status_code_conformance", "content_type_conformance",
     "response_headers_conformance", "response_schema_conformance", "unsupported_method",
-    "allow_header_conformance", "missing_required_header", "ignored_auth",
+    "allow_header_conformance", "missing_required_header",
 ]  # fmt: skip
 SPARE = 4  # of each thing that may be deleted
 ENDLESS = "/v1/stream"  # its answer has no end: tests/api/test_streams.py reads some of it

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import web, web_response
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
@@ -19,6 +19,10 @@ from onehook.metrics import Metrics
 from onehook.web.problems import problem
 
 log = structlog.get_logger()
+
+# aiohttp names itself and Python, with versions, in each answer. Without a Server header of ours it
+# asks for this name; a signal that sets one would cost a coroutine for every webhook.
+vars(web_response)["SERVER_SOFTWARE"] = "onehook"
 
 
 class Connection(RequestHandler):
