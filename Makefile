@@ -73,8 +73,9 @@ e2e: setup ## the slow tests: whole processes, killed half-way; the console at e
 chaos: setup ## 200,000 webhooks through 110 faults, nothing lost; CHAOS_SEED=, CHAOS_WEBHOOKS=, CHAOS_FAULTS=
 	$(BIN)/python -m tests.chaos
 
-soak: setup ## half of what it can take, for DURATION (10m); its memory has to stay flat
+soak: setup ## half of what it can take, for DURATION (10m): its memory has to stay flat; then 2,000 forged a second
 	$(BIN)/python -m tests.chaos.soak
+	$(BIN)/python -m benchmarks.forged
 
 fuzz: setup ## FUZZ_MINUTES (30) of anything for whatever reads it, the API included; CORPUS=folder, FUZZ_SEED=
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-30} $(BIN)/pytest tests/properties/test_fuzz*.py -s --timeout 7200 $(ARGS)
