@@ -81,7 +81,10 @@ fuzz: setup ## FUZZ_MINUTES (30) of anything for whatever reads it, the API incl
 	FUZZ_MINUTES=$${FUZZ_MINUTES:-30} $(BIN)/pytest tests/properties/test_fuzz*.py -s --timeout 7200 $(ARGS)
 
 audit: setup ## are there known faults in the packages of requirements.lock? asks the advisory service of PyPI
-	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock || { \
+	    echo "audit: failed: a finding, a package that was not looked up, or no service to ask" >&2; \
+	    exit 1; \
+	}
 
 bench: setup ## measure; ARGS=...
 	@$(BIN)/python -m benchmarks $(ARGS)
