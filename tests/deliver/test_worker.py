@@ -2,12 +2,16 @@
 
 import asyncio
 import socket
+import tracemalloc
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from aiohttp.abc import ResolveResult
 from redis.exceptions import ConnectionError as AwayError
 from standardwebhooks import Webhook
@@ -975,3 +979,61 @@ async def test_g10_an_answer_whose_record_is_lost_is_followed_by_the_same_id(
 
     await gateway.settled(event_id, subscription["id"], status="delivered")
     assert subscriber.ids == [event_id, event_id]
+
+
+# -- what is used up ------------------------------------------------------------------------------
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_e6_descriptors_and_tasks_are_as_many_after_more_webhooks(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """What one webhook opens is closed once it is delivered."""
+    subscription, sender = await gateway.subscribe(subscriber), await gateway.integrate()
+    open_: list[tuple[int, int]] = []
+    for first in range(0, 150, 50):
+        await asyncio.gather(
+            *(gateway.accept(sender, issue(number)) for number in range(first, first + 50))
+        )
+        await subscriber.wait(first + 50)
+        await gateway.quiet(subscription["id"])
+        open_.append((descriptors(), len(asyncio.all_tasks())))
+
+    # Connections are kept, up to as many as were needed at once; what leaks grows with each.
+    (_, _), (files, tasks), (more_files, more_tasks) = open_
+    assert more_files <= files + 25
+    assert more_tasks <= tasks + 25
+
+
+async def test_f7_a_hundred_endless_answers_at_once_take_little_memory(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """Of each 16 KiB are read and 4 KiB kept, however much more is on its way."""
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(OSError):
+            while True:
+                await response.write(b"x" * 16_384)
+        return response
+
+    subscriber.behave = pour
+    made = [
+        await gateway.subscribe(subscriber, retry=[], timeout="10s", pause_after=None)
+        for _ in range(100)
+    ]
+    tracemalloc.start()
+    try:
+        event_id = await one_event(gateway)
+        found = [await gateway.settled(event_id, one["id"], within=60) for one in made]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert {len(one["attempts"]) for one in found} == {1}
+    assert peak < 32 * 1024 * 1024

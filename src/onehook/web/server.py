@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 # aiohttp names itself and Python, with versions, in each answer. Without a Server header of ours it
 # asks for this name; a signal that sets one would cost a coroutine for every webhook.
-vars(web_response)["SERVER_SOFTWARE"] = "onehook"
+setattr(web_response, "SERVER_SOFTWARE", "onehook")  # noqa: B010 it exports no such name
 
 
 class Connection(RequestHandler):

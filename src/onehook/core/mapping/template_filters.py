@@ -102,19 +102,19 @@ def _fits(value: object) -> bool:
     """Whether JSON of *value* may be as short as :data:`MAX_JSON`; not all is looked at."""
     room, waiting = MAX_JSON, [value]
     while waiting and room >= 0:
-        match waiting.pop():
-            case str() as text:
-                room -= len(text)
-            case dict() as below:
-                fields = cast("Mapping[str, object]", below)
-                room -= 4 * len(fields)
-                waiting += fields.values() if room >= 0 else ()
-            case list() as below:
-                items = cast("Sequence[object]", below)
-                room -= 2 * len(items)
-                waiting += items if room >= 0 else ()
-            case _:
-                room -= 1
+        below = waiting.pop()
+        if isinstance(below, str):
+            room -= len(below)
+        elif isinstance(below, dict):
+            fields = cast("Mapping[str, object]", below)
+            room -= 4 * len(fields)
+            waiting += fields.values() if room >= 0 else ()
+        elif isinstance(below, list):
+            items = cast("Sequence[object]", below)
+            room -= 2 * len(items)
+            waiting += items if room >= 0 else ()
+        else:
+            room -= 1
     return room >= 0
 
 
