@@ -1,7 +1,8 @@
 """``match``: what it costs to find the 10 subscriptions that want an event, of so many.
 
-Those that do not want it differ in turn by type, by integration, and by project alone. A filter can
-be any expression: those of one type are asked one by one, which the last case shows.
+The ten name a type, a pattern or all, half of them their project besides. Those that do not want
+the event differ in turn by type, by integration, and by project alone. A filter can be any
+expression: those of one type are asked one by one, which the last case shows.
 """
 
 from collections.abc import Iterator
@@ -66,10 +67,11 @@ def _received(webhook: SignedWebhook) -> Webhook:
 
 
 def _subscriptions(event: Event, count: int) -> Iterator[Subscription]:
-    others = [type_ for type_ in EVENT_TYPES if type_ != event.type]
+    own, others = _repository(event), [type_ for type_ in EVENT_TYPES if type_ != event.type]
     for number in range(count):
         if number < _WANTING:
-            yield _wish(number, ("*", "scm.*", event.type)[number % 3])
+            pattern = ("*", "scm.*", event.type)[number % 3]
+            yield _wish(number, pattern, projects=(own,) if number % 2 else ())
         elif number % 3 == 0:
             yield _wish(number, others[number // 3 % len(others)])
         elif number % 3 == 1:
@@ -79,12 +81,17 @@ def _subscriptions(event: Event, count: int) -> Iterator[Subscription]:
 
 
 def _with_filters(event: Event) -> Iterator[Subscription]:
-    repository = event.data["repository"]
-    assert isinstance(repository, dict)
+    own = _repository(event)
     for number in range(_FILTERS):
-        wanted = repository["full_name"] if number < _WANTING else f"acme/service-{number}"
+        wanted = own if number < _WANTING else f"acme/service-{number}"
         condition = compile_filter({"$.data.repository.full_name": wanted})
         yield _wish(number, event.type, condition=condition)
+
+
+def _repository(event: Event) -> str:
+    repository = event.data["repository"]
+    assert isinstance(repository, dict)
+    return str(repository["full_name"])
 
 
 def _wish(
