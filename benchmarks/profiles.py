@@ -32,6 +32,8 @@ _STEPS: Sequence[tuple[str, Sequence[str], str]] = (
     ("aiohttp/", (), "receive"),
     ("onehook/deliver/", (), "deliver"),
 )
+# Threads that wait, which the profiler takes to be at work: they sleep in C.
+_WAITING = ("_worker (concurrent/futures/thread.py", "_run_safe_shutdown_loop (")
 _REST = "event loop, and what runs beside"
 
 
@@ -70,13 +72,16 @@ def count_steps(stacks: Sequence[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
-        counts[_step_of(stack.split(";"))] += int(count)
+        frames = stack.split(";")
+        if not any(waiting in frames[-1] for waiting in _WAITING):
+            counts[_step_of(frames)] += int(count)
     return counts
 
 
 def _step_of(frames: Sequence[str]) -> str:
     for frame in reversed(frames):
-        function, _, place = frame.partition(" (")
+        name, _, place = frame.partition(" (")
+        function = name.rpartition(".")[2]
         for path, functions, step in _STEPS:
             if path in place and (not functions or function in functions):
                 return step

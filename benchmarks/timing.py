@@ -1,11 +1,14 @@
 """How long a small call takes: the fastest of several batches, as timeit does it.
 
 What is compared is timed by turns, batch by batch, so that whatever else the machine does falls on
-all alike.
+all alike. Garbage is collected as in a gateway.
 """
 
+import gc
 import time
 from collections.abc import Callable, Sequence
+
+from onehook.cli.serve import GC
 
 _BATCHES = 41
 _BATCH_NS = 500_000  # that a batch takes, about: less than what another process gets at once
@@ -13,6 +16,9 @@ _BATCH_NS = 500_000  # that a batch takes, about: less than what another process
 
 def times_us(*calls: Callable[[], object]) -> Sequence[float]:
     """How many us each of *calls* takes."""
+    gc.collect()
+    gc.freeze()  # as `onehook serve` does when it is ready
+    gc.set_threshold(*GC)
     counts = [_count(call) for call in calls]
     best = [float("inf")] * len(calls)
     for _ in range(_BATCHES):
