@@ -79,7 +79,7 @@ soak: setup ## half of what it can take, for DURATION (10m); its memory has to s
 fuzz: setup ## 100,000 made-up webhooks through the mappings; CORPUS=folder adds real bodies to change
 	FUZZ_CASES=100000 $(BIN)/pytest tests/properties/test_fuzz.py -s --timeout 3600 $(ARGS)
 
-bench: setup ## measure; ARGS=...
+bench: setup ## every figure beside what it must reach; FULL=1: 1,000,000 events, ONLY=match,mapping, PAGE=1: into docs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-console: setup ## every page of the console on a full store: under 300 ms and 1 MB; FULL=1: 1,000,000 events

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks import sizing
 from benchmarks.acceptance import Verdict, judge
 from benchmarks.measures import QUANTITIES, Ledger
 from benchmarks.suite import Plan
@@ -84,10 +85,9 @@ def machine() -> str:
 
 
 def _about(plan: Plan) -> str:
-    size = "`make bench FULL=1`" if plan.full else "`make bench`, the short form"
     day = time.strftime("%Y-%m-%d", time.gmtime())
     return (
-        f"Run of {day} with {size}: {plan.rounds} rounds of {plan.requests:,} webhooks a load over "
+        f"Run of {day}: {plan.rounds} rounds of {plan.requests:,} webhooks a load over "
         f"{plan.connections} connections; {plan.stored:,} events in the full store. {machine()}."
     )
 
@@ -95,6 +95,8 @@ def _about(plan: Plan) -> str:
 def _tables(ledger: Ledger) -> Iterable[str]:
     yield _markdown(_verdict_rows(judge(ledger)))
     yield _markdown(_rows(ledger))
+    if sizes := sizing.rows(ledger):
+        yield _markdown(sizes)
 
 
 def _rows(ledger: Ledger) -> list[Sequence[str]]:

@@ -15,22 +15,13 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured. *full*: what takes minutes to fill is filled to the last event."""
+    """How much is measured."""
 
-    full: bool
     rounds: int
     requests: int  # webhooks of a load
+    stored: int  # events in a full store
     connections: int = 64
-
-    @property
-    def stored(self) -> int:
-        """How many events a full store holds."""
-        return 1_000_000 if self.full else 100_000
-
-    @property
-    def repeats(self) -> int:
-        """How often what stands on a full store is measured on that one store."""
-        return 3
+    repeats: int = 3  # of what is measured on one full store
 
 
 @dataclass(slots=True)

@@ -77,7 +77,7 @@ def test_the_page_keeps_what_people_wrote(monkeypatch: pytest.MonkeyPatch, tmp_p
     ledger = Ledger()
     ledger.note(*ROUND, of_floor=0.5)
     for _ in range(2):
-        write_page(Plan(full=False, rounds=1, requests=10), ledger)
+        write_page(Plan(rounds=1, requests=10, stored=10), ledger)
     text = page.read_text()
     assert text.startswith(before + begin)
     assert text.endswith(end + after)

@@ -42,6 +42,9 @@ def patterns_of(type_: str) -> list[str]:
     return ["*", *(".".join(parts[:n]) + ".*" for n in range(1, len(parts))), type_]
 
 
+_PATTERNS = {type_: patterns_of(type_) for type_ in EVENT_TYPES}  # asked with every event
+
+
 def overlap(one: Subscription, other: Subscription) -> bool:
     """Whether two subscriptions may send the same event to the same URL.
 
@@ -93,7 +96,6 @@ class Routes:
         for subscription in subscriptions:
             if subscription.active:
                 self._add(subscription)
-        self._by_type = {type_: patterns_of(type_) for type_ in EVENT_TYPES}
 
     def _add(self, subscription: Subscription) -> None:
         clauses = [statuses_clause(subscription.statuses)]
@@ -114,7 +116,7 @@ class Routes:
     def match(self, event: Event, integration: IntegrationInfo) -> list[Subscription]:
         """The subscriptions that *event* of *integration* goes to, each once."""
         found: dict[SubscriptionId, Subscription] = {}
-        patterns = self._by_type.get(event.type) or patterns_of(event.type)
+        patterns = _PATTERNS.get(event.type) or patterns_of(event.type)
         for index in self._indexes(event):
             for pattern in patterns:
                 for source in ("", integration.id, integration.type):
