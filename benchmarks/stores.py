@@ -87,7 +87,7 @@ class Inside:
             cursor, keys = self._client.scan(cursor, count=_SCAN)
             pipe = self._client.pipeline(transaction=False)
             for key in keys:
-                pipe.execute_command("MEMORY", "USAGE", key, "SAMPLES", 0)
+                pipe.memory_usage(key, samples=0)
             for key, size in zip(keys, pipe.execute(), strict=True):
                 found[_part_of(key.decode())] += size or 0
             if not cursor:

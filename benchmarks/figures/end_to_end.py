@@ -104,8 +104,8 @@ def _delays(answered: Path, arrived: Path, count: int) -> list[float]:
         id_, _, moment = line.partition(" ")
         there.setdefault(id_, float(moment))
     delays: list[float] = []
-    for line in read_lines(answered):
-        events, moment = line[4], line[5]
+    for row in read_lines(answered):
+        events, moment = row[4], row[5]
         assert isinstance(events, list)
         assert isinstance(moment, float)
         delays += [max(0.0, there[id_] - moment) for id_ in events if id_ in there]

@@ -15,6 +15,7 @@ from onehook.core.integration import Integration
 from onehook.core.jsontext import decode
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.mapping.samples import Sample, samples
+from onehook.core.mapping.source import plain
 from onehook.core.mapping.testing import RECEIVED_AT
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.core.references import Knowledge
@@ -69,7 +70,7 @@ def _webhooks(file: MappingFile, integration: Integration) -> Iterator[Webhook]:
 
 def _whole(file: MappingFile) -> list[Sample]:
     tests = file.mapping.tests
-    named = {str(test.items["name"].value) for test in tests if "body_file" in test.items}
+    named = {str(plain(test.items["name"])) for test in tests if "body_file" in test.items}
     return [one for one in samples(file.mapping, file.load_sample) if one.name in named]
 
 

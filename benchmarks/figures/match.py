@@ -5,7 +5,7 @@ the event differ in turn by type, by integration, and by project alone. A filter
 expression: those of one type are asked one by one, which the last case shows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.payloads import SIGNED_WITH, SignedWebhook, make_webhooks
@@ -13,6 +13,7 @@ from benchmarks.suite import Figure, Run
 from benchmarks.timing import times_us
 from onehook.core.filters import compile_filter
 from onehook.core.integration import Integration
+from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.normalize import Emitted
 from onehook.core.model import (
     Event,
@@ -99,7 +100,7 @@ def _wish(
     pattern: str,
     integrations: tuple[str, ...] = (),
     projects: tuple[str, ...] = (),
-    condition: object = None,
+    condition: Callable[[Mapping[str, JsonValue]], bool] | None = None,
 ) -> Subscription:
     return Subscription(
         id=SubscriptionId(f"sub_{number}"),

@@ -43,7 +43,8 @@ def _measure(run: Run, processes: int) -> float:
         _wait(gateways, WARM)
         found = send(run.plan.requests, first=processes * WARM)
         last = _wait(gateways, WARM + run.plan.requests)
-    return run.plan.requests / (last - min(one["first"] for one in found))
+    first: float = min(one["first"] for one in found)
+    return run.plan.requests / (last - first)
 
 
 def _send(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 
 from benchmarks.gateways import Gateway, gateway, put_load, subscriber
 from benchmarks.stores import full_store, inside
@@ -43,15 +44,21 @@ def _measure_bytes(run: Run) -> None:
     with run.data() as data, subscriber(data) as target, gateway(data) as server:
         server.subscribe(target)
         url = server.integrate()
-        arguments = {"connections": run.plan.connections, "delivered_by": server.api}
-        put_load(url, server.server, requests=200, **arguments)
+        send = partial(
+            put_load,
+            url,
+            server.server,
+            connections=run.plan.connections,
+            delivered_by=server.api,
+        )
+        already = send(requests=200).count
         with inside(data) as store:
             before = store.memory, store.log_bytes, store.commands(), store.rewrites
-            load = put_load(url, server.server, requests=_EVENTS, first=400, **arguments)
+            load = send(requests=_EVENTS, first=already)
             commands = store.commands() - before[2]
             memory = (store.memory - before[0]) / load.count
             parts = store.parts()
-            note, stored = run.ledger.note, load.count + 400
+            note, stored = run.ledger.note, load.count + already
             for letter, (title, _) in PARTS.items():
                 note("store", title, kb=parts[letter] / stored / 1000)
             known = sum(parts[letter] for letter in PARTS) / stored
@@ -86,6 +93,7 @@ def _compare(
     """One load without subscriptions and one with, to each gateway; the next free number."""
     for subscribed in (False, True):
         rates: list[float] = []
+        sent = 0
         for server in gateways:
             made = server.subscribe(target) if subscribed else ""
             load = put_load(
@@ -97,11 +105,12 @@ def _compare(
                 delivered_by=server.api if subscribed else None,
             )
             rates.append(load.rate)
+            sent = load.count
             if made:
                 server.api.call(f"/v1/subscriptions/{made}", {"active": False}, "PATCH")
         name = case if subscribed else f"{case}, ingest alone"
         run.ledger.note("store", name, rate=rates[1], over_empty=rates[1] / rates[0])
-        first += load.count
+        first += sent
     return first
 
 
