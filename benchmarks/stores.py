@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,13 @@ from benchmarks.suite import Run
 from onehook.store.server import EmbeddedServer
 
 _SCAN = 1_000  # keys looked at in one round trip
+_OURS = frozenset({"client", "info", "memory", "scan"})  # commands of this module
+_IN_SCRIPTS = frozenset(
+    name.lower()
+    for script in files("onehook.store.scripts").iterdir()
+    if script.name.endswith(".lua")
+    for name in re.findall(r"redis\.call\(\s*'([A-Z]+)'", script.read_text("utf-8"))
+)
 
 
 def full_store(run: Run, count: int) -> Path:
@@ -69,15 +78,17 @@ class Inside:
         """How often the store has begun to rewrite its log."""
         return int(self._info("stats")["total_forks"])
 
-    def commands(self) -> int:
-        """Commands that came over the connections there are, ours left out.
+    def round_trips(self) -> int:
+        """How often something was asked of the store: scripts, and commands that none of them uses.
 
-        What a script does inside the store is none of them: so this is no less than the round
-        trips, and more where several commands went together.
+        The store counts what a script does inside it with what comes from outside, so commands of
+        both kinds are left out: under load these are a gateway's two looks a second at whether
+        another one changed the configuration.
         """
-        own = int(self._client.client_id())
-        listed: list[dict[str, Any]] = self._client.client_list()
-        return sum(int(one["tot-cmds"]) for one in listed if int(one["id"]) != own)
+        counted = self._info("commandstats").items()
+        names = {key.removeprefix("cmdstat_"): stats["calls"] for key, stats in counted}
+        mine = (name for name in names if name.partition("|")[0] in _OURS)
+        return sum(names.values()) - sum(names[n] for n in {*mine, *(_IN_SCRIPTS & names.keys())})
 
     def parts(self) -> Counter[str]:
         """Bytes of all keys, by the letter that stands for what they hold (`store/keys.py`)."""

@@ -53,9 +53,9 @@ def _measure_bytes(run: Run) -> None:
         )
         already = send(requests=200).count
         with inside(data) as store:
-            before = store.memory, store.log_bytes, store.commands(), store.rewrites
+            before = store.memory, store.log_bytes, store.round_trips(), store.rewrites
             load = send(requests=_EVENTS, first=already)
-            commands = store.commands() - before[2]
+            asked = store.round_trips() - before[2]
             memory = (store.memory - before[0]) / load.count
             parts = store.parts()
             note, stored = run.ledger.note, load.count + already
@@ -66,7 +66,7 @@ def _measure_bytes(run: Run) -> None:
             note("store", "in all", kb=memory / 1000)
             if store.rewrites == before[3]:
                 note("store", "log on disk", kb=(store.log_bytes - before[1]) / load.count / 1000)
-            note("store", "under load", commands=commands / load.count * 1000)
+            note("store", "under load", commands=asked / load.count * 1000)
 
 
 def _measure_growth(run: Run, count: int) -> None:
