@@ -85,10 +85,12 @@ class Inside:
         both kinds are left out: under load these are a gateway's two looks a second at whether
         another one changed the configuration.
         """
-        counted = self._info("commandstats").items()
-        names = {key.removeprefix("cmdstat_"): stats["calls"] for key, stats in counted}
-        mine = (name for name in names if name.partition("|")[0] in _OURS)
-        return sum(names.values()) - sum(names[n] for n in {*mine, *(_IN_SCRIPTS & names.keys())})
+        left_out = _OURS | _IN_SCRIPTS
+        return sum(
+            int(stats["calls"])
+            for key, stats in self._info("commandstats").items()
+            if key.removeprefix("cmdstat_").partition("|")[0] not in left_out
+        )
 
     def parts(self) -> Counter[str]:
         """Bytes of all keys, by the letter that stands for what they hold (`store/keys.py`)."""
@@ -100,7 +102,7 @@ class Inside:
             for key in keys:
                 pipe.memory_usage(key, samples=0)
             for key, size in zip(keys, pipe.execute(), strict=True):
-                found[_part_of(key.decode())] += size or 0
+                found[_part_of(str(key, "utf-8"))] += size or 0
             if not cursor:
                 return found
 

@@ -105,10 +105,10 @@ def _delays(answered: Path, arrived: Path, count: int) -> list[float]:
         there.setdefault(id_, float(moment))
     delays: list[float] = []
     for row in read_lines(answered):
-        events, moment = row[4], row[5]
+        events, answered_at = row[4], row[5]
         assert isinstance(events, list)
-        assert isinstance(moment, float)
-        delays += [max(0.0, there[id_] - moment) for id_ in events if id_ in there]
+        assert isinstance(answered_at, float)
+        delays += [max(0.0, there[id_] - answered_at) for id_ in events if id_ in there]
     if len(delays) != count:
         msg = f"{len(delays)} events of {count} webhooks arrived"
         raise RuntimeError(msg)
