@@ -17,7 +17,7 @@ from benchmarks.plot import draw
 from benchmarks.report import as_json, table, verdicts, write_page
 from benchmarks.suite import RESULTS, Plan, chosen, measure
 
-SHORT = Plan(rounds=3, requests=6_000, stored=100_000)
+SHORT = Plan(rounds=3, requests=4_000, stored=100_000)
 FULL = Plan(rounds=5, requests=15_000, stored=1_000_000)
 
 

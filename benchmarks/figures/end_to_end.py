@@ -24,7 +24,7 @@ from benchmarks.suite import Figure, Run
 CAPACITY = "1 subscription"
 _FANOUT = (1, 10, 100)
 _SHARES = (10, 50, 90)  # percent of capacity
-_SECONDS = 6.0  # of a load at one share of it
+_SECONDS = 5.0  # of a load at one share of it
 
 
 def measure(run: Run) -> None:
