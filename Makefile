@@ -86,7 +86,7 @@ audit: setup ## are there known faults in the packages of requirements.lock? ask
 	    exit 1; \
 	}
 
-bench: setup ## measure; ARGS=...
+bench: setup ## every figure beside what it must reach; FULL=1: 1,000,000 events, ONLY=match,mapping, PAGE=1: into docs
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-console: setup ## every page of the console on a full store: under 300 ms and 1 MB; FULL=1: 1,000,000 events
