@@ -21,9 +21,9 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.__main__ import RESULTS
 from benchmarks.filling import Filled, fill
 from benchmarks.processes import running
+from benchmarks.suite import RESULTS
 from onehook.store.server import EmbeddedServer
 
 ROUNDS = 15

@@ -243,3 +243,23 @@ def _records(batch: Sequence[CommitWebhook], now_ms: int) -> Iterator[Record]:
                     event_type=event.type,
                     integration_id=webhook.integration_id,
                 )
+
+
+async def fill_pending(data: Path, key: str, sender: str, receiver: str, count: int) -> None:
+    """Write *count* events of *sender* into the store of the folder *data*, where no gateway runs.
+
+    Each has one delivery, to *receiver*, a subscription that is paused.
+    """
+    settings = Settings(port=0, data=data, api_key=key, log_level="error")
+    log.configure(settings.log_level)
+    runtime = Runtime(settings)
+    await runtime.start()
+    try:
+        models = [_model(runtime, sender, example) for example in _examples()]
+        routes = [Route(receiver, timedelta(0), paused=True)]
+        for first in range(0, count, _BATCH):
+            serials = range(first, min(first + _BATCH, count))
+            batch = [_another(runtime, models[n % _TEMPLATES], sender, n, routes) for n in serials]
+            await runtime.gateway.events.commit(batch)
+    finally:
+        await runtime.stop()

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import sys
 import time
 from array import array
@@ -21,7 +22,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from benchmarks.payloads import SIGNED_WITH, SignedWebhook, make_webhooks
+from benchmarks.payloads import SIGNED_WITH, SignedWebhook, make_templates, make_webhooks
+from benchmarks.sizes import body_of
 
 BROKEN = 0  # the status of a request that got no answer at all
 _RECONNECT_PAUSE = 0.05  # seconds
@@ -45,6 +47,7 @@ class Answer:
     body: bytes
     seconds: float
     retries: int
+    moment: float = 0.0  # of the monotonic clock, when it was there
 
 
 @dataclass(slots=True)
@@ -90,8 +93,13 @@ async def run_load(
     connections: int = 64,
     on_answer: Callable[[Answer], None] | None = None,
     patience: Patience = Patience(),
+    rate: float | None = None,
 ) -> Result:
     """Send every one of *requests* to *url* over *connections* and return when all are answered.
+
+    With *rate* so many a second become due, evenly, whether earlier ones were answered or not: one
+    that finds no free connection waits for it, and its latency counts from when it was due. Without
+    it each connection sends the next one as soon as it has an answer.
 
     With ``patience.retry_for`` a request whose connection broke is sent again, the same bytes, on
     a new connection: so a load goes on through a gateway's death. Without, it counts as BROKEN.
@@ -100,7 +108,8 @@ async def run_load(
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     start = f"POST {path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
-    load = _Load(start, iter(requests), on_answer, patience)
+    pause = 0.0 if rate is None else 1 / rate
+    load = _Load(start, iter(requests), on_answer, patience, pause, time.monotonic())
     load.result.first = load.result.last = time.monotonic()
     lanes = [_Lane(load, host, port) for _ in range(connections)]
     watch = asyncio.create_task(_cut_slow(lanes, patience.timeout))
@@ -121,6 +130,8 @@ class _Load:
     requests: Iterator[Outgoing]
     on_answer: Callable[[Answer], None] | None
     patience: Patience
+    pause: float  # seconds from one request to the next; 0: no waiting
+    due: float  # when the next request is to be sent, if there is a pause
     result: Result = field(default_factory=Result)
 
 
@@ -135,6 +146,7 @@ class _Lane(asyncio.Protocol):
         self._retries = 0
         self._buffer = b""
         self._lost = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None  # the request in hand is not due yet
         self.sent_at: float | None = None  # None: nothing is under way
 
     async def run(self) -> None:
@@ -179,6 +191,8 @@ class _Lane(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
         if self.sent_at is not None:
             self.sent_at = None
             self._failed(BROKEN, b"")
@@ -187,8 +201,10 @@ class _Lane(asyncio.Protocol):
     # -- one request -------------------------------------------------------------------------
 
     def _take(self) -> bool:
-        self._request = next(self._load.requests, None)
-        self._first_sent, self._retries = time.monotonic(), 0
+        load = self._load
+        self._request = next(load.requests, None)
+        self._first_sent, self._retries = load.due if load.pause else time.monotonic(), 0
+        load.due += load.pause
         return self._request is not None
 
     def _send(self) -> None:
@@ -196,9 +212,17 @@ class _Lane(asyncio.Protocol):
         if self._request is None and not self._take():
             self._transport.close()
             return
+        early = self._first_sent - time.monotonic() if self._load.pause else 0.0
+        if early > 0:
+            self._timer = asyncio.get_running_loop().call_later(early, self._write)
+        else:
+            self._write()
+
+    def _write(self) -> None:
         assert self._request is not None
+        assert self._transport is not None
         now = time.monotonic()
-        if not self._retries:
+        if not self._retries and not self._load.pause:
             self._first_sent = now
         self.sent_at = now
         self._transport.write(self._request.wire(self._load.start))
@@ -231,7 +255,7 @@ class _Lane(asyncio.Protocol):
         result.latencies.append(now - self._first_sent)
         result.statuses[status] += 1
         if self._load.on_answer is not None:
-            answer = Answer(request, status, body, now - self._first_sent, self._retries)
+            answer = Answer(request, status, body, now - self._first_sent, self._retries, now)
             self._load.on_answer(answer)
 
 
@@ -276,14 +300,14 @@ def summary(result: Result) -> dict[str, object]:
 
 
 def _line(answer: Answer) -> str:
-    """One request of a record: delivery id, status, ms, retries, event ids."""
+    """One request of a record: delivery id, status, ms, retries, event ids, moment."""
     request = answer.request
     sent = request.delivery_id if isinstance(request, SignedWebhook) else ""
     events: list[str] = []
     if answer.status in (200, 202):
         events = [event["id"] for event in json.loads(answer.body).get("events", ())]
     ms = round(answer.seconds * 1000, 3)
-    return json.dumps([sent, answer.status, ms, answer.retries, events])
+    return json.dumps([sent, answer.status, ms, answer.retries, events, answer.moment])
 
 
 def main() -> int:
@@ -296,15 +320,22 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="serial number of the first webhook")
     parser.add_argument("--retry-for", type=float, default=0.0, help="seconds")
     parser.add_argument("--record", type=Path, help="write one line of JSON for each request")
+    parser.add_argument("--rate", type=float, help="requests a second; without, all that go")
+    parser.add_argument("--size", type=int, help="bytes of a body, about; 22 kB without")
+    parser.add_argument("--cpu", type=int, help="the one processor to run on")
     options = parser.parse_args()
-    webhooks = make_webhooks(options.requests, options.secret, options.first)
+    if options.cpu is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {options.cpu})
+    templates = make_templates(reshape=body_of(options.size))
+    webhooks = make_webhooks(options.requests, options.secret, options.first, templates)
     answers: list[Answer] = []
     keep = answers.append if options.record else None
     patience = Patience(retry_for=options.retry_for)
     gc.collect()
     gc.disable()  # a pause of the generator would look like one of the gateway
     cpu = time.process_time()
-    result = uvloop.run(run_load(options.url, webhooks, options.connections, keep, patience))
+    load = run_load(options.url, webhooks, options.connections, keep, patience, options.rate)
+    result = uvloop.run(load)
     cpu = time.process_time() - cpu
     if options.record:
         options.record.write_text("".join(f"{_line(answer)}\n" for answer in answers))

@@ -8,8 +8,9 @@ import hashlib
 import hmac
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 SIGNED_WITH = "benchmark-key-of-32-characters--"  # the secret that all parts agree on
 FIRST_NUMBER = 100_000_000  # nine digits, and no zero in front: it stands in JSON
@@ -76,6 +77,8 @@ _SENTENCES = (
     "Reviewers: the interesting part is in the second commit, the first only moves files.",
     "The migration is safe to run twice, and a dry run prints what it would change.",
 )
+
+Body = dict[str, Any]  # a webhook's
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +151,19 @@ def make_webhooks(
     return webhooks
 
 
-def make_templates(count: int = 8) -> tuple[Template, ...]:
-    """*count* templates that differ in repository, people and text; the same in every run."""
-    return tuple(_template(random.Random(seed)) for seed in range(count))
+def make_templates(
+    count: int = 8, reshape: Callable[[Body], Body] = lambda body: body
+) -> tuple[Template, ...]:
+    """*count* templates that differ in repository, people and text; the same in every run.
+
+    *reshape* may make each body larger or smaller.
+    """
+    return tuple(_template(random.Random(seed), reshape) for seed in range(count))
 
 
-def _template(chance: random.Random) -> Template:
-    body = json.dumps(_pull_request_opened(chance), separators=(",", ":"), ensure_ascii=False)
+def _template(chance: random.Random, reshape: Callable[[Body], Body]) -> Template:
+    made = reshape(_pull_request_opened(chance))
+    body = json.dumps(made, separators=(",", ":"), ensure_ascii=False)
     raw = body.encode()
     head = (
         "\r\nAccept: */*"
@@ -264,7 +273,7 @@ def _repository(
     }
 
 
-def _pull_request_opened(chance: random.Random) -> dict[str, object]:
+def _pull_request_opened(chance: random.Random) -> Body:
     noun, verb = chance.choice(_NOUNS), chance.choice(_VERBS)
     author = chance.choice(_PEOPLE)
     company = f"{chance.choice(_NOUNS)}co"

@@ -32,9 +32,19 @@ class Running:
 
     def children_cpu_s(self) -> float:
         """The same of its children, of the embedded store for example."""
+        return sum(cpu_s(child) for child in self.children)
+
+    @property
+    def children(self) -> list[int]:
+        """The ids of the processes that it has started."""
         pid = self.process.pid
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return sum(cpu_s(int(child)) for child in listed)
+        return [int(child) for child in listed]
+
+    def memory_bytes(self) -> int:
+        """What it has in memory now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def cpu_s(pid: int) -> float:
@@ -45,9 +55,14 @@ def cpu_s(pid: int) -> float:
 
 @contextmanager
 def running(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    starting: float = STARTING,
 ) -> Iterator[Running]:
     """*command*, from its ready line to the end of the block; its stderr goes to *log*.
+
+    It may take *starting* seconds until it is ready.
 
     Raises:
         RuntimeError: it ended, or said nothing in time.
@@ -62,7 +77,7 @@ def running(
             start_new_session=True,
         )
         try:
-            yield Running(process, _ready_word(process, log))
+            yield Running(process, _ready_word(process, log, starting))
         finally:
             end(process)
 
@@ -73,10 +88,10 @@ def clean_environment(more: Mapping[str, str]) -> dict[str, str]:
     return {**ours, **more}
 
 
-def _ready_word(process: "subprocess.Popen[str]", log: Path) -> str:
+def _ready_word(process: "subprocess.Popen[str]", log: Path, starting: float) -> str:
     assert process.stdout is not None
     out = process.stdout.fileno()
-    text, deadline = "", time.monotonic() + STARTING
+    text, deadline = "", time.monotonic() + starting
     while (left := deadline - time.monotonic()) > 0:
         if not select.select([out], [], [], left)[0]:
             break
@@ -88,7 +103,7 @@ def _ready_word(process: "subprocess.Popen[str]", log: Path) -> str:
         for line in text.split("\n")[:-1]:
             if "ready" in line.split():
                 return line.split()[-1]
-    msg = f"{process.args!r} is not ready after {STARTING:g} s: {log.read_text()[-2000:]}"
+    msg = f"{process.args!r} is not ready after {starting:g} s: {log.read_text()[-2000:]}"
     raise RuntimeError(msg)
 
 
@@ -107,9 +122,15 @@ def end(process: "subprocess.Popen[str]") -> None:
 
 
 def generate(
-    url: str, *, requests: int, connections: int, first: int, seconds: float
+    url: str,
+    *,
+    requests: int,
+    connections: int,
+    first: int,
+    seconds: float,
+    more: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """One run of the load generator, in its own process.
+    """One run of the load generator, in its own process; *more* are options of its command.
 
     Raises:
         RuntimeError: it took longer than *seconds*, or not every answer was 200 or 202.
@@ -117,6 +138,7 @@ def generate(
     command = [
         *(sys.executable, "-m", "benchmarks.load", url),
         *("--requests", str(requests), "--connections", str(connections), "--first", str(first)),
+        *more,
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
@@ -137,15 +159,17 @@ class Api:
     url: str
     key: str
 
-    def call(self, path: str, body: Mapping[str, object] | None = None) -> str:
-        """GET *path*, or POST *body* to it; the answer's text.
+    def call(
+        self, path: str, body: Mapping[str, object] | None = None, method: str | None = None
+    ) -> str:
+        """GET *path*, or POST *body* to it, unless *method* says otherwise; the answer's text.
 
         Raises:
             urllib.error.HTTPError: it was refused.
         """
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}{path}", data, headers)  # noqa: S310 our own URL
+        request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310 our own URL
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             text: str = response.read().decode()
         return text

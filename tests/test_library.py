@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from onehook.errors import SettingsError
 from onehook.library import Library
 from onehook.mappings import MappingFile, read_all, read_file
 from tests.builders import ACME, NOW
@@ -298,3 +299,32 @@ def test_compiler_that_crashes_spoils_one_file_only(
     (fault,) = shelf.library.faults
     assert fault.platform == "acme"
     assert shelf.version() == "1.0.0"
+
+
+def test_two_files_of_one_platform_in_one_folder_stop_the_start(shelf: Shelf) -> None:
+    """One of them would be passed over without a word; the other folder may have its own."""
+    (shelf.under / "acme.yaml").write_text(ACME)
+    shelf.open()
+    (shelf.over / "zz.yaml").write_text(versioned("2.0.0"))
+
+    with pytest.raises(SettingsError) as caught:
+        shelf.open()
+
+    assert "zz.yaml" in caught.value.detail
+    assert "acme.yaml" in caught.value.detail
+
+
+@pytest.mark.parametrize("name", ["aa.yaml", "zz.yaml"])
+def test_a_second_file_of_a_platform_is_refused_while_it_runs(shelf: Shelf, name: str) -> None:
+    """The one in use stays, whatever their names; once it is gone the other counts."""
+    (shelf.over / name).write_text(versioned("2.0.0"))
+
+    assert shelf.look() == set()
+    assert shelf.version() == "1.0.0"
+    (fault,) = shelf.library.faults
+    assert fault.path == shelf.over / name
+    assert "acme.yaml" in fault.detail
+    assert shelf.look() == set()
+    (shelf.over / "acme.yaml").unlink()
+    assert shelf.look() == {"acme"}
+    assert (shelf.version(), shelf.library.faults) == ("2.0.0", ())

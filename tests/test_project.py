@@ -2,7 +2,10 @@
 
 import ast
 import io
+import os
 import re
+import subprocess
+import sys
 import tokenize
 import tomllib
 from pathlib import Path
@@ -115,7 +118,41 @@ def test_makefile_has_its_targets() -> None:
     """Each target that is promised is there, with a line for `make help`."""
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", text_of("Makefile"), re.MULTILINE))
 
-    assert {"help", "setup", "demo", "run", "test", "check", "docs", "fuzz", "bench"} <= targets
+    assert {
+        "help",
+        "setup",
+        "demo",
+        "run",
+        "test",
+        "check",
+        "docs",
+        "fuzz",
+        "audit",
+        "bench",
+    } <= targets
+
+
+def test_audit_fails_where_it_cannot_look_everything_up(tmp_path: Path) -> None:
+    """It is strict, looks at the lock, says so in a line, and is no part of what has to pass."""
+    recipe = re.search(r"^audit:.*\n((?:\t.*\n)+)", text_of("Makefile"), re.MULTILINE)
+    assert recipe is not None
+    command = recipe[1].replace("\t", "").replace("$(BIN)", str(Path(sys.executable).parent))
+    nowhere = "http://127.0.0.1:9"  # nothing listens there
+    environment = {**os.environ, "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere, "NO_PROXY": ""}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+
+    done = subprocess.run(
+        ["bash", "-c", command.replace("@", "")],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("audit: failed")
+    assert "--strict" in command
+    assert "requirements.lock" in command
+    check = re.search(r"^check:.*\n((?:\t.*\n)+)", text_of("Makefile"), re.MULTILINE)
+    assert check is not None
+    assert "audit" not in check[1] + text_of(".ci/run")
 
 
 def test_readme_begins_with_the_two_commands() -> None:

@@ -16,7 +16,7 @@ import structlog
 from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.problems import MappingError, Problem
 from onehook.errors import SettingsError
-from onehook.mappings import MappingFile, Stamp, by_platform, read_file, shown, stamp_of
+from onehook.mappings import MappingFile, Stamp, by_platform, read_file, shown, stamp_of, twice
 
 log = structlog.get_logger()
 Status: TypeAlias = Literal["loaded", "stale", "removed"]
@@ -113,6 +113,7 @@ class Library(Mapping[str, MappingFile]):
         dependent = {p for p in settled if p in faults or (p in files and files[p].extends)}
         for path in sorted(changed | dependent):
             self._read(path, seen[path], now, files, faults, tried)
+        self._refuse_twins(files, faults, now)
         for folder in absent:
             detail = f"the mappings folder {folder} cannot be read"
             faults[folder] = self._faults.get(folder) or Fault(folder, None, detail, (), now)
@@ -162,6 +163,20 @@ class Library(Mapping[str, MappingFile]):
         platform = files[path].mapping.platform if path in files else None
         since = faults[path].since if path in faults else now
         faults[path] = Fault(path, platform, detail, problems, since)
+
+    def _refuse_twins(
+        self, files: dict[Path, MappingFile], faults: dict[Path, Fault], now: datetime
+    ) -> None:
+        """Of two files of one platform in one folder keep the one in use: neither may just win."""
+        in_use = {file.path for file in self._in_use.values()}
+        kept: dict[tuple[Path, str], MappingFile] = {}
+        for path in sorted(files, key=lambda p: (p not in in_use, p)):
+            file = files[path]
+            first = kept.setdefault((path.parent, file.mapping.platform), file)
+            if first is not file:
+                since = self._faults[path].since if path in self._faults else now
+                faults[path] = Fault(path, None, twice(file, first), (), since)
+                del files[path]
 
     def take(self, look: Look, used: Collection[str]) -> set[str]:
         """Put what *look* found in use; *used* are the platforms of integrations.

@@ -184,7 +184,8 @@ def read_all(folders: Sequence[Path]) -> list[MappingFile]:
 
     Raises:
         MappingError: with the problems of all files together.
-        SettingsError: a folder is not there, or a file cannot be read.
+        SettingsError: a folder is not there, a file cannot be read, or two files of one folder are
+            of one platform.
     """
     found: list[MappingFile] = []
     problems: list[Problem] = []
@@ -192,14 +193,27 @@ def read_all(folders: Sequence[Path]) -> list[MappingFile]:
         if not folder.is_dir():
             msg = f"the mappings folder {folder} does not exist"
             raise SettingsError(msg)
+        first: dict[str, MappingFile] = {}
         for path in sorted(folder.glob("*.yaml")):
             try:
-                found.append(read_file(path))
+                file = read_file(path)
             except MappingError as error:
                 problems += error.problems
+                continue
+            found.append(file)
+            if first.setdefault(file.mapping.platform, file) is not file:
+                raise SettingsError(twice(file, first[file.mapping.platform]))
     if problems:
         raise MappingError(problems)
     return found
+
+
+def twice(file: MappingFile, other: MappingFile) -> str:
+    """What is wrong with *file*, which is of the same platform as *other*, in the same folder."""
+    return (
+        f"{file.name} is a mapping of {file.mapping.platform}, and so is {other.name}: "
+        "remove one, or put it into another folder"
+    )
 
 
 def by_platform(files: Iterable[MappingFile]) -> dict[str, MappingFile]:

@@ -63,9 +63,9 @@ from onehook.store.sealing import load_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
 from onehook.store.tenant_registry import TenantRegistry
+from onehook.web import guesses
 from onehook.web.access import make_key
 from onehook.web.gateway import STOPPING, Gateway, Readiness
-from onehook.web.guesses import Guesses
 from onehook.web.server import Site
 from onehook.web.workbench import Workbench
 
@@ -199,7 +199,8 @@ class Runtime:
             workbench=self.workbench,
             notices=notices,
             key_uses=KeyUses(self.client, keys),
-            guesses=Guesses(),
+            guesses=guesses.of_api_keys(),
+            secret_guesses=guesses.of_secrets(),
             references=self.references,
             history=history,
             replays=replays,

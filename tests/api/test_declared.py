@@ -1,9 +1,13 @@
 """PUT by key: a thing is as its body says, the answer tells what that changed, twice is once."""
 
+import re
 from typing import Any
 
 import pytest
 
+from onehook.api.integrations import RESERVED
+from onehook.api.openapi import OPERATIONS
+from onehook.web.guesses import SECRETS_PER_MINUTE
 from tests.builders import SECRET, Running, Subscriber
 
 PUT = "PUT"
@@ -220,3 +224,56 @@ async def test_unknown_fields_are_answered_with_the_nearest(gateway: Running) ->
 
     assert "did you mean url?" in said["/urll"]
     assert "did you mean per_minute?" in said["/rate_limit/per_minut"]
+
+
+# -- what may not be found out, what may not be called ---------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["integrations", "subscriptions"])
+async def test_h2_a_secret_cannot_be_guessed_by_dry_runs(
+    gateway: Running, subscriber: Subscriber, kind: str
+) -> None:
+    """A dry run tells whether a secret is the one that is kept: wrong ones are soon refused."""
+    path, other = f"/v1/{kind}/one", f"/v1/{kind}/other"
+    body: dict[str, Any] = {"type": "github", "secret": SECRET}
+    if kind == "subscriptions":
+        body = {"url": subscriber.url, "secret": "whsec_" + "A" * 43 + "="}
+    for at in (path, other):
+        await put(gateway, at, body)
+    dry = {"dry_run": "true"}
+
+    async def ask(secret: str, at: str = path) -> int:
+        return (await gateway.api.call(PUT, at, {**body, "secret": secret}, params=dry)).status
+
+    wrong = [await ask(f"a-guess-of-some-length-{n}") for n in range(SECRETS_PER_MINUTE + 1)]
+
+    assert wrong == [200] * SECRETS_PER_MINUTE + [429]
+    assert await ask(body["secret"]) == 200  # a plan that changes nothing is never refused
+    assert await ask("a-guess-of-some-length", other) == 200  # each by itself
+    changed = await put(gateway, path, {**body, "secret": "another-one-of-some-length"})
+    assert changed["result"] == "changed"  # to set one is no guess
+
+
+@pytest.mark.parametrize("key", sorted(RESERVED))
+async def test_words_of_the_urls_are_no_keys(
+    gateway: Running, subscriber: Subscriber, key: str
+) -> None:
+    """What has such a key could not be asked for by it."""
+    made = [
+        await gateway.api.post("/v1/subscriptions", {"url": subscriber.url, "key": key}),
+        await gateway.api.post(
+            "/v1/integrations", {"type": "github", "secret": SECRET, "key": key}
+        ),
+    ]
+    for answer in made:
+        assert answer.status == 422, answer.body
+        assert answer.json["errors"][0]["pointer"] == "/key"
+        assert key in answer.json["detail"]
+
+
+def test_every_word_that_stands_where_a_key_could_is_reserved() -> None:
+    """The last operation that was added may have brought one."""
+    paths = {path for o in OPERATIONS for path in (o.path, *o.aliases)}
+    keyed = {path.partition("/{")[0] for path in paths if re.search(r"(ions|webhooks)/\{", path)}
+    words = {path.rpartition("/")[2] for path in paths if path.rpartition("/")[0] in keyed}
+    assert {word for word in words if "{" not in word} == RESERVED

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from onehook.api.openapi import OPERATIONS
-from onehook.web.guesses import PER_MINUTE
+from onehook.web.guesses import API_KEYS_PER_MINUTE
 from onehook.web.operations import Operation
 from tests.builders import API_KEY, NOW, Answer, Api, FixedClock, Running, eventually, issue
 from tests.conftest import MakeTenant, StartGateway
@@ -248,7 +248,7 @@ async def test_uses_are_shown_and_written_now_and_then(start_gateway: StartGatew
 
 async def test_h3_guesses_are_401_then_429(gateway: Running) -> None:
     """Too many wrong keys from one address are told to wait; a right one is let through."""
-    statuses = [(await ask(gateway, f"ohk_wrong{n}")).status for n in range(PER_MINUTE)]
+    statuses = [(await ask(gateway, f"ohk_wrong{n}")).status for n in range(API_KEYS_PER_MINUTE)]
     refused = await ask(gateway, "ohk_wrong")
 
     assert set(statuses) == {401}
@@ -256,6 +256,23 @@ async def test_h3_guesses_are_401_then_429(gateway: Running) -> None:
     assert int(refused.headers["Retry-After"]) >= 1
     assert (await gateway.api.get(KEYS)).status == 200
     assert (await gateway.vendor.get(KEYS)).status == 401  # who sends no key guesses nothing
+
+
+async def test_h3_guesses_behind_a_proxy_are_counted_by_who_makes_them(
+    start_gateway: StartGateway,
+) -> None:
+    """A proxy that is named tells who asks; who guesses there leaves the others alone."""
+    gateway = await start_gateway(trusted_proxies="127.0.0.0/8")
+
+    async def guess(sender: str) -> int:
+        headers = {"Authorization": "Bearer ohk_wrong", "X-Forwarded-For": sender}
+        return (await gateway.vendor.call("GET", KEYS, headers=headers)).status
+
+    first = [await guess("192.0.2.1") for _ in range(API_KEYS_PER_MINUTE + 1)]
+
+    assert first == [401] * API_KEYS_PER_MINUTE + [429]
+    assert await guess("192.0.2.2") == 401
+    assert await guess("192.0.2.3, 192.0.2.1") == 429  # what the sender wrote itself is not asked
 
 
 # -- scopes ---------------------------------------------------------------------------------------

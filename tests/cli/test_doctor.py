@@ -122,3 +122,15 @@ async def test_a_clock_that_is_off_is_told(
     assert states(found)["clock"] == "wrong"
     assert "NTP" in next(one["mend"] for one in found if one["what"] == "clock")
     assert gateway is applying.gateway
+
+
+async def test_an_integration_that_anybody_may_send_to_is_a_warning(applying: Applying) -> None:
+    """Unless it names the addresses that may."""
+    post = applying.gateway.api.post
+    for key, more in (("open", {}), ("named", {"allow_from": ["192.0.2.7"]})):
+        body = {"type": "github", "verify": "none", "key": key, **more}
+        assert (await post("/v1/integrations", body)).status == 201
+
+    found = states(await applying.json("doctor"))
+
+    assert (found["integration open"], found["integration named"]) == ("warning", "ok")

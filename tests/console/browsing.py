@@ -3,11 +3,11 @@
 import html
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
-from tests.builders import API_KEY, Running
+from tests.builders import API_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,19 @@ class Shown:
         return found[1]
 
 
+class Served(Protocol):
+    """A gateway, in this process or in one of its own."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        ...
+
+
 class Browser:
     """One visitor of a gateway's console."""
 
-    def __init__(self, gateway: Running) -> None:
+    def __init__(self, gateway: Served) -> None:
         self.gateway = gateway
         jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address without a name, too
         self.session = aiohttp.ClientSession(gateway.url, cookie_jar=jar)

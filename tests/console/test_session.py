@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from onehook.console.session import COOKIE
-from onehook.web.guesses import PER_MINUTE
+from onehook.web.guesses import API_KEYS_PER_MINUTE
 from tests.builders import API_KEY, Running, eventually
 from tests.console.browsing import Browser
 
@@ -51,7 +51,7 @@ async def test_h3_guesses_are_401_then_429_and_the_right_key_still_signs_in(
     stranger: Browser,
 ) -> None:
     """As at the API: whoever guesses there does not lock the others out."""
-    for _ in range(PER_MINUTE):
+    for _ in range(API_KEYS_PER_MINUTE):
         assert (await stranger.sign_in("a-guess")).status == 401
     refused = await stranger.sign_in("a-guess")
     assert refused.status == 429

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onehook.core.clauses import projects_clause, statuses_clause
 from onehook.core.filters import compile_filter
 from onehook.core.jsontext import JsonValue
 from onehook.core.model import (
@@ -188,6 +189,7 @@ PATTERNS = st.sampled_from(
      "identity.group.membership.changed", "identity.group.membership.*", "nothing", ""]
 )  # fmt: skip
 SOURCES = st.sampled_from(["int_a", "int_b", "github", "gitlab"])
+PROJECTS = st.sampled_from(["acme/shop", "ACME/Shop", "acme/*", "pay", "p[ba]y", "other", "?"])
 SUBSCRIPTIONS = st.lists(
     st.builds(
         subscription,
@@ -195,31 +197,70 @@ SUBSCRIPTIONS = st.lists(
         st.lists(PATTERNS, max_size=4).map(tuple),
         st.lists(SOURCES, max_size=3).map(tuple),
         active=st.booleans(),
+        projects=st.lists(PROJECTS, max_size=3).map(tuple),
+        statuses=st.sampled_from([(), ("done",)]),
     ),
     max_size=5,
     unique_by=lambda s: s.id,
 )
 
 
-def wants(found: Subscription, type_: str, source: IntegrationInfo) -> bool:
+DATA: st.SearchStrategy[dict[str, JsonValue]] = st.sampled_from(
+    [
+        {},
+        {"repository": {"full_name": "Acme/shop", "name": "shop"}},
+        {"project": {"key": "PAY", "title": "other"}},
+        {"repository": {"full_name": "acme/till"}, "changes": [{"field": "status", "to": "done"}]},
+        {"changes": [{"field": "status", "to": "open"}], "ticket": {"key": "PAY-311"}},
+    ]
+)
+
+
+def wants(
+    found: Subscription, type_: str, source: IntegrationInfo, data: dict[str, JsonValue]
+) -> bool:
     """The rule, the slow way."""
     by_type = any(
         pattern in ("*", type_) or (pattern.endswith(".*") and type_.startswith(pattern[:-1]))
         for pattern in found.events
     )
     by_source = not found.integrations or {source.id, source.type} & set(found.integrations)
-    return found.active and by_type and bool(by_source)
+    clauses = projects_clause(found.projects), statuses_clause(found.statuses)
+    by_clauses = all(clause is None or clause(data) for clause in clauses)
+    return found.active and by_type and bool(by_source) and by_clauses
 
 
 @settings(max_examples=300)
-@given(SUBSCRIPTIONS, st.sampled_from(sorted(EVENT_TYPES)), SOURCES, SOURCES)
+@given(SUBSCRIPTIONS, st.sampled_from(sorted(EVENT_TYPES)), SOURCES, SOURCES, DATA)
 def test_routes_equal_a_naive_matcher(
-    subscriptions: list[Subscription], type_: str, id_: str, platform: str
+    subscriptions: list[Subscription],
+    type_: str,
+    id_: str,
+    platform: str,
+    data: dict[str, JsonValue],
 ) -> None:
-    """For any subscriptions, type and integration."""
+    """For any subscriptions, type, integration and project."""
     source = integration(id_, platform)
-    found = [s.id for s in Routes(subscriptions).match(event(type_), source)]
-    assert sorted(found) == sorted(s.id for s in subscriptions if wants(s, type_, source))
+    found = [s.id for s in Routes(subscriptions).match(event(type_, **data), source)]
+    assert sorted(found) == sorted(s.id for s in subscriptions if wants(s, type_, source, data))
+
+
+def test_of_many_that_name_their_project_only_those_of_it_are_asked() -> None:
+    """So the cost of a match is that of its result, however many teams there are."""
+    asked: list[str] = []
+
+    def filter_of(id_: str) -> Subscription:
+        def wanted(_: object) -> bool:
+            asked.append(id_)
+            return True
+
+        made = subscription(id_, projects=(f"acme/{id_}", "acme/all"))
+        return replace(made, filter=wanted)
+
+    routes = Routes([filter_of(f"sub_{n}") for n in range(1000)])
+    repository: dict[str, JsonValue] = {"full_name": "ACME/sub_7", "name": "sub_7"}
+    found = routes.match(event(repository=repository), integration())
+    assert [s.id for s in found] == asked == ["sub_7"]
 
 
 @pytest.mark.parametrize(

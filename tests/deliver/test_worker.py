@@ -1,14 +1,22 @@
 """Deliveries end to end: rows E, F and G of the threats, as a subscriber sees them."""
 
 import asyncio
+import socket
+import tracemalloc
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.abc import ResolveResult
 from redis.exceptions import ConnectionError as AwayError
 from standardwebhooks import Webhook
 
+from onehook.store.deliveries import DeliveryStore, Record, Recorded
 from tests.builders import FixedClock, Names, Reply, Running, Subscriber, eventually, issue, until
 from tests.conftest import StartGateway, StartSubscriber
 
@@ -825,3 +833,207 @@ async def test_fixed_clock_dates_the_attempt(
         <= {name.lower(): value for name, value in subscriber.received[0].headers.items()}.items()
     )
     assert shown["body"] == subscriber.received[0].body.decode()
+
+
+# -- addresses and names --------------------------------------------------------------------------
+
+INSIDE = [
+    "127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "10.0.0.1",
+    "169.254.169.254", "fd00:ec2::254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "fe80::1",  # noqa: S104
+]  # fmt: skip
+
+
+class Book(Names):
+    """Resolves each name to the addresses it has here; one without any is waited for, for ever."""
+
+    def __init__(self, book: dict[str, list[str]]) -> None:
+        super().__init__()
+        self.book = book
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """What the book says."""
+        found = self.book[host]
+        if not found:
+            await asyncio.Event().wait()
+        return await Names(found).resolve(host, port, family)
+
+
+def look_up_in(gateway: Running, book: dict[str, list[str]]) -> None:
+    """Have *gateway* resolve names by *book*."""
+    gateway.runtime.http._session.connector._resolver = Book(book)  # type: ignore[union-attr]
+
+
+async def test_f1_every_kind_of_address_inside_is_recorded_as_blocked(
+    start_gateway: StartGateway,
+) -> None:
+    """In the history, with the one attempt that was none; whatever a name leads to."""
+    gateway = await start_gateway(delivery_allow="")
+    book = {f"h{n}.example.com": [address] for n, address in enumerate(INSIDE)}
+    look_up_in(gateway, book)
+    made = [
+        await gateway.api.post("/v1/subscriptions", {"url": f"https://{host}/"}) for host in book
+    ]
+
+    event_id = await one_event(gateway)
+
+    for one in made:
+        found = await gateway.settled(event_id, one.json["id"], status="dead")
+        assert [attempt["error"] for attempt in found["attempts"]] == ["blocked_address"]
+        assert found["last_error"] == "blocked_address"
+
+
+async def test_f2_a_name_that_turns_inside_is_recorded_as_blocked(
+    start_gateway: StartGateway, subscriber: Subscriber
+) -> None:
+    """Rebinding: the first answer may be called, the next may not; the list opens what it names."""
+    gateway = await start_gateway(delivery_allow="127.0.0.1/32")
+    connector = gateway.runtime.http._session.connector
+    connector._resolver = Names(["127.0.0.1"], ["127.0.0.2"])  # type: ignore[union-attr]
+    connector._use_dns_cache, connector._force_close = False, True  # type: ignore[union-attr]
+    port = subscriber.url.split(":")[2].split("/")[0]
+    url = f"https://rebinding.example.com:{port}/"
+    subscription = await gateway.subscribe(subscriber, url=url, retry=["1m"])
+
+    event_id = await one_event(gateway)
+    await gateway.settled(event_id, subscription["id"])
+    await gateway.age(subscription["id"], timedelta(minutes=2))
+
+    found = await gateway.settled(event_id, subscription["id"], status="dead")
+    # It was connected to, and speaks no TLS; then it was not even connected to.
+    assert [one["error"] for one in found["attempts"]] == ["tls_error", "blocked_address"]
+    assert subscriber.received == []
+
+
+async def test_g2_a_name_server_that_hangs_delays_its_own_subscriber(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """Its attempt is a timeout; of the others one's name is found, one needs none, long before."""
+    look_up_in(gateway, {"hangs.example.com": [], "works.example.com": ["127.0.0.1"]})
+    port = subscriber.url.split(":")[2].split("/")[0]
+    stuck, named, plain = [
+        await gateway.subscribe(subscriber, url=url, timeout="3s")
+        for url in (
+            "https://hangs.example.com/",
+            f"https://works.example.com:{port}/",
+            subscriber.url,
+        )
+    ]
+
+    event_id = await one_event(gateway)
+
+    await gateway.settled(event_id, plain["id"], status="delivered")
+    found = await gateway.settled(event_id, named["id"])
+    assert found["last_error"] == "tls_error"  # it was connected to, and speaks no TLS
+    assert (await gateway.delivery(event_id, stuck["id"]))["attempt_count"] == 0
+    found = await gateway.settled(event_id, stuck["id"])
+    assert (found["last_error"], found["status"]) == ("timeout", "pending")
+
+
+# -- clocks and records ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+async def test_d15_a_jump_of_the_gateways_clock_moves_no_retry(
+    start_gateway: StartGateway, subscriber: Subscriber, jump: timedelta
+) -> None:
+    """Leases and retries are due by the store's clock: none is early, none is late."""
+    clock = FixedClock(datetime.now(UTC))
+    gateway = await start_gateway(clock=clock)
+    subscriber.script.append(Reply(500))
+    subscription = await gateway.subscribe(subscriber, retry=["5m"])
+    event_id = await one_event(gateway)
+    await gateway.settled(event_id, subscription["id"])
+
+    clock.advance(jump)
+    await gateway.age(subscription["id"], timedelta(minutes=4))
+    await asyncio.sleep(0.5)
+    early = len(subscriber.received)
+    await gateway.age(subscription["id"], timedelta(minutes=2))
+
+    await gateway.settled(event_id, subscription["id"], status="delivered")
+    assert (early, len(subscriber.received)) == (1, 2)
+
+
+async def test_g10_an_answer_whose_record_is_lost_is_followed_by_the_same_id(
+    start_gateway: StartGateway, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subscriber took it, nobody wrote it down: once its lease ends it comes again."""
+    record = DeliveryStore.record_attempts
+    lost: list[object] = []
+
+    async def lose(self: DeliveryStore, batch: Sequence[Record]) -> list[Recorded]:
+        if not lost:
+            lost.append(batch)
+            msg = "the record is lost"
+            raise RuntimeError(msg)
+        return await record(self, batch)
+
+    monkeypatch.setattr(DeliveryStore, "record_attempts", lose)
+    gateway = await start_gateway()
+    subscription = await gateway.subscribe(subscriber)
+    event_id = await one_event(gateway)
+    await until(lambda: bool(lost))
+    await gateway.age(subscription["id"], timedelta(minutes=1))
+
+    await gateway.settled(event_id, subscription["id"], status="delivered")
+    assert subscriber.ids == [event_id, event_id]
+
+
+# -- what is used up ------------------------------------------------------------------------------
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_e6_descriptors_and_tasks_are_as_many_after_more_webhooks(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """What one webhook opens is closed once it is delivered."""
+    subscription, sender = await gateway.subscribe(subscriber), await gateway.integrate()
+    open_: list[tuple[int, int]] = []
+    for first in range(0, 150, 50):
+        await asyncio.gather(
+            *(gateway.accept(sender, issue(number)) for number in range(first, first + 50))
+        )
+        await subscriber.wait(first + 50)
+        await gateway.quiet(subscription["id"])
+        open_.append((descriptors(), len(asyncio.all_tasks())))
+
+    # Connections are kept, up to as many as were needed at once; what leaks grows with each.
+    (_, _), (files, tasks), (more_files, more_tasks) = open_
+    assert more_files <= files + 25
+    assert more_tasks <= tasks + 25
+
+
+async def test_f7_a_hundred_endless_answers_at_once_take_little_memory(
+    gateway: Running, subscriber: Subscriber
+) -> None:
+    """Of each 16 KiB are read and 4 KiB kept, however much more is on its way."""
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(OSError):
+            while True:
+                await response.write(b"x" * 16_384)
+        return response
+
+    subscriber.behave = pour
+    made = [
+        await gateway.subscribe(subscriber, retry=[], timeout="10s", pause_after=None)
+        for _ in range(100)
+    ]
+    tracemalloc.start()
+    try:
+        event_id = await one_event(gateway)
+        found = [await gateway.settled(event_id, one["id"], within=60) for one in made]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert {len(one["attempts"]) for one in found} == {1}
+    assert peak < 32 * 1024 * 1024

@@ -5,13 +5,19 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import ClientSession, web
 
 from benchmarks.load import BROKEN, Answer, Patience, run_load
-from benchmarks.payloads import SIGNED_WITH, make_webhooks
+from benchmarks.payloads import SIGNED_WITH, make_templates, make_webhooks
+from benchmarks.sizes import SIZES, body_of
 from benchmarks.subscriber import Behaviour, Subscriber
+from onehook.core.integration import Integration
+from onehook.core.mapping.normalize import Emitted
+from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
+from onehook.mappings import read_file, shipped_folder
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -60,6 +66,39 @@ def test_a_body_is_a_signed_pull_request_of_22_kb() -> None:
     expected = hmac.digest(SIGNED_WITH.encode(), webhook.body, "sha256").hex()
     assert webhook.signature.decode() == expected
     assert webhook.wire(b"").endswith(b"\r\n\r\n" + webhook.body)
+
+
+@pytest.mark.parametrize(("name", "size"), list(SIZES.items()))
+def test_a_body_of_every_size_becomes_an_event(name: str, size: int | None) -> None:
+    """Larger or smaller, it is a pull request; an ingest figure of quarantined ones is none."""
+    mapping = read_file(shipped_folder() / "github.yaml").mapping
+    info = IntegrationInfo(IntegrationId("int_a"), "github", "")
+    platform = Integration(info, mapping, {}, unsigned=True, active=True)
+    templates = make_templates(1, body_of(size))
+    (webhook,) = make_webhooks(1, SIGNED_WITH, templates=templates)
+    assert 0.8 < len(webhook.body) / (size or 22_000) < 1.25, name
+    headers = Headers([("Content-Type", "application/json"), ("X-GitHub-Event", "pull_request")])
+    received = Webhook(headers, webhook.body, datetime(2026, 11, 22, tzinfo=UTC))
+    outcome = platform.normalize(received, 2_000_000).outcome
+    assert isinstance(outcome, Emitted)
+    assert [event.type for event in outcome.events] == ["scm.pull_request.created"]
+
+
+async def test_with_a_rate_requests_are_sent_when_they_are_due() -> None:
+    """Evenly, not as fast as they are answered; and each moment of an answer is told."""
+    answers: list[Answer] = []
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(status=202)
+
+    async with Server(take) as server:
+        webhooks = make_webhooks(30, SIGNED_WITH)
+        result = await run_load(server.url, webhooks, 4, answers.append, rate=100)
+    assert result.last - result.first >= 29 / 100
+    moments = [answer.moment for answer in answers]
+    assert moments == sorted(moments)
+    assert moments[-1] - moments[0] > 0.2
 
 
 async def test_every_request_is_sent_once_and_answered() -> None:

@@ -229,3 +229,18 @@ async def test_b5_broken_chunks_of_what_nobody_reads(gateway: Running) -> None:
     assert statuses(answer)[0] == 404
     assert 500 not in statuses(answer)
     assert "connection.crashed" not in [one["event"] for one in logs]
+
+
+# -- what it tells of itself ----------------------------------------------------------------------
+
+
+async def test_no_answer_names_what_it_is_made_of(gateway: Running) -> None:
+    """Not what is served, nor what is refused before or after it is read."""
+    paths = ("/healthz", "/nothing", "/console/", "/ingest/none", "/openapi.json")
+    answers = [await gateway.vendor.get(path) for path in paths]
+    broken = await exchange(gateway, b"GARBAGE\r\n\r\n")
+
+    assert {answer.headers.get("Server") for answer in answers} == {"onehook"}
+    for text in (*map(repr, (dict(a.headers) for a in answers)), broken.decode()):
+        assert "aiohttp" not in text.lower()
+        assert "python" not in text.lower()

@@ -4,7 +4,8 @@ What a body leaves out is at its default; only ``secret`` stays as it is. Whethe
 is told here, where both lie open: neither it nor a digest of it leaves the gateway.
 """
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from onehook.api.views import (
     subscription_view,
 )
 from onehook.core.flow import CLEAR
+from onehook.core.profiles.headers import HIDDEN
 from onehook.errors import NotFoundError
 from onehook.store.records import IntegrationRecord, SubscriptionRecord
 from onehook.web.gateway import Gateway
@@ -101,6 +103,7 @@ async def declare_integration(
     check_key(registry, key, record.id)
     before = None if over is None else integration_view(gateway, over)
     result, changes = _compare(before, integration_view(gateway, record), call.body)
+    _count_guess(gateway, record.id, changes, dry_run=call.query.dry_run)
     if result != "unchanged" and not call.query.dry_run:
         if over is None:
             await integrations.add(registry, record)
@@ -125,6 +128,7 @@ async def declare_subscription(
     check_key(gateway.registry, key, record.id)
     before = None if over is None else subscription_view(gateway, over)
     result, changes = _compare(before, subscription_view(gateway, record), body)
+    _count_guess(gateway, record.id, changes, dry_run=query.dry_run)
     if result == "unchanged" and over is not None:
         record = over
     elif not query.dry_run:
@@ -225,6 +229,21 @@ def _compare(
         found = differences(before, after)
     changes = [ChangeOut(pointer=c.pointer, before=c.before, after=c.after) for c in found]
     return "created" if before is None else "changed" if changes else "unchanged", changes
+
+
+def _count_guess(
+    gateway: Gateway, id_: str, changes: Sequence[ChangeOut], *, dry_run: bool
+) -> None:
+    """Count a secret that was asked about and is another one than *id_* has.
+
+    A dry run leaves no trace, and tells whether a secret is the right one: what may write secrets
+    must not find out by it what they are. To set a secret is no guess, it ends what is guessed at.
+
+    Raises:
+        RateLimitedError: 429, there were too many.
+    """
+    if dry_run and any(change.before == change.after == HIDDEN for change in changes):
+        gateway.secret_guesses.count(id_, asyncio.get_running_loop().time())
 
 
 async def integration_as_declared(call: Call[NoBody, NoQuery]) -> DeclarationOut:

@@ -162,12 +162,20 @@ def find_id(snapshot: Snapshot, id_or_key: str) -> str:
     return id_or_key if id_or_key == GATEWAY.id else get_record(snapshot, id_or_key).id
 
 
+# Words that stand in URLs where a key could.
+RESERVED = frozenset({"preview", "test"})
+
+
 def check_key(registry: TenantRegistry, key: str | None, own_id: str) -> None:
-    """Refuse a key that another object has, or that is a platform's name.
+    """Refuse a key that another object has, that is a platform's name, or a word of our URLs.
 
     Raises:
         ConflictError: naming the object.
+        InvalidRequestError: 422, it could not be reached by that key.
     """
+    if key in RESERVED:
+        detail = f"{key!r} is a word of this API's URLs: choose another, such as {key}-1"
+        raise InvalidRequestError(detail, errors=[FieldError("/key", detail)])
     snapshot = registry.snapshot
     holder = snapshot.by_key.get(key or "")
     taken = any(key in some for some in (snapshot.integrations, snapshot.subscriptions))

@@ -213,10 +213,11 @@ async def _integrations(client: Client, platforms: Any) -> AsyncGenerator[Findin
         elif not one["active"]:
             mend = f"onehook integrations update {one['key'] or one['id']} active=true"
             yield Finding(what, "warning", "it is switched off", mend)
+        elif one["verify"] == "none" and not one["allow_from"]:
+            mend = "give it the vendor's secret, or name in allow_from who may send"
+            yield Finding(what, "warning", "it takes what anybody sends: nothing proves who", mend)
         else:
-            unsigned = one["verify"] == "none"
-            detail = "anybody may send to it" if unsigned else f"{one['type']} may send"
-            yield Finding(what, "ok", detail)
+            yield Finding(what, "ok", f"{one['type']} may send")
 
 
 async def _subscriptions(client: Client, *, send_tests: bool) -> AsyncGenerator[Finding, None]:

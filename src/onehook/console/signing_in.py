@@ -17,6 +17,7 @@ from onehook.console.visits import (
 )
 from onehook.errors import ForbiddenError
 from onehook.web.gateway import GATEWAY
+from onehook.web.guesses import site
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         form = await read_form(request, session)
         to = own_path(form.get("to", PATH))
         try:
-            new.append(sessions.sign_in(form.get("api_key", ""), request.remote or ""))
+            sender = site(request, request.app[GATEWAY].settings.trusted_proxies)
+            new.append(sessions.sign_in(form.get("api_key", ""), sender))
         except ForbiddenError as error:
             return Page("sign_in.html", _page(request, to, error.detail), status=error.status)
         return Redirect(to)

@@ -18,6 +18,7 @@ _NAMES = ("id", "key", "name", "full_name", "title")  # a `Ref` has its name in 
 _REPOSITORY = frozenset({"full_name", "default_branch"})  # the fields that only a repository has
 _TICKET_KEY = re.compile(r"(.+)-\d+")  # PAY-311 is a ticket of PAY
 _STATUSES = frozenset({"status", "status_category", "state"})
+_GLOB = re.compile(r"[*?[]")  # what makes a pattern more than a name, as `fnmatch` has it
 _GAPS = re.compile(r"[\s_-]+")
 
 
@@ -33,6 +34,12 @@ def projects_clause(patterns: tuple[str, ...]) -> Clause | None:
     return lambda data: any(fits(name.casefold()) for name in projects_of(data))
 
 
+def whole_projects(patterns: tuple[str, ...]) -> frozenset[str] | None:
+    """The projects that *patterns* name, case-folded; None unless each of them names just one."""
+    folded = frozenset(pattern.casefold() for pattern in patterns)
+    return folded if folded and not any(_GLOB.search(name) for name in folded) else None
+
+
 def projects_of(data: Data) -> Iterator[str]:
     """Every id, key and name of what the thing of *data* belongs to, as an event has it.
 
@@ -40,7 +47,9 @@ def projects_of(data: Data) -> Iterator[str]:
     comment on a ticket the project that is in the ticket's key.
     """
     for name in _PLACES:
-        yield from _names(data.get(name))
+        place = data.get(name)
+        if isinstance(place, dict):
+            yield from _names(place)
     if data.keys() >= _REPOSITORY:
         yield from _names(data)
     ticket = data.get("ticket")
@@ -50,12 +59,9 @@ def projects_of(data: Data) -> Iterator[str]:
             yield found[1]
 
 
-def _names(thing: JsonValue | Data) -> Iterator[str]:
-    if isinstance(thing, Mapping):
-        for name in _NAMES:
-            value = thing.get(name)
-            if isinstance(value, str) and value:
-                yield value
+def _names(thing: Data) -> list[str]:
+    found = (thing.get(name) for name in _NAMES)
+    return [value for value in found if isinstance(value, str) and value]
 
 
 @lru_cache(maxsize=1024)

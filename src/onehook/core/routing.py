@@ -1,9 +1,16 @@
 """Events to the subscriptions that want them: compiled once, looked up by type."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from onehook.core.clauses import Clause, projects_clause, statuses_clause
+from onehook.core.clauses import (
+    Clause,
+    projects_clause,
+    projects_of,
+    statuses_clause,
+    whole_projects,
+)
 from onehook.core.model import Event, IntegrationInfo, Subscription, SubscriptionId
 from onehook.core.schema.aliases import ALIASES, Alias
 from onehook.core.schema.events import EVENT_TYPES
@@ -33,6 +40,9 @@ def patterns_of(type_: str) -> list[str]:
     """Every pattern that matches *type_*: ``*``, ``a.*``, ``a.b.*``, ``a.b.c``."""
     parts = type_.split(".")
     return ["*", *(".".join(parts[:n]) + ".*" for n in range(1, len(parts))), type_]
+
+
+_PATTERNS = {type_: patterns_of(type_) for type_ in EVENT_TYPES}  # asked with every event
 
 
 def overlap(one: Subscription, other: Subscription) -> bool:
@@ -69,35 +79,56 @@ class _Wish:
         return wanted is None or wanted(event.envelope)
 
 
-def _clauses(subscription: Subscription) -> tuple[Clause, ...]:
-    both = projects_clause(subscription.projects), statuses_clause(subscription.statuses)
-    return tuple(clause for clause in both if clause is not None)
+_Index: TypeAlias = dict[tuple[str, str], list[_Wish]]  # by pattern and integration
 
 
 class Routes:
-    """A snapshot of the active subscriptions; the cost of a match is that of its result."""
+    """A snapshot of the active subscriptions; the cost of a match is that of its result.
+
+    Those that name their projects in full are found by these, so that a hundred thousand teams may
+    each want all of their own. Only what a pattern of projects, ``statuses`` or a filter lets
+    through is asked of one subscription after the other.
+    """
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
-        index: dict[tuple[str, str], list[_Wish]] = {}
+        self._index: _Index = {}
+        self._by_project: dict[str, _Index] = {}
         for subscription in subscriptions:
-            if not subscription.active:
-                continue
-            clauses = _clauses(subscription)
-            for name in subscription.events:
-                alias = ALIASES.get(name)
-                wish = _Wish(subscription, alias, clauses)
-                for pattern in (name,) if alias is None else alias.types:
-                    for integration in subscription.integrations or ("",):
+            if subscription.active:
+                self._add(subscription)
+
+    def _add(self, subscription: Subscription) -> None:
+        clauses = [statuses_clause(subscription.statuses)]
+        projects, indexes = whole_projects(subscription.projects), [self._index]
+        if projects is None:
+            clauses.append(projects_clause(subscription.projects))
+        else:  # who is found by a project need not be asked for it
+            indexes = [self._by_project.setdefault(name, {}) for name in projects]
+        asked = tuple([clause for clause in clauses if clause is not None])
+        for name in subscription.events:
+            alias = ALIASES.get(name)
+            wish = _Wish(subscription, alias, asked)
+            for pattern in (name,) if alias is None else alias.types:
+                for integration in subscription.integrations or ("",):
+                    for index in indexes:
                         index.setdefault((pattern, integration), []).append(wish)
-        self._index: Mapping[tuple[str, str], list[_Wish]] = index
-        self._by_type = {type_: patterns_of(type_) for type_ in EVENT_TYPES}
 
     def match(self, event: Event, integration: IntegrationInfo) -> list[Subscription]:
         """The subscriptions that *event* of *integration* goes to, each once."""
         found: dict[SubscriptionId, Subscription] = {}
-        for pattern in self._by_type.get(event.type) or patterns_of(event.type):
-            for source in ("", integration.id, integration.type):
-                for wish in self._index.get((pattern, source), ()):
-                    if wish.subscription.id not in found and wish.wants(event):
-                        found[wish.subscription.id] = wish.subscription
+        patterns = _PATTERNS.get(event.type) or patterns_of(event.type)
+        for index in self._indexes(event):
+            for pattern in patterns:
+                for source in ("", integration.id, integration.type):
+                    for wish in index.get((pattern, source), ()):
+                        if wish.subscription.id not in found and wish.wants(event):
+                            found[wish.subscription.id] = wish.subscription
         return list(found.values())
+
+    def _indexes(self, event: Event) -> Iterator[_Index]:
+        """Where those stand that may want *event*: under no project, and under each of its own."""
+        yield self._index
+        if self._by_project:
+            for name in {name.casefold() for name in projects_of(event.data)}:
+                if (index := self._by_project.get(name)) is not None:
+                    yield index

@@ -15,6 +15,7 @@ from onehook.store.records import KeyRecord, Scope
 from onehook.store.registry import Registry
 from onehook.store.tenant_registry import no_tenant
 from onehook.web.gateway import Gateway
+from onehook.web.guesses import site
 
 KEY_PREFIX = "ohk_"  # by which scanners for leaked secrets know an API key
 ADMIN: Scope = "admin"  # may do everything
@@ -92,7 +93,8 @@ def authenticate(request: web.Request, gateway: Gateway) -> Access:
     found = None if text is None else find_access(registry, text, now)
     if found is None:
         if text is not None:
-            gateway.guesses.count(request.remote or "", asyncio.get_running_loop().time())
+            sender = site(request, gateway.settings.trusted_proxies)
+            gateway.guesses.count(sender, asyncio.get_running_loop().time())
         what = "send Authorization: Bearer <api key>"
         if text is not None:
             what = "this API key is not known, was revoked or has expired"

@@ -82,7 +82,8 @@ class Gateway:
     workbench: Workbench
     notices: NoticeStore
     key_uses: KeyUses
-    guesses: Guesses
+    guesses: Guesses  # at API keys
+    secret_guesses: Guesses
     references: ReferenceIndex
     history: History
     replays: ReplayStore

@@ -11,9 +11,9 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 import structlog
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import StreamReader, hdrs, web, web_response
 from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import SERVER_SOFTWARE, RawRequestMessage
+from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from onehook.errors import InvalidRequestError, OnehookError
@@ -21,6 +21,11 @@ from onehook.metrics import Metrics
 from onehook.web.problems import problem
 
 log = structlog.get_logger()
+
+# aiohttp names itself and Python, with versions, in each answer. Without a Server header of ours it
+# asks for this name; a signal that sets one would cost a coroutine for every webhook.
+_SERVER = "onehook"
+setattr(web_response, "SERVER_SOFTWARE", _SERVER)  # noqa: B010 it exports no such name
 
 
 class Answerer(Protocol):
@@ -139,7 +144,7 @@ class Connection(RequestHandler):
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
         lines += [f"{name}: {value}" for name, value in headers if name != hdrs.CONTENT_LENGTH]
         lines += [f"Content-Length: {len(body)}", f"Date: {rfc822_formatted_time()}"]
-        lines += [f"Server: {SERVER_SOFTWARE}", *(["Connection: close"] if close else []), "\r\n"]
+        lines += [f"Server: {_SERVER}", *(["Connection: close"] if close else []), "\r\n"]
         transport.write("\r\n".join(lines).encode("latin-1") + body)
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         begun, self._begun = self._begun, False

@@ -1,10 +1,12 @@
 """``changes`` and native ``references``: what each line of a mapping gives."""
 
+import time
+
 import pytest
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.changes import find_field
-from onehook.core.schema.base import Kind
+from onehook.core.schema.base import MAX_ITEMS, Kind
 from onehook.core.schema.scm import PullRequest
 from tests.core.mapping.building import events, problems, ticket, ticket_text
 
@@ -321,3 +323,19 @@ def test_relation_and_type_have_defaults() -> None:
     (found,) = references("{key: $.k}", {"k": "https://a.b"})
     assert isinstance(found, dict)
     assert (found["type"], found["relation"]) == ("url", "mentions")
+
+
+def test_m3_changes_are_not_made_in_order_to_be_cut() -> None:
+    """Of 20,000 those that fit are made, and one more so that the cut is told: it took seconds."""
+    slow = '"{{ ' + " ~ ".join(["item.name"] * 100) + ' }}"'
+    lines = f'[{{each: "$.l[*]", field: {{template: "native.x"}}, from: {{template: {slow}}}}}]'
+    body: JsonValue = {"id": "1", "l": [{"name": "n"}] * 20_000}
+    begun = time.thread_time()
+
+    (event,) = events(ticket(rest=f"changes: {lines}"), body)
+
+    assert time.thread_time() - begun < 1
+    changes = event.data["changes"]
+    assert isinstance(changes, list)
+    assert len(changes) == MAX_ITEMS
+    assert "/changes" in str(event.data["truncated"])

@@ -1,5 +1,6 @@
 """Templates: every filter, what is refused (threats.md M4), and that none raises at run time."""
 
+import time
 import tracemalloc
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from onehook.core.jsontext import JsonValue, decode
 from onehook.core.mapping.templates import (
     FILTERS,
+    MAX_FILTERS,
     MAX_LENGTH,
     MAX_OUTPUT,
     TemplateError,
@@ -373,6 +375,50 @@ def test_m4_memory_stays_near_the_output_s_limit(text: str, body: JsonValue) -> 
     finally:
         tracemalloc.stop()
     assert peak < 16 * MAX_OUTPUT
+
+
+LONG = {"t": "x" * 10_000_000, "a": [[n] for n in range(49_000)]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ body|tojson|truncate(1) }}",
+        "{{ body.a|tojson|truncate(1) }}",
+        "{{ body.t|urlencode|truncate(1) }}",
+        "{{ body.t|upper|truncate(1) }}",
+        "{{ 'zz' in body.t }}",
+        "{{ 'zz' not in body.t }}",
+        "{{ 1 in body.a }}",
+    ],
+)
+def test_m4_the_worst_template_over_the_worst_body_ends_soon(text: str) -> None:
+    """As often as a template may hold it; 130 times JSON of a whole body once took 17 seconds."""
+    times = min(MAX_LENGTH // len(text), MAX_FILTERS // text.count("|") if "|" in text else 999)
+    begun = time.thread_time()
+    rendered(text * times, LONG)
+    assert time.thread_time() - begun < 5  # a quarter of a second on a machine of 2026
+
+
+def test_m4_a_template_has_forty_filters_at_most() -> None:
+    """The bound itself is fine."""
+    assert rendered("{{ body|lower }}" * MAX_FILTERS, "X") == "x" * MAX_FILTERS
+    with pytest.raises(TemplateError, match="more than 40 filters"):
+        compile_template("{{ body|lower }}" * (MAX_FILTERS + 1), VARIABLES)
+
+
+def test_of_a_text_that_is_too_long_a_beginning_can_be_taken() -> None:
+    """Everything else that would work through it gives null."""
+    assert rendered("{{ body.t|truncate(3) }}", LONG) == "xx…"
+    assert rendered("{{ body.t|trim|truncate(3) }}", LONG) is None
+
+
+def test_half_a_character_in_a_literal_is_a_whole_one() -> None:
+    """Jinja2 reads the escape; what it stands for could not be written down. Found by fuzzing."""
+    found = rendered(r"{{ 'a\ud800b' }}")
+    assert found is not None
+    assert found.encode().decode().strip("\ufffd") not in ("", "ab")
+    assert (found[0], found[-1]) == ("a", "b")
 
 
 def test_a_number_beyond_doubles_keeps_its_text() -> None:

@@ -268,6 +268,8 @@ def test_a_time_that_cannot_be_read_is_counted() -> None:
 @pytest.mark.parametrize(
     ("pattern", "source", "expected"),
     [
+        ("é(.)ß", "xéüßy", "ü"),
+        ("(a)?b", "éb", None),
         (r"(\d+)$", "ticket 42", "42"),
         (r"\d+", "ticket 42 of 43", "42"),
         (r"^a(b)?c", "ac", None),

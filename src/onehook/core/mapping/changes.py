@@ -5,6 +5,7 @@ Also the native ``references`` that a mapping states.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.coerce import Get, nothing, single, text
@@ -16,7 +17,7 @@ from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.mapping.values import ValueCompiler
-from onehook.core.schema.base import FieldSpec, Kind, Model, fields_of
+from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind, Model, fields_of
 from onehook.core.schema.common import Reference
 from onehook.core.schema.identity import Membership
 
@@ -52,11 +53,12 @@ class _Entry:
     make: Callable[[JsonValue, Context], dict[str, JsonValue] | None]
 
     def of(self, item: JsonValue, context: Context) -> list[dict[str, JsonValue]]:
-        """What this line gives for *item*."""
+        """What this line gives for *item*; beyond `MAX_ITEMS` one more, and all of it is cut."""
         items: list[JsonValue] = [item]
         if self.each is not None:
             items = self.each.values(context.body if self.each.absolute else item) or []
-        return [made for one in items if (made := self._one(one, context)) is not None]
+        made = (found for one in items if (found := self._one(one, context)) is not None)
+        return list(islice(made, MAX_ITEMS + 1))
 
     def _one(self, item: JsonValue, context: Context) -> dict[str, JsonValue] | None:
         if self.present is not None:

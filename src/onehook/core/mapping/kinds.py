@@ -9,7 +9,7 @@ from onehook.core.jsontext import JsonValue, number
 from onehook.core.mapping import dates
 from onehook.core.mapping.coerce import Get, coerced, key_text, literal_fits, nothing
 from onehook.core.mapping.compiling import Values
-from onehook.core.mapping.conditions import compile_pattern
+from onehook.core.mapping.conditions import compile_pattern, search
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import (
     ANY_TEXT,
@@ -184,8 +184,9 @@ def _match(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         value = get(item, context)
         if not isinstance(value, str):
             return None
-        found = pattern.search(clean_text(value))
-        return None if found is None else found.group(group)
+        found = search(pattern, value)
+        part = None if found is None else found.group(group)
+        return None if part is None else part.decode()
 
     return coerced(match, spec)
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from onehook.core.jsontext import encode, number
 
 MAX_OUTPUT = 256 * 1024  # characters; threats.md M4
+MAX_JSON = 2 * 1024 * 1024  # characters of what `tojson` gives: an event may hold a native body
 
 
 class Undefined:
@@ -70,7 +71,7 @@ def _split_url(url: str) -> tuple[str, str] | None:
 
 
 def _url_part(value: object, part: int) -> str:
-    found = _split_url(text_of(value))
+    found = _split_url(bounded_text(value))
     if found is None:
         raise NothingError
     return found[part]
@@ -84,6 +85,37 @@ def bounded(size: int) -> None:
     """
     if size > MAX_OUTPUT:
         raise NothingError
+
+
+def bounded_text(value: object) -> str:
+    """*value* as text to work through: of what is too long only :func:`_truncate` takes a part.
+
+    Raises:
+        NothingError: there is nothing to show, or too much.
+    """
+    text = text_of(value)
+    bounded(len(text))
+    return text
+
+
+def _fits(value: object) -> bool:
+    """Whether JSON of *value* may be as short as :data:`MAX_JSON`; not all is looked at."""
+    room, waiting = MAX_JSON, [value]
+    while waiting and room >= 0:
+        below = waiting.pop()
+        if isinstance(below, str):
+            room -= len(below)
+        elif isinstance(below, dict):
+            fields = cast("Mapping[str, object]", below)
+            room -= 4 * len(fields)
+            waiting += fields.values() if room >= 0 else ()
+        elif isinstance(below, list):
+            items = cast("Sequence[object]", below)
+            room -= 2 * len(items)
+            waiting += items if room >= 0 else ()
+        else:
+            room -= 1
+    return room >= 0
 
 
 def _default(value: object, other: object = "", empty_too: bool = False) -> object:
@@ -106,18 +138,20 @@ def _join(value: object, by: object = "") -> str:
 
 
 def _replace(value: object, old: object, new: object) -> str:
-    text, before, after = text_of(value), text_of(old), text_of(new)
+    text, before, after = bounded_text(value), bounded_text(old), bounded_text(new)
     times = text.count(before) if before else len(text) + 1
     bounded(len(text) + times * (len(after) - len(before)))
     return text.replace(before, after)
 
 
 def _strip_prefix(value: object, prefix: object) -> str:
-    return text_of(value).removeprefix(text_of(prefix))
+    return bounded_text(value).removeprefix(text_of(prefix))
 
 
 def _tojson(value: object) -> JsonText:
     found = None if isinstance(value, Undefined) else value
+    if not _fits(found):
+        raise NothingError
     return JsonText(json.dumps(found, ensure_ascii=False))
 
 
@@ -134,19 +168,19 @@ def _truncate(value: object, length: object) -> str:
 
 
 def _lower(value: object) -> str:
-    return text_of(value).lower()
+    return bounded_text(value).lower()
 
 
 def _upper(value: object) -> str:
-    return text_of(value).upper()
+    return bounded_text(value).upper()
 
 
 def _trim(value: object) -> str:
-    return text_of(value).strip()
+    return bounded_text(value).strip()
 
 
 def _urlencode(value: object) -> str:
-    return quote(text_of(value), safe="")
+    return quote(bounded_text(value), safe="")
 
 
 def _url_host(value: object) -> str:
@@ -158,7 +192,7 @@ def _url_origin(value: object) -> str:
 
 
 def _basename(value: object) -> str:
-    return text_of(value).rstrip("/").rpartition("/")[2]
+    return bounded_text(value).rstrip("/").rpartition("/")[2]
 
 
 def _first(value: object) -> object:

@@ -24,9 +24,11 @@ from onehook.core.mapping.template_filters import (
     bounded,
     text_of,
 )
+from onehook.core.model import clean_text
 
 MAX_LENGTH = 4096
 MAX_DEPTH = 40  # of a template's syntax tree
+MAX_FILTERS = 40  # of a template: each may work through the whole body; ours have nine at most
 
 Variables = Mapping[str, object]
 Render = Callable[[Variables], str | None]
@@ -223,11 +225,20 @@ def _refuse_depth() -> NoReturn:
 
 
 def _check(tree: nodes.Template, variables: frozenset[str]) -> None:
-    """Walk *tree* level by level, so that its depth cannot hurt."""
+    """Walk *tree* level by level, so that its depth cannot hurt.
+
+    Raises:
+        TemplateError: it nests too deeply, or holds something that is not allowed, or too much.
+    """
     level: list[nodes.Node] = [tree]
+    filters = 0
     for _ in range(MAX_DEPTH):
         for node in level:
             _check_node(node, variables)
+            filters += isinstance(node, nodes.Filter)
+        if filters > MAX_FILTERS:
+            msg = f"more than {MAX_FILTERS} filters"
+            raise TemplateError(msg)
         level = [child for node in level for child in node.iter_child_nodes()]
         if not level:
             return
@@ -321,6 +332,12 @@ def _condition(node: Any) -> Evaluate:
     return lambda variables: (yes if _truth(test(variables)) else no)(variables)
 
 
+def _is_in(part: Any, whole: Any) -> bool:
+    if isinstance(whole, str):
+        bounded(len(whole))
+    return part in whole
+
+
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": eq,
     "ne": ne,
@@ -328,8 +345,8 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "gteq": ge,
     "lt": lt,
     "lteq": le,
-    "in": lambda a, b: a in b,
-    "notin": lambda a, b: a not in b,
+    "in": _is_in,
+    "notin": lambda a, b: not _is_in(a, b),
 }
 
 
@@ -393,7 +410,9 @@ def _list(node: Any) -> Evaluate:
 
 
 def _const(node: Any) -> Evaluate:
-    return _constant(node.value)
+    value: object = node.value
+    # Jinja2 reads '\\ud800' as half a character, which nothing can write.
+    return _constant(clean_text(value) if isinstance(value, str) else value)
 
 
 _COMPILERS: Mapping[type[nodes.Node], Callable[[Any], Evaluate]] = {

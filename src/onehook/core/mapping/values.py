@@ -127,12 +127,11 @@ class ValueCompiler:
         gets = tuple(compile_(choice) for choice in choices.items)
         flag = node.get("non_empty")
         skips_empty = isinstance(flag, Scalar) and flag.value is True
-        empty: tuple[JsonValue, ...] = ("", []) if skips_empty else ()
 
         def first(item: JsonValue, context: Context) -> JsonValue:
             for get in gets:
                 value = get(item, context)
-                if value is not None and value not in empty:
+                if value is not None and not (skips_empty and value in ("", [])):
                     return value
             return None
 
