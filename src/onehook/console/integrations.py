@@ -4,11 +4,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from multidict import MultiMapping
-
-from onehook.console.filters import LIMIT
+from onehook.console.filters import given, narrowed, says
+from onehook.console.integration_forms import changed, created, values_in, values_of
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.summaries import EventRow, event_row
@@ -38,26 +38,35 @@ class IntegrationsPage:
     title: str
     rows: Sequence[IntegrationRow]
     next: str | None
-    type: str
+    filters: Mapping[str, str]
     types: Sequence[str]
 
 
 async def listing(visit: Visit) -> Outcome:
-    """All integrations, or those of a platform."""
-    type_ = visit.query.get("type", "")
-    query = {"cursor": visit.query.get("cursor", ""), "limit": 200 if type_ else LIMIT}
-    answer = await visit.call("listIntegrations", query=query)
+    """All integrations, or those that the filters mean."""
+    filters = given(visit.query, "q", "type", "state")
+    found, next_ = await narrowed(
+        visit, "listIntegrations", partial(_fits, filters) if filters else None
+    )
     heard = await visit.gateway.notices.heard()
     totals = await visit.gateway.statistics.intake_totals()
     rows = [
         IntegrationRow(one, heard.get(one["id"]), totals.get(f"i:{one['id']}", Intake()))
-        for one in answer["data"]
-        if type_ in ("", one["type"])
+        for one in found
     ]
     records = visit.gateway.registry.snapshot.integrations.values()
     types = sorted({one.type for one in records})
-    page = IntegrationsPage("Integrations", rows, answer["next"], type_, types)
+    page = IntegrationsPage("Integrations", rows, next_, filters, types)
     return Page("integrations.html", page)
+
+
+def _fits(filters: Mapping[str, str], one: Any) -> bool:
+    state = "active" if one["active"] else "inactive"
+    return (
+        says(filters.get("q", ""), one["name"], one["key"], one["id"])
+        and filters.get("type", one["type"]) == one["type"]
+        and filters.get("state", state) == state
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +104,13 @@ async def _new_page(
 
 async def create(visit: Visit) -> Outcome:
     """Make it, then show what to do at the platform's side."""
-    type_ = visit.form.get("type", "")
-    body: dict[str, Any] = {"type": type_, "settings": _settings(visit.form)}
-    for name in ("name", "key", "silent_after"):
-        if visit.form.get(name):
-            body[name] = visit.form[name]
-    if visit.form.get("unsigned"):
-        body["verify"] = "none"
+    type_, body = visit.form.get("type", ""), created(visit.form)
     made_secret = _made_secret(visit, type_, body)
     try:
         made = await visit.call("createIntegration", body=body)
     except OnehookError as error:
         return await _new_page(visit, type_, dict(visit.form), error)
     return await _connect_page(visit, made, made_secret)
-
-
-def _settings(form: MultiMapping[str]) -> dict[str, str]:
-    return {
-        name.removeprefix("setting."): value
-        for name, value in form.items()
-        if name.startswith("setting.") and value
-    }
 
 
 def _made_secret(visit: Visit, type_: str, body: dict[str, Any]) -> str | None:
@@ -184,10 +179,11 @@ async def _recent(visit: Visit, id_: str, count: int) -> list[EventRow]:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationPage:
-    """One integration: what it is set to, and what came of it."""
+    """One integration and what came of it. *values*: what stands in its form."""
 
     title: str
     integration: Any
+    values: Mapping[str, Any]
     platform: Any
     heard: datetime | None
     intake: Intake
@@ -202,7 +198,9 @@ async def show(visit: Visit) -> Outcome:
     return await _page(visit)
 
 
-async def _page(visit: Visit, error: OnehookError | None = None) -> Page:
+async def _page(
+    visit: Visit, values: Mapping[str, Any] | None = None, error: OnehookError | None = None
+) -> Page:
     integration = await visit.call("getIntegration", {"id": visit.path["id"]})
     id_ = integration["id"]
     platforms = (await visit.call("listPlatforms"))["data"]
@@ -211,6 +209,7 @@ async def _page(visit: Visit, error: OnehookError | None = None) -> Page:
     page = IntegrationPage(
         title=integration["name"],
         integration=integration,
+        values=values_of(integration) if values is None else values,
         platform=next((one for one in platforms if one["type"] == integration["type"]), None),
         heard=(await visit.gateway.notices.heard()).get(id_),
         intake=totals.get(f"i:{id_}", Intake()),
@@ -224,22 +223,12 @@ async def _page(visit: Visit, error: OnehookError | None = None) -> Page:
 
 async def update(visit: Visit) -> Outcome:
     """Save what was changed."""
-    form, id_ = visit.form, visit.path["id"]
-    integration = await visit.call("getIntegration", {"id": id_})
-    body: dict[str, Any] = {
-        "name": form.get("name") or integration["name"],
-        "key": form.get("key") or None,
-        "silent_after": form.get("silent_after") or None,
-        "active": bool(form.get("active")),
-    }
-    settings = _settings(form)
-    gone = {name: None for name in integration["settings"] if not form.get(f"setting.{name}")}
-    if settings or gone:
-        body["settings"] = {**gone, **settings}
+    id_ = visit.path["id"]
+    saved = await visit.call("getIntegration", {"id": id_})
     try:
-        await visit.call("updateIntegration", {"id": id_}, body=body)
+        await visit.call("updateIntegration", {"id": id_}, body=changed(visit.form, saved))
     except OnehookError as error:
-        return await _page(visit, error)
+        return await _page(visit, values_in(visit.form), error)
     return Redirect(f"{PATH}/integrations/{id_}", "It is saved.")
 
 
@@ -250,7 +239,7 @@ async def rotate(visit: Visit) -> Outcome:
     try:
         await visit.call("rotateIntegrationSecret", {"id": id_}, body=body)
     except OnehookError as error:
-        return await _page(visit, error)
+        return await _page(visit, error=error)
     notice = (
         "The new secret is in use; set it at the platform now, the old one ends with the overlap."
     )
