@@ -13,6 +13,7 @@ from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.summaries import EventRow, event_row
 from onehook.console.visits import Outcome, Visit
+from onehook.core.notices import STATUS
 from onehook.core.profiles.secrets import make_secret
 from onehook.errors import FieldError, OnehookError
 from onehook.store.events import SCAN
@@ -163,18 +164,31 @@ async def _latest(visit: Visit, id_: str) -> EventRow | None:
     """Its latest event, if that is among the newest of all: what waits asks again and again."""
     store = visit.gateway.events
     newest = await store.index(since=None, until=None, before=None, count=SCAN)
-    event_id = next((entry.event_id for entry in newest if entry.integration_id == id_), None)
+    # What the gateway tells of the integration carries its name, and is no webhook.
+    mine = (one for one in newest if one.integration_id == id_ and one.type not in STATUS)
+    event_id = next((one.event_id for one in mine), None)
     if event_id is None or not visit.allows("getEvent"):
         return None
     return event_row(await visit.call("getEvent", {"id": event_id}))
 
 
-async def _recent(visit: Visit, id_: str, count: int) -> list[EventRow]:
-    if not visit.allows("listEvents"):
-        return []
-    query = {"integration": id_, "limit": count}
-    answer = await visit.call("listEvents", query=query)
-    return [event_row(event) for event in answer["data"]]
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A webhook that came lately: an event of it, or what the quarantine tells of it."""
+
+    at: datetime
+    event: EventRow | None = None
+    held: Any = None
+
+
+async def _recent(visit: Visit, id_: str, held: Sequence[Any]) -> list[Recent]:
+    """The latest webhooks of an integration, the newest first; *held*: those in quarantine."""
+    found = [Recent(one["received_at"], held=one) for one in held]
+    if visit.allows("listEvents"):
+        answer = await visit.call("listEvents", query={"integration": id_, "limit": 2 * _RECENT})
+        rows = [event_row(event) for event in answer["data"] if event["type"] not in STATUS]
+        found += [Recent(row.received_at, event=row) for row in rows[:_RECENT]]
+    return sorted(found, key=lambda one: one.at, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +201,8 @@ class IntegrationPage:
     platform: Any
     heard: datetime | None
     intake: Intake
-    events: Sequence[EventRow]
-    quarantined: Sequence[Any]
+    recent: Sequence[Recent]
+    quarantined: int
     detail: str | None = None
     errors: Sequence[FieldError] = ()
 
@@ -213,8 +227,8 @@ async def _page(
         platform=next((one for one in platforms if one["type"] == integration["type"]), None),
         heard=(await visit.gateway.notices.heard()).get(id_),
         intake=totals.get(f"i:{id_}", Intake()),
-        events=await _recent(visit, id_, _RECENT),
-        quarantined=held["data"],
+        recent=await _recent(visit, id_, held["data"]),
+        quarantined=len(held["data"]),
         detail=None if error is None else error.detail,
         errors=() if error is None else error.errors,
     )
