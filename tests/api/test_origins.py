@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from tests.builders import ACME, SECRET, Answer, Running, Subscriber, issue, tickets, write_acme
+from tests.builders import (
+    ACME,
+    SECRET,
+    Answer,
+    Running,
+    Subscriber,
+    eventually,
+    issue,
+    tickets,
+    write_acme,
+)
 from tests.conftest import StartGateway
 
 
@@ -75,12 +85,17 @@ async def test_what_the_gateway_tells_of_itself_is_no_rules(
     gateway: Running, subscriber: Subscriber
 ) -> None:
     """Its own events say so; an event that is not there is 404."""
-    await gateway.subscribe(subscriber, events=["integration.*"])
-    await gateway.accept(await gateway.integrate(), issue())
-    await gateway.runtime.announcer.tell()
-    event_id = (await subscriber.wait())[0].json["id"]
+    subscription = await gateway.subscribe(subscriber)
+    await gateway.api.post(f"/v1/subscriptions/{subscription['id']}/pause")
+    told: list[Any] = []
 
-    found = (await origins(gateway, event_id)).json
+    async def heard() -> bool:
+        answer = await gateway.api.get("/v1/events", type="integration.subscription.paused")
+        told[:] = answer.json["data"]
+        return bool(told)
+
+    await eventually(heard)
+    found = (await origins(gateway, told[0]["id"])).json
 
     assert (found["rule"], found["fields"]) == (None, [])
     assert "tells this of itself" in found["detail"]
