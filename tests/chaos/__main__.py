@@ -40,8 +40,6 @@ def main() -> int:
     kinds = len({one.name for one in happened})
     took = time.monotonic() - since
     print(f"\n{sent} webhooks, {len(happened)} faults of {kinds} kinds, {took:.0f} s")
-    if len(happened) < faults // 2 * 2:
-        print(f"CUT SHORT by CHAOS_MINUTES: {webhooks} webhooks and {faults} faults were asked for")
     for sentence in faulty:
         print(f"WRONG: {sentence}")
     return 1 if faulty else 0
