@@ -51,6 +51,7 @@ from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
+from onehook.store.relief import Relief
 from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
@@ -73,6 +74,7 @@ PULSE = 2.0  # seconds between carryings of what came in to the counters that al
 DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
 LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
+RELIEF = 1.0  # seconds between looks whether the store is too full
 TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
 SILENCE = 60.0  # seconds between looks for integrations that fell silent
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
@@ -134,6 +136,7 @@ class Runtime:
         archive = Archive(settings.data / "archive")
         owner = secrets.token_hex(8)  # who this process is, to the others
         history = History(self.client, keys, retention, archive, owner)
+        self.relief = Relief(self.client, keys, retention)
         replays = ReplayStore(self.client, keys, retention)
         egress = _egress(settings)
         self.http = DeliveryClient(egress, settings.concurrency)
@@ -209,6 +212,7 @@ class Runtime:
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),
+            asyncio.create_task(self._every(RELIEF, self._relieve)),
             asyncio.create_task(self._every(LOOK, self.reloader.look)),
             asyncio.create_task(self._every(DRIFT, self.drift.flush)),
             asyncio.create_task(self._every(PULSE, self.pulse.flush)),
@@ -374,6 +378,19 @@ class Runtime:
             await gateway.history.trim(subscriptions)
         except (RedisError, OSError) as error:
             log.warning("retention.postponed", error=type(error).__name__)
+
+    async def _relieve(self) -> None:
+        """Make room in a store that is too full."""
+        gateway, snapshot = self.gateway, self.gateway.registry.whole.snapshot
+        subscriptions = {id_: record.tenant for id_, record in snapshot.subscriptions.items()}
+        try:
+            await self.relief.relieve(
+                list(snapshot.tenants),
+                subscriptions,
+                lambda: gateway.history.trim(list(subscriptions)),
+            )
+        except (RedisError, OSError) as error:
+            log.warning("relief.postponed", error=type(error).__name__)
 
     async def _write_uses(self) -> None:
         """Write down which API keys were used."""

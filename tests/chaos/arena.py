@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from benchmarks.subscriber import Behaviour, Subscriber
 from onehook.settings import KILL_POINT
@@ -47,6 +48,17 @@ class Store:
         info = await self.command("INFO", "server")
         assert isinstance(info, dict)
         return int(info["process_id"])
+
+    async def knows(self, key: str) -> bool:
+        """Whether there is such a key; a server that is not up knows none."""
+        try:
+            return await self.command("EXISTS", key) == 1
+        except (RedisError, OSError):
+            return False
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL, also of one that was stopped."""
+        os.kill(pid, signal.SIGKILL)
 
     async def signal(self, number: signal.Signals) -> int:
         """Send it a signal; to which process."""

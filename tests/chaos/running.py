@@ -130,11 +130,11 @@ async def run(
                 happening = group.create_task(_happen(made, fault))
             happened.append(happening.result())
             print(f"{number + 1}/{len(schedule)} {happened[-1]}", file=sys.stderr, flush=True)
-        await _settle(made, ledger)
-        pending, dead = await _at_rest(made)
+        await settle(made, ledger)
+        pending, dead = await at_rest(made)
         seconds = time.monotonic() - since
         ledger.close()
-        verdict = compare(ledger, _arrived(made), "ordered", ("healthy", "ordered"), happened)
+        verdict = compare(ledger, arrived(made), "ordered", ("healthy", "ordered"), happened)
     crashed = _crashed(folder / "gateway.log")
     cut_short = len(happened) < len(schedule)
     return Report(sent, cut_short, seconds, happened, ledger, verdict, pending, dead, crashed)
@@ -155,7 +155,8 @@ async def _happen(made: Arena, fault: Fault) -> Happened:
     return Happened(fault.name(), fault.repeats, fault.began or begin, end, recovered)
 
 
-def _arrived(made: Arena) -> dict[str, tuple[str, list[Attempt]]]:
+def arrived(made: Arena) -> dict[str, tuple[str, list[Attempt]]]:
+    """What came to each subscriber, with the kind of load that it is of."""
     return {
         "healthy": (PULLS, made.healthy.received.attempts),
         "ordered": (ISSUES, made.ordered.received.attempts),
@@ -163,17 +164,17 @@ def _arrived(made: Arena) -> dict[str, tuple[str, list[Attempt]]]:
     }
 
 
-async def _settle(made: Arena, ledger: Ledger) -> None:
+async def settle(made: Arena, ledger: Ledger) -> None:
     """Wait until all that was promised has arrived, or time is up."""
     deadline = time.monotonic() + ARRIVAL
-    for kind, attempts in _arrived(made).values():
+    for kind, attempts in arrived(made).values():
         while ledger.promised[kind] - {attempt.id for attempt in attempts}:
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(_LOOK)
 
 
-async def _at_rest(made: Arena) -> tuple[dict[str, int], dict[str, int]]:
+async def at_rest(made: Arena) -> tuple[dict[str, int], dict[str, int]]:
     """What is pending and dead for each subscription, once nothing is pending or time is up."""
     deadline = time.monotonic() + ARRIVAL
     while True:
