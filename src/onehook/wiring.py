@@ -78,6 +78,9 @@ RELIEF = 1.0  # seconds between looks whether the store is too full
 TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
 SILENCE = 60.0  # seconds between looks for integrations that fell silent
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
+# What stops us sends SIGKILL after a while: Kubernetes 30 s, Docker 10 s, by default.
+DRAIN_ALL = 11.0  # seconds from the start of the stop that all that runs may take to end
+LAST_WORDS = 2.0  # seconds for what is only in memory to be written down
 
 
 class Runtime:
@@ -308,7 +311,13 @@ class Runtime:
         self.gateway.origin[0] = settings.public_url or self.url
 
     async def stop(self) -> None:
-        """Stop accepting, commit what is in hand, finish attempts in flight, close the store."""
+        """Stop accepting, commit what is in hand, finish attempts in flight, close the store.
+
+        All within some 14 s, however the store is: what it does not take by then is not lost, as
+        it was not acknowledged or has a lease that runs out.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         self._stop.set()
         self.workbench.close()
         readiness = getattr(self, "gateway", None)
@@ -318,14 +327,9 @@ class Runtime:
         if runner is not None:
             await runner.cleanup()  # waits for requests in hand, and so for their commits
         if self._tasks:
-            await self.announcer.close()
-            self.committer.close()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self.drift.flush()
-            await self.pulse.flush()
-            await self._write_uses()
-            with suppress(RedisError, OSError):  # else the next start learns it again
-                await self.gateway.registry.whole.keep_lessons()
+            left = DRAIN_ALL - (loop.time() - begun)
+            await _within(left, self._end_tasks(), "drain")
+            await _within(LAST_WORDS, self._write_rest(), "last_words")
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
@@ -338,6 +342,19 @@ class Runtime:
             await self._store_watch
         if self._server is not None:
             await self._server.stop()
+
+    async def _end_tasks(self) -> None:
+        await self.announcer.close()
+        self.committer.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _write_rest(self) -> None:
+        """Write down what would be lost with this process, and is no event."""
+        await self.drift.flush()
+        await self.pulse.flush()
+        await self._write_uses()
+        with suppress(RedisError, OSError):  # else the next start learns it again
+            await self.gateway.registry.whole.keep_lessons()
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         """Act until we stop. A fault ends one round, not all: revoked keys hang on the next."""
@@ -413,6 +430,15 @@ class Runtime:
                 notice = pause_changed(record.id, record.name, None, reason, now, record.tenant)
                 saved = await registry.save_if_current("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
+
+
+async def _within(seconds: float, work: Awaitable[None], what: str) -> None:
+    """Await *work* for so long, and go on without it."""
+    try:
+        async with asyncio.timeout(max(seconds, 0)):
+            await work
+    except TimeoutError:
+        log.warning("stop.hurried", part=what)
 
 
 def _destinations(settings: Settings) -> Mapping[str, Destination]:

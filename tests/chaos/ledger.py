@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class Verdict:
 
 def compare(
     ledger: Ledger,
-    arrived: dict[str, tuple[str, Attempts]],
+    arrived: Mapping[str, tuple[str, Attempts]],
     ordered: str,
     strict: Iterable[str],
     faults: Sequence[Happened],

@@ -6,7 +6,6 @@ from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
-DELAY = 0.05  # seconds that each piece waits where the line is slow
 DROPPED = 0.1  # share of the replies that are lost
 _PIECE = 1 << 16
 _KEYLESS = frozenset(b"HELLO AUTH SELECT CLIENT PING INFO CONFIG TIME SCRIPT".split())
@@ -18,10 +17,14 @@ class Line(Enum):
     GOOD = auto()
     CUT = auto()  # what is open breaks, what is new is refused
     SLOW = auto()
+    VERY_SLOW = auto()
     HALF_OPEN = auto()  # stays open, but nothing gets through
     MUTE = auto()  # scripts get through and run; nothing comes back, and nobody is told
     MOVED = auto()  # whoever answers there says that the key lies elsewhere
     DROPPING = auto()  # a command gets through and runs; its reply does not come, the line breaks
+
+
+_DELAYS = {Line.SLOW: 0.05, Line.VERY_SLOW: 0.1}  # seconds that each piece waits
 
 
 class StoreProxy:
@@ -130,8 +133,10 @@ class StoreProxy:
                 await self._pass(piece, writer)
 
     async def _pass(self, piece: bytes, writer: asyncio.StreamWriter) -> None:
-        if self._line is Line.SLOW:
-            await asyncio.sleep(DELAY)
+        if (delay := _DELAYS.get(self._line)) is not None:
+            await asyncio.sleep(delay)
+        if writer.is_closing():  # cut meanwhile
+            raise ConnectionResetError
         writer.write(piece)
         await writer.drain()
 
