@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     max_body: Size = ByteSize(25 * 1024 * 1024)
     header_timeout: Duration = timedelta(seconds=10)
     body_timeout: Duration = timedelta(seconds=10)
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     max_waiting: Size = ByteSize(64 * 1024 * 1024)
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500
     default_timeout: Annotated[timedelta, BeforeValidator(_timeout)] = DEFAULT_TIMEOUT

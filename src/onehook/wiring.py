@@ -61,7 +61,7 @@ from onehook.store.tenant_registry import TenantRegistry
 from onehook.web.access import make_key
 from onehook.web.gateway import STOPPING, Gateway, Readiness
 from onehook.web.guesses import Guesses
-from onehook.web.server import Site
+from onehook.web.server import Room, Site
 from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
@@ -296,6 +296,7 @@ class Runtime:
             backlog=1024,
             head_timeout=settings.header_timeout.total_seconds(),
             metrics=self.gateway.metrics,
+            room=Room(settings.max_connections),
             access_log=None,
             auto_decompress=False,  # signatures cover the bytes as they came
             keepalive_timeout=75,

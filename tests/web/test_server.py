@@ -7,7 +7,7 @@ import re
 import pytest
 from structlog.testing import capture_logs
 
-from tests.builders import Running, Sender, issue
+from tests.builders import Running, Sender, eventually, issue
 from tests.conftest import StartGateway
 
 CANARY = "canary-value-of-the-request"
@@ -229,3 +229,27 @@ async def test_b5_broken_chunks_of_what_nobody_reads(gateway: Running) -> None:
     assert statuses(answer)[0] == 404
     assert 500 not in statuses(answer)
     assert "connection.crashed" not in [one["event"] for one in logs]
+
+
+# -- B7 -------------------------------------------------------------------------------------------
+
+
+async def test_b7_no_more_connections_than_there_is_room_for(start_gateway: StartGateway) -> None:
+    """One too many is told so and when to come again, before it says anything; then there is room."""
+    gateway = await start_gateway(max_connections=2)
+    held = [await connect(gateway) for _ in range(2)]
+
+    said = await exchange(gateway)
+
+    assert statuses(said) == [503]
+    assert b"Retry-After: 1\r\n" in said
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "overloaded"
+    assert refused(gateway, "full") == 1
+    for _, writer in held:
+        writer.close()
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    async def answered() -> bool:
+        return statuses(await exchange(gateway, request)) == [200]
+
+    await eventually(answered)
