@@ -22,6 +22,7 @@ from onehook.core.notices import pause_changed
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.courier import Courier
 from onehook.deliver.egress import Egress
+from onehook.deliver.fanout import FanOut
 from onehook.deliver.mail import MailClient
 from onehook.deliver.raw import RawBodies
 from onehook.deliver.replayer import Replayer
@@ -44,6 +45,7 @@ from onehook.store.connection import check_server, connect, store_errors
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
+from onehook.store.fanout import FanOutStore
 from onehook.store.history import History
 from onehook.store.key_uses import KeyUses
 from onehook.store.keys import Keys
@@ -164,7 +166,14 @@ class Runtime:
             targets=lambda: registry.snapshot.targets,
             runner=owner,
         )
-        self.committer = Committer(events, self.worker, metrics, settings.max_waiting, self.clock)
+        fan_out = FanOut(
+            FanOutStore(self.client, keys),
+            targets=lambda: registry.snapshot.targets,
+            wake=self.worker.hurry,
+        )
+        self.committer = Committer(
+            events, self.worker, metrics, settings.max_waiting, self.clock, fan_out.notice
+        )
         statistics = Statistics(self.client, keys)
         self.pulse = Pulse(metrics, statistics, registry.tenant_of, self.clock.now)
         quarantine, self.drift = QuarantineStore(self.client, keys), Drift(self.client, keys)
@@ -212,6 +221,7 @@ class Runtime:
         self._tasks = [
             asyncio.create_task(self.worker.run(self._stop)),
             asyncio.create_task(replayer.run(self._stop)),
+            asyncio.create_task(fan_out.run(self._stop)),
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),

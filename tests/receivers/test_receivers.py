@@ -21,6 +21,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
+from svix.webhooks import Webhook as SvixWebhook
+from svix.webhooks import WebhookVerificationError as SvixVerificationError
 
 from tests.builders import Native, Running, Sender, until
 from tests.conftest import StartGateway
@@ -52,6 +55,7 @@ PYTHON: Mapping[str, dict[str, Any]] = {
     "/compat-event-id": {"destination": "compat-event-id", "prefix": "acme"},
     "/compat-scan-results": {"destination": "compat-scan-results", "events": SCANS},
     "/library": {"secret": STANDARD, "profile": "cloudevents"},
+    "/svix-library": {"secret": STANDARD, "include_raw": True},
 }
 
 
@@ -68,7 +72,13 @@ class PythonReceivers:
         raw = await request.read()
         try:
             id_ = self._check(request.path, request.headers, raw)
-        except (AssertionError, KeyError, ValueError) as error:
+        except (
+            AssertionError,
+            KeyError,
+            ValueError,
+            WebhookVerificationError,
+            SvixVerificationError,
+        ) as error:
             self.refused.append(f"{request.path}: {error!r}: {raw[:300]!r}")
             return web.Response(status=401)
         self.taken[request.path] += 1
@@ -86,6 +96,9 @@ class PythonReceivers:
             assert payload["status"] in ("completed", "in_progress", "failed")
             assert isinstance(payload["results"]["threatsFound"], int)
             return str(payload["scanId"])
+        if path == "/svix-library":
+            SvixWebhook(STANDARD).verify(raw, dict(headers))
+            return str(payload["id"])
         Webhook(STANDARD).verify(raw, dict(headers))
         assert payload["specversion"] == "1.0"
         return str(payload["id"])
@@ -175,7 +188,7 @@ COUNTS = [50, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(30
 async def test_f9_receivers_as_documented_accept_every_event(
     start_gateway: StartGateway, tmp_path: Path, count: int
 ) -> None:
-    """Node without packages, Python, and the standardwebhooks package: not one is refused."""
+    """Node without packages, and Python with and without them: not one is refused."""
     gateway = await start_gateway(mappings=write_mapping(tmp_path / "mappings"))
     sender = await gateway.integrate("nasty", verify="none")
     async with node("plain.js") as javascript, python() as (url, receivers):

@@ -113,7 +113,8 @@ class Worker:
                 self._lanes.load(lane)
                 return True
         self._behind.add(id_)
-        self._news = self._news or id_ not in self._open
+        if not self._news and id_ not in self._open:  # one that is full wakes us by itself
+            self._news = self._lanes.wanted(subscription)[0] > 0
         return False
 
     def release(self, subscription: Subscription) -> None:
@@ -142,6 +143,10 @@ class Worker:
         if self._news:
             self._news = False
             self._wake.set()
+
+    def hurry(self) -> None:
+        """Something in the queue is due."""
+        self._wake.set()
 
     # -- lanes -------------------------------------------------------------------------------
 
@@ -301,7 +306,7 @@ class Worker:
             self._cancel(id_)
             return
         if subscription.held:
-            await self._deliveries.hold(id_)
+            await self._postpone(id_)
             return
         want, retries = self._lanes.wanted(subscription)
         if want <= 0:
@@ -319,6 +324,13 @@ class Worker:
             await self._begin(subscription, leased)
         if subscription.flow.rate_limit is not None and len(leased) < want:
             await self._look_again(id_)
+
+    async def _postpone(self, id_: str) -> None:
+        """Leave a held subscription alone for a while, unless it was let go in this moment."""
+        await self._deliveries.postpone(id_)
+        subscription = self._targets().get(id_)
+        if subscription is not None and not subscription.held:
+            await self._deliveries.expedite(id_)
 
     async def _look_again(self, id_: str) -> None:
         """Come back at the moment of the next token: a late look would lose a small burst's."""

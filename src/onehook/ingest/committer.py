@@ -1,6 +1,6 @@
 """Commits webhooks in groups, and hands what it leased to the deliverer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from onehook.store.events import CommitEvent, CommitWebhook, EventStore, Limits,
 
 MAX_WEBHOOKS = 64
 MAX_BYTES = 2 * 1024 * 1024
+FEW = 8  # deliveries of an event that a commit puts into queues; more are left to the fan-out
 _NOT_LEASED = timedelta(0)
 
 
@@ -94,9 +95,11 @@ class Committer:
         metrics: Metrics,
         max_waiting: int,
         clock: Clock,
+        fan_out: Callable[[], None],
     ) -> None:
+        """*fan_out* is called when a commit left deliveries whose queues are to be filled."""
         self._store, self._deliverer, self._metrics = store, deliverer, metrics
-        self._clock = clock
+        self._clock, self._fan_out = clock, fan_out
         self._batcher: Batcher[WebhookToCommit, Committed] = Batcher(
             self._write, max_items=MAX_WEBHOOKS, max_bytes=MAX_BYTES, max_waiting=max_waiting
         )
@@ -158,6 +161,8 @@ class Committer:
                 )
             )
         self._deliverer.wake()
+        if any(event.later for webhook in commits for event in webhook.events):
+            self._fan_out()
         return [Committed(receipt, duplicate) for receipt, duplicate in receipts]
 
     def _prepare(
@@ -168,18 +173,28 @@ class Committer:
         events: list[CommitEvent] = []
         for event in webhook.events:
             routes: list[Route] = []
+            queued: list[Route] = []
             for subscription in event.subscriptions:
-                lease = _NOT_LEASED
-                # What comes out of the quarantine may have come by another way: ask the queue.
-                fresh = webhook.native is not None and not subscription.held
-                if fresh and self._deliverer.reserve(subscription):
-                    lease = subscription.lease
-                    reserved.append((subscription, event, webhook))
                 limits = None
                 if subscription.flow.gated:
                     limits = self._limits(subscription, event, webhook.receipt.webhook_id)
-                routes.append(Route(subscription.id, lease, subscription.held, limits))
-            events.append(CommitEvent(event.id, event.type, event.packed, routes, event.indexed))
+                # What comes out of the quarantine may have come by another way: ask the queue.
+                fresh = webhook.native is not None and not subscription.held
+                if fresh and self._deliverer.reserve(subscription):
+                    routes.append(Route(subscription.id, subscription.lease, paused=False))
+                    reserved.append((subscription, event, webhook))
+                elif limits is not None:
+                    routes.append(Route(subscription.id, _NOT_LEASED, subscription.held, limits))
+                else:
+                    queued.append(Route(subscription.id, _NOT_LEASED, subscription.held))
+            later: Sequence[str] = ()
+            if len(queued) > FEW:
+                later = [route.subscription_id for route in queued]
+            else:
+                routes += queued
+            events.append(
+                CommitEvent(event.id, event.type, event.packed, routes, event.indexed, later)
+            )
         return CommitWebhook(
             webhook.receipt,
             webhook.integration_id,

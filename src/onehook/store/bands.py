@@ -14,6 +14,10 @@ LEASED = 2 * WIDTH  # in flight; the lease ends then, and this score is its toke
 LINE = 3 * WIDTH  # waits for an earlier delivery about the same thing; since then
 BANDS = (FRESH, RETRY, LEASED, LINE)
 
+# A gateway may think that a subscription is paused that another has just let go: what it queues is
+# looked at after this time all the same.
+PAUSED_LOOK = timedelta(seconds=10)
+
 
 def lease_token(now_ms: int, lease: timedelta) -> int:
     """The token of a lease that a script made at *now_ms*."""

@@ -18,15 +18,16 @@ from onehook.core.flow import (
 )
 from onehook.core.model import DEFAULT_TENANT
 from onehook.core.notices import Notice
-from onehook.store.bands import FRESH, LEASED, RETRY, next_moment
+from onehook.store.bands import FRESH, LEASED, PAUSED_LOOK, RETRY, next_moment
 from onehook.store.client import Client
 from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
-from onehook.store.scripts import DUE, LEASE, RECORD, RESUME, Argument
+from onehook.store.scripts import DUE, LEASE, POSTPONE, RECORD, RESUME, Argument
 from onehook.store.statistics import fields_of, minute_of
 from onehook.store.untold import notice_arguments
 
-_NEAR = 200  # log entries among which one of a known moment is
+_NEAR = 200  # log entries read at once, to find one of a known moment
+_LATE = timedelta(seconds=10)  # after which a delivery is in the log, if the fan-out had much to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +279,11 @@ class DeliveryStore:
         """Take a paused subscription's queue out of what is due; nothing in it is lost."""
         await self.client.zrem(self.keys.due, subscription_id)
 
+    async def postpone(self, subscription_id: str) -> None:
+        """Look at a subscription that seems to be held again after `PAUSED_LOOK`."""
+        arguments: list[Argument] = [subscription_id, milliseconds(PAUSED_LOOK)]
+        await POSTPONE.run(self.client, [self.keys.due], arguments)
+
     async def expedite(self, *subscription_ids: str) -> None:
         """Have a worker look at subscriptions now; nothing is leased before its moment."""
         if subscription_ids:
@@ -404,9 +410,16 @@ class DeliveryStore:
     ) -> IndexEntry | None:
         """What the log has of the delivery *made* then, also once its event expired."""
         first = f"{round(made.timestamp() * 1000)}-0"
-        rows = await self.client.xrange(self.keys.log(subscription_id), first, count=_NEAR)
-        entries = (index_entry(*row) for row in rows)
-        return next((entry for entry in entries if entry.event_id == event_id), None)
+        last = f"{round((made + _LATE).timestamp() * 1000)}"
+        while rows := await self.client.xrange(
+            self.keys.log(subscription_id), first, last, count=_NEAR
+        ):
+            entries = [index_entry(*row) for row in rows]
+            for entry in entries:
+                if entry.event_id == event_id:
+                    return entry
+            first = f"({entries[-1].position}"
+        return None
 
     async def waiting(self, subscription_id: str) -> int:
         """How many deliveries are due and nobody has leased them, by the store's clock."""

@@ -19,6 +19,7 @@ from onehook.store.scripts import COMMIT, Argument
 from onehook.store.untold import notice_arguments
 
 SCAN = 500  # index entries read at once
+FAN_OUT = 500  # subscriptions in one entry of the fan-out
 MAX_SCAN = 10_000  # index entries read for one page, however few match
 
 
@@ -64,6 +65,7 @@ class CommitEvent(msgspec.Struct, frozen=True):
     packed: bytes
     routes: Sequence[Route]
     indexed: Indexed  # which other things it names
+    later: Sequence[str] = ()  # subscriptions whose queues are filled after the commit
 
 
 class CommitWebhook(msgspec.Struct, frozen=True):
@@ -160,7 +162,7 @@ class EventStore:
             tenant: (number, names.of(tenant))
             for number, tenant in enumerate(dict.fromkeys(one.tenant for one in batch), 1)
         }
-        keys = [names.due, names.untold]
+        keys = [names.due, names.untold, names.fan_out]
         for _, own in owners.values():
             keys += [own.index, own.quarantine, *own.references]
         arguments: list[Argument] = [
@@ -214,7 +216,10 @@ class EventStore:
             keys += [names.event(event.id), names.deliveries(event.id)]
             entries, things = event.indexed
             arguments += [event.id, event.type, event.packed, b"".join(things)]
-            arguments += [len(entries), len(event.routes), *entries]
+            rest = event.later
+            later = [",".join(rest[at : at + FAN_OUT]) for at in range(0, len(rest), FAN_OUT)]
+            arguments += [len(entries), len(event.routes), len(event.later), len(later)]
+            arguments += [*entries, *later]
             for route in event.routes:
                 id_, limits = route.subscription_id, route.limits
                 keys += self._route_keys(id_)

@@ -16,6 +16,7 @@ else's: an id of another tenant leads to no key.
 | T g:<subscription> | hash | its gate, below | while it says anything |
 | T l:<subscription> | zset | where events go in order: <thing>:<place>:<event>, all scores 0; the first of a thing is on its way, the others wait | until done |
 | T due | zset | subscription -> earliest moment in its queue | - |
+| T fo | stream | fan-out: deliveries whose queues are filled after their commit: e event id, t type, i integration, s subscriptions | a moment |
 | O ix | stream | every event: e id, t type, i integration, u fingerprints of the things it is about | 30 d |
 | O r:<0-9> | zset | references of an eighth of the events' life, by turns: name, kind, time, event id (core/references/timeline.py) | 7 d after that eighth |
 | T x:<subscription> | stream | every delivery: e event id, t type, i integration | 30 d |
@@ -94,6 +95,11 @@ class Keys:
     def due(self) -> str:
         """Subscriptions by the earliest moment in their queues."""
         return self._data("due")
+
+    @property
+    def fan_out(self) -> str:
+        """Deliveries that are made, and in no queue yet."""
+        return self._data("fo")
 
     @property
     def index(self) -> str:

@@ -1,6 +1,6 @@
 #!lua
 -- commit: make webhooks durable, each whole or not at all; one call, one fsync for the batch.
--- KEYS[1] due zset  KEYS[2] untold hash
+-- KEYS[1] due zset  KEYS[2] untold hash  KEYS[3] fan-out stream
 --   per tenant: index stream, quarantine zset, references, ten zsets
 --   per webhook: native hash, its markers (strings); per event: event string, deliveries hash;
 --   per delivery: queue zset, log stream, gate hash; if limited: dead zset, leases hash, line zset
@@ -9,7 +9,9 @@
 --   per webhook: id, its tenant's number, integration id, markers, receipt, native blob ('' : it comes out of the
 --     quarantine, and lies here already), what the quarantine tells of it ('': it goes not there),
 --     events; if it goes there: topic and text of the notice to tell, as in claim.lua ('': none)
---   per event: id, type, blob, what it is about, references, deliveries; then each reference
+--   per event: id, type, blob, what it is about, references, deliveries, how many more of them are
+--     left to fanout.lua, in how many texts; then each reference, and each text: subscription ids, commas
+--     between them
 --   per delivery: subscription id, lease_ms (0: due at once), paused 0|1, limited 0|1; if limited:
 --     most queued ('': any), what it is about ('': no order), topic and text of the notice to tell
 --     if it is too many
@@ -24,15 +26,15 @@
 -- References go into the zset of their time: each takes an eighth of the events' life, and ends as
 -- a whole, half of that after the last of its events may. So an entry costs one ZADD and no
 -- sweeping, and there are ten by turns: one is long gone before its turn comes again.
--- Bands of a queue's scores: store/bands.py. Fields of a gate: store/keys.py.
+-- Bands of a queue's scores, PAUSED_LOOK: store/bands.py. Fields of a gate: store/keys.py.
 -- Called by store/events.py, commit().
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local due, untold = KEYS[1], KEYS[2]
+local due, untold, fan = KEYS[1], KEYS[2], KEYS[3]
 local event_keep, native_keep = ARGV[2], ARGV[3]
 local marker_keep, dead_keep = ARGV[4], ARGV[5]
-local LEASED, LINE = 8e12, 12e12
-local k, a, out, refused = 3, 7, {now}, {}
+local LEASED, LINE, PAUSED_LOOK = 8e12, 12e12, 10000
+local k, a, out, refused = 4, 7, {now}, {}
 local span = event_keep / 8
 local turn = math.floor(now / span)
 local owners = {} -- of each tenant: where its events are listed
@@ -53,7 +55,7 @@ local function refuse(sub, eid)
   refused[#refused + 1] = eid
 end
 
-local gates, due_at = {}, {}
+local gates, due_at, due_now = {}, {}, {}
 local function gate_of(sub, key)
   -- Read once in a batch: nothing in here changes it.
   local found = gates[sub]
@@ -69,8 +71,17 @@ end
 local function make_due(sub, moment)
   if not due_at[sub] or moment < due_at[sub] then
     due_at[sub] = moment
-    redis.call('ZADD', due, 'LT', moment, sub)
+    due_now[#due_now + 1] = moment
+    due_now[#due_now + 1] = sub
   end
+end
+
+local function flush_due()
+  -- One call for all subscriptions of a webhook: each costs as much as their entries.
+  for from = 1, #due_now, 2000 do -- as many as fit on Lua's stack
+    redis.call('ZADD', due, 'LT', unpack(due_now, from, math.min(from + 1999, #due_now)))
+  end
+  due_now = {}
 end
 
 local function line_up(line, leases, gate, queue, key, eid)
@@ -92,7 +103,9 @@ local function enqueue(sub, eid, queue, gate, lease, paused, key, leases, line)
   local score, moment = now, now
   if key ~= '' and line_up(line, leases, gate, queue, key, eid) then
     score, moment = LINE + now, nil
-  elseif not paused then
+  elseif paused then
+    moment = now + PAUSED_LOOK
+  else
     local at = gate_of(sub, gate)
     if lease > 0 and at.closed then
       score, moment = LEASED + now + lease, now + lease
@@ -102,7 +115,7 @@ local function enqueue(sub, eid, queue, gate, lease, paused, key, leases, line)
     end
   end
   redis.call('ZADD', queue, score, eid)
-  if moment and not paused then make_due(sub, moment) end
+  if moment then make_due(sub, moment) end
 end
 
 for _ = 1, tonumber(ARGV[1]) do
@@ -128,10 +141,11 @@ for _ = 1, tonumber(ARGV[1]) do
   local open, lasting = 0, false
   for _ = 1, events do
     local eid, type, body, about = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-    local refs, n = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+    local refs, made = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+    local n, texts = made + tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7])
     local event, deliveries = KEYS[k], KEYS[k + 1]
-    local first_ref = a + 6
-    a = first_ref + refs
+    local first_ref, first_text = a + 8, a + 8 + refs
+    a = first_text + texts
     k = k + 2
     -- Its markers ended while it still waits: the vendor's own late redelivery changes nothing.
     -- Nor does what comes out of the quarantine, if such a redelivery was faster.
@@ -158,7 +172,7 @@ for _ = 1, tonumber(ARGV[1]) do
       end
     end
     local too_many, states = 0, {'at', now}
-    for _ = 1, n do
+    for _ = 1, made do
       local sub, lease, paused = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2] == '1'
       local limited, queue, log, gate = ARGV[a + 3] == '1', KEYS[k], KEYS[k + 1], KEYS[k + 2]
       local most, key, full_topic, full_notice, dead, leases, line = '', '', '', '', '', '', ''
@@ -186,6 +200,15 @@ for _ = 1, tonumber(ARGV[1]) do
         refuse(sub, eid)
       end
     end
+    if fresh then
+      for text = first_text, first_text + texts - 1 do
+        for sub in string.gmatch(ARGV[text], '[^,]+') do
+          states[#states + 1] = sub
+          states[#states + 1] = 'pending|0||||'
+        end
+        redis.call('XADD', fan, '*', 'e', eid, 't', type, 'i', integration, 's', ARGV[text])
+      end
+    end
     if fresh and n > 0 then
       for from = 1, #states, 2000 do -- as many as fit on Lua's stack
         redis.call('HSET', deliveries, unpack(states, from, math.min(from + 1999, #states)))
@@ -202,6 +225,7 @@ for _ = 1, tonumber(ARGV[1]) do
       end
     end
   end
+  flush_due()
   if seen then
     out[#out + 1] = seen
   else

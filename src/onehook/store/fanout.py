@@ -1,0 +1,47 @@
+"""What commits left for later: deliveries that are made, and in no queue yet."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from onehook.store.client import Client
+from onehook.store.events import IndexEntry, index_entry
+from onehook.store.keys import Keys
+from onehook.store.scripts import FANOUT, Argument
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The deliveries of one event to *subscriptions*, ids with commas between them."""
+
+    entry: IndexEntry
+    subscriptions: str
+
+
+class FanOutStore:
+    """The fan-out stream; every gateway may work on it."""
+
+    def __init__(self, client: Client, keys: Keys) -> None:
+        self.client, self.keys = client, keys
+
+    async def pending(self, count: int) -> list[Pending]:
+        """The *count* oldest entries."""
+        rows = await self.client.xrange(self.keys.fan_out, count=count)
+        return [Pending(index_entry(*row), row[1][b"s"].decode()) for row in rows]
+
+    async def spread(self, group: Sequence[Pending], held: Collection[str]) -> bool:
+        """Put the deliveries of *group* into their queues; whether any of them is due now.
+
+        All of *group* name the same subscriptions. Those that are *held* are not made due. May be
+        repeated, and another gateway may do it at the same time: each entry is done once.
+        """
+        names, ids = self.keys, group[0].subscriptions.split(",")
+        keys = [names.fan_out, names.due]
+        arguments: list[Argument] = [len(ids), len(group)]
+        for id_ in ids:
+            keys += [names.queue(id_), names.log(id_), names.gate(id_)]
+            arguments += [id_, "1" if id_ in held else "0"]
+        for one in group:
+            entry = one.entry
+            arguments += [entry.position, entry.event_id, entry.type, entry.integration_id]
+        _, due = await FANOUT.run(self.client, keys, arguments)
+        return bool(due)

@@ -1,0 +1,162 @@
+"""The fan-out: queues that are filled behind the commit."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from onehook.store.bands import PAUSED_LOOK
+from onehook.store.events import FAN_OUT, CommitWebhook
+from onehook.store.fanout import FanOutStore
+from onehook.store.keys import Keys
+from tests.store.test_events import Shelf
+
+SUBS = ["sub_1", "sub_2", "sub_3"]
+
+
+class FanShelf(Shelf):
+    """A store with a fan-out."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        super().__init__(client, keys)
+        self.fan_out = FanOutStore(client, keys)  # type: ignore[arg-type]
+
+    def later(self, name: str, *subscriptions: str, now: str | None = None) -> CommitWebhook:
+        """A webhook with an event for *subscriptions* by the fan-out, and for *now* at once."""
+        webhook = self.webhook(name, *([] if now is None else [now]))
+        return replace(webhook, events=[replace(webhook.events[0], later=subscriptions)])
+
+    async def queued(self, *subscriptions: str) -> list[int]:
+        """How many deliveries the queue of each has."""
+        return [await self.deliveries.backlog(one) for one in subscriptions]
+
+
+async def looked_at_in_a_while(shelf: Shelf, *subscriptions: str) -> bool:
+    """Whether each is looked at, and none before nearly `PAUSED_LOOK` from now."""
+    waits = [await shelf.deliveries.due_in(one) for one in subscriptions]
+    return all(wait is not None and PAUSED_LOOK / 2 < wait <= PAUSED_LOOK for wait in waits)
+
+
+@pytest.fixture
+def shelf(client: Redis, keys: Keys) -> FanShelf:
+    """An empty store."""
+    return FanShelf(client, keys)
+
+
+async def test_deliveries_are_made_with_the_commit_and_queued_by_the_fan_out(
+    shelf: FanShelf,
+) -> None:
+    """They are pending at once; the queues, the logs and what is due come with the fan-out."""
+    webhook = shelf.later("a", *SUBS, now="sub_0")
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    await shelf.events.commit([webhook])
+
+    (event_id,) = [event.id for event in webhook.events]
+    (states,) = await shelf.deliveries.states([event_id])
+    assert {id_: state.status for id_, state in states.items()} == dict.fromkeys(
+        ["sub_0", *SUBS], "pending"
+    )
+    assert await shelf.queued("sub_0", *SUBS) == [1, 0, 0, 0]
+    assert await shelf.deliveries.due() == ["sub_0"]
+
+    pending = await shelf.fan_out.pending(10)
+    assert [(one.entry.event_id, one.subscriptions) for one in pending] == [
+        (event_id, ",".join(SUBS))
+    ]
+    assert await shelf.fan_out.spread(pending, ())
+
+    assert await shelf.queued("sub_0", *SUBS) == [1, 1, 1, 1]
+    assert sorted(await shelf.deliveries.due()) == ["sub_0", *SUBS]
+    assert await shelf.fan_out.pending(10) == []
+    for id_ in SUBS:
+        (entry,) = await shelf.deliveries.log(id_, since=before, until=None, before=None, count=9)
+        assert (entry.event_id, entry.type) == (event_id, "scm.commit.pushed")
+        made = await shelf.deliveries.made_at(event_id)
+        assert made is not None
+        assert await shelf.deliveries.find_logged(id_, event_id, made) == entry
+        token = await shelf.lease(id_)
+        await shelf.deliveries.record([shelf.record("a", event_id, id_, token, "delivered")])
+    await shelf.deliveries.record(
+        [shelf.record("a", event_id, "sub_0", await shelf.lease("sub_0"), "delivered")]
+    )
+    assert await shelf.ttl(shelf.keys.event(event_id)) > 0  # the last delivery has ended
+
+
+async def test_each_entry_is_done_once(shelf: FanShelf) -> None:
+    """Two gateways may find the same entries; what was delivered meanwhile is not queued again."""
+    await shelf.events.commit([shelf.later("a", *SUBS), shelf.later("b", *SUBS)])
+    pending = await shelf.fan_out.pending(10)
+    await shelf.fan_out.spread(pending[:1], ())
+    event_id = pending[0].entry.event_id
+    token = await shelf.lease("sub_1")
+    await shelf.deliveries.record([shelf.record("a", event_id, "sub_1", token, "delivered")])
+
+    await shelf.fan_out.spread(pending, ())
+
+    assert await shelf.queued(*SUBS) == [1, 2, 2]
+    logged = await shelf.deliveries.log("sub_1", since=None, until=None, before=None, count=9)
+    assert len(logged) == 2
+
+
+async def test_a_repeated_commit_leaves_nothing_twice(shelf: FanShelf) -> None:
+    """Its outcome was unknown: its markers say that it is done."""
+    webhook = shelf.later("a", *SUBS)
+    for _ in range(2):
+        await shelf.events.commit([webhook])
+    assert len(await shelf.fan_out.pending(10)) == 1
+
+
+async def test_who_is_held_is_not_due(shelf: FanShelf) -> None:
+    """A paused subscription's queue fills all the same."""
+    await shelf.events.commit([shelf.later("a", *SUBS)])
+
+    due = await shelf.fan_out.spread(await shelf.fan_out.pending(10), SUBS[:2])
+
+    assert due
+    assert await shelf.queued(*SUBS) == [1, 1, 1]
+    assert await shelf.deliveries.due() == ["sub_3"]
+    assert await looked_at_in_a_while(shelf, *SUBS[:2])
+    await shelf.events.commit([shelf.later("b", *SUBS[:2])])
+    assert not await shelf.fan_out.spread(await shelf.fan_out.pending(10), SUBS)
+
+
+async def test_who_only_seems_to_be_held_is_not_forgotten(shelf: FanShelf) -> None:
+    """Another gateway may have let it go a moment ago: whatever is queued is looked at again."""
+    await shelf.commit_one("a", "sub_1", paused=True)
+    assert await looked_at_in_a_while(shelf, "sub_1")
+    await shelf.deliveries.expedite("sub_1")
+    assert await shelf.deliveries.due() == ["sub_1"]
+
+    await shelf.deliveries.postpone("sub_1")
+
+    assert await looked_at_in_a_while(shelf, "sub_1")
+    await shelf.deliveries.postpone("sub_2")  # has nothing queued
+    assert await shelf.client.zcard(shelf.keys.due) == 1
+
+
+async def test_nothing_is_due_before_the_gate_opens(shelf: FanShelf) -> None:
+    """A breaker's probe, and what a subscriber asked for, hold for what the fan-out queues."""
+    await shelf.events.commit([shelf.later("a", *SUBS)])
+    soon = round((datetime.now(UTC) + timedelta(seconds=60)).timestamp() * 1000)
+    await shelf.client.hset(shelf.keys.gate("sub_1"), mapping={"s": "open", "u": soon})
+    await shelf.client.hset(shelf.keys.gate("sub_2"), "h", soon)
+
+    assert await shelf.fan_out.spread(await shelf.fan_out.pending(10), ())
+
+    assert await shelf.deliveries.due() == ["sub_3"]
+    assert await shelf.client.zscore(shelf.keys.due, "sub_1") == soon
+    assert await shelf.client.zscore(shelf.keys.due, "sub_2") == soon
+
+
+async def test_many_are_several_entries(shelf: FanShelf) -> None:
+    """Each is small enough for one script."""
+    many = [f"sub_{n:04d}" for n in range(2 * FAN_OUT + 1)]
+    await shelf.events.commit([shelf.later("a", *many)])
+
+    pending = await shelf.fan_out.pending(10)
+
+    assert [one.subscriptions.count(",") + 1 for one in pending] == [FAN_OUT, FAN_OUT, 1]
+    for one in pending:
+        await shelf.fan_out.spread([one], ())
+    assert await shelf.queued(*many) == [1] * len(many)
