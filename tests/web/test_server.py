@@ -235,7 +235,7 @@ async def test_b5_broken_chunks_of_what_nobody_reads(gateway: Running) -> None:
 
 
 async def test_b7_no_more_connections_than_there_is_room_for(start_gateway: StartGateway) -> None:
-    """One too many is told so and when to come again, before it says anything; then there is room."""
+    """One too many is told so, before it says anything; as soon as there is room it is let in."""
     gateway = await start_gateway(max_connections=2)
     held = [await connect(gateway) for _ in range(2)]
 

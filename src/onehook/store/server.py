@@ -4,8 +4,8 @@ The server holds a file lock in the folder for exactly as long as it lives, whoe
 servers can never share a log. Who finds it free starts the server and owns it; who does not adopts
 the server that lives there, and takes over when that one ends. It is a record lock (POSIX), as
 those stay with the process: a lock of the other kind (flock) would be kept by the child that
-rewrites the log, which outlives a killed server by seconds or minutes. The other kind is what whoever
-starts a server holds until that has its own; servers of earlier releases hold it, too.
+rewrites the log, which outlives a killed server by seconds or minutes. The other kind is what
+whoever starts a server holds until that has its own; servers of earlier releases hold it, too.
 
 The socket always lies in the data folder. Where that makes its path longer than an operating system
 takes (104 bytes on macOS, 108 on Linux), it is reached through a symbolic link to the folder, in a
