@@ -1,5 +1,6 @@
 """A store that fills up frees what is delivered, and nothing that anybody still waits for."""
 
+import itertools
 import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
 from onehook.store.relief import Relief
 from onehook.store.server import EmbeddedServer
-from tests.builders import ACME, NOW, Subscriber, eventually, tickets, until, write_acme
+from tests.builders import NOW, Native, Subscriber, acme, eventually, until, write_acme
 from tests.conftest import StartGateway
 
 MEMORY = 16 * 1024 * 1024
 SUBSCRIPTION = "sub_1"
 KEEP = Retention()
+NUMBERS = itertools.count(1)
 
 
 @dataclass(slots=True)
@@ -182,27 +184,26 @@ async def test_b7_d9_a_full_store_refuses_and_recovers_by_itself(
     """Full of what is pending it is 503 with Retry-After; delivered, that makes room again."""
     server = EmbeddedServer(tmp_path / "small", maxmemory=3 * 1024 * 1024)
     try:
-        mappings = write_acme(tmp_path / "mappings", ACME.replace("max: 2", "max: 20"))
+        mappings = write_acme(tmp_path / "mappings")
         gateway = await start_gateway(redis_url=await server.start(), mappings=mappings)
         sender = await gateway.integrate("acme")
         subscription = await gateway.subscribe(subscriber)
         path = f"/v1/subscriptions/{subscription['id']}"
         assert (await gateway.api.post(f"{path}/pause", {})).status == 200
         ids: list[str] = []
-        number = 0
-        while (answer := await gateway.send(sender, tickets(*_keys(number)))).status == 202:
+        while (answer := await gateway.send(sender, _large())).status == 202:
             ids += [event["id"] for event in answer.json["events"]]
-            number += 1
-
         assert (answer.status, answer.json["code"]) == (503, "store_full")
         assert int(answer.headers["Retry-After"]) > 0
         assert (await gateway.vendor.get("/healthz")).status == 200
+        again = await start_gateway(redis_url=await server.start(), mappings=mappings)
+        assert (await again.vendor.get("/readyz")).status == 200, "it starts on a full store"
         assert (await gateway.api.post(f"{path}/resume", {})).status == 200
         await until(lambda: len({*subscriber.ids}) == len(ids), within=60)
         assert {*subscriber.ids} == {*ids}
 
         async def taken() -> bool:
-            found = await gateway.send(sender, tickets(*_keys(number)))
+            found = await gateway.send(sender, _large())
             return found.status in (200, 202)
 
         await eventually(taken, 30)
@@ -210,5 +211,8 @@ async def test_b7_d9_a_full_store_refuses_and_recovers_by_itself(
         await server.stop()
 
 
-def _keys(number: int) -> list[str]:
-    return [f"A-{number * 20 + at}" for at in range(20)]
+def _large() -> Native:
+    """A webhook that packs to 16 kB."""
+    return acme(
+        "tickets", tickets=[{"id": f"A-{next(NUMBERS)}", "title": os.urandom(16_000).hex()}]
+    )

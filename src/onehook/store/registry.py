@@ -102,6 +102,9 @@ class Registry:
     async def _mark(self) -> Mapping[bytes, bytes]:
         """Write into the store whose it is, unless that is there; what is there."""
         meta = self.keys.config("meta")
+        found = await self.client.hgetall(meta)
+        if found.keys() >= {b"schema", b"partitions", b"check"}:
+            return found  # a full store is to be opened, too
         await self.client.hsetnx(meta, "schema", SCHEMA)
         await self.client.hsetnx(meta, "partitions", "1")
         await self.client.hsetnx(meta, "check", self.sealer.seal("meta", "onehook"))
