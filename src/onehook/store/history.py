@@ -67,7 +67,8 @@ class History:
         """
         if not await self._is_our_turn():
             return
-        kept = LEAST if await is_pressed(self.client) else self.retention.attempts
+        pressed = await is_pressed(self.client, PRESSURE)
+        kept = LEAST if pressed else self.retention.attempts
         try:
             for id_ in subscription_ids:
                 await self._trim(id_, kept)
