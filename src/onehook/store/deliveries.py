@@ -22,7 +22,7 @@ from onehook.store.bands import FRESH, LEASED, PAUSED_LOOK, RETRY, next_moment
 from onehook.store.client import Client
 from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
-from onehook.store.scripts import DUE, LEASE, POSTPONE, RECORD, RESUME, Argument
+from onehook.store.scripts import DUE, EXPEDITE, LEASE, POSTPONE, RECORD, RESUME, Argument
 from onehook.store.statistics import fields_of, minute_of
 from onehook.store.untold import notice_arguments
 
@@ -287,7 +287,7 @@ class DeliveryStore:
     async def expedite(self, *subscription_ids: str) -> None:
         """Have a worker look at subscriptions now; nothing is leased before its moment."""
         if subscription_ids:
-            await self.client.zadd(self.keys.due, dict.fromkeys(subscription_ids, 0))
+            await EXPEDITE.run(self.client, [self.keys.due], [*subscription_ids])
 
     async def due_in(self, subscription_id: str) -> timedelta | None:
         """How long until a worker has to look at a subscription; None: nothing is queued."""

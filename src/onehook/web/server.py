@@ -6,6 +6,7 @@ whoever never finishes a request as long as an idle connection. Here each of the
 """
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,7 @@ from aiohttp import web, web_response
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from onehook.errors import InvalidRequestError, OnehookError
+from onehook.errors import InvalidRequestError, OnehookError, StoreUnavailableError
 from onehook.metrics import Metrics
 from onehook.web.problems import problem
 
@@ -25,14 +26,45 @@ log = structlog.get_logger()
 setattr(web_response, "SERVER_SOFTWARE", "onehook")  # noqa: B010 it exports no such name
 
 
+@dataclass(slots=True)
+class Room:
+    """How many connections there may be, and how many there are."""
+
+    places: int
+    taken: int = 0
+
+
+def _say(error: OnehookError) -> bytes:
+    """The whole answer to whoever is not let in: there is no request yet to answer."""
+    body = problem(error).body
+    assert isinstance(body, bytes)  # noqa: S101 a problem is a short JSON
+    head = (
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        f"Retry-After: {error.retry_after}",
+        "Connection: close",
+    )
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+_FULL = _say(
+    StoreUnavailableError(
+        "there are as many connections as this gateway takes: try again in a moment",
+        code="overloaded",
+        retry_after=1,
+    )
+)
+
+
 class Connection(RequestHandler):
     """One connection of a sender.
 
     *head_timeout*: seconds that a request's headers may take, from the start of the connection or
-    from their first byte.
+    from their first byte. Each takes a place in *room*; where there is none it is told so at once.
     """
 
-    __slots__ = ("_head_timeout", "_head_timer", "_metrics")
+    __slots__ = ("_head_timeout", "_head_timer", "_metrics", "_room")
 
     def __init__(
         self,
@@ -41,15 +73,23 @@ class Connection(RequestHandler):
         loop: asyncio.AbstractEventLoop,
         head_timeout: float,
         metrics: Metrics,
+        room: "Room",
         **options: Any,
     ) -> None:
         super().__init__(manager, loop=loop, **options)
+        self._room = room
         self._head_timeout, self._metrics = head_timeout, metrics
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Await the first request."""
         super().connection_made(transport)
+        self._room.taken += 1
+        if self._room.taken > self._room.places and self.transport is not None:
+            self._metrics.refused_connections.labels("full").inc()
+            self.transport.write(_FULL)
+            self.transport.close()
+            return
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -65,6 +105,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget it."""
+        self._room.taken -= 1
         self._stop_awaiting()
         super().connection_lost(exc)
 
