@@ -152,10 +152,10 @@ def table(samples: Sequence[Sample]) -> str:
 async def _run(folder: Path, count: int) -> list[Sample]:
     server = EmbeddedServer(folder / "data")
     environment: Mapping[str, Any] = {"ONEHOOK_API_KEY": KEY}
-    await server.start()
+    store = await server.start()
     try:
         begun = time.monotonic()
-        filled = await fill(folder / "data", KEY, count)
+        filled = await fill(folder / "data", store, KEY, count)
         took = time.monotonic() - begun
         print(f"{count:,} events in {took:.0f} s", file=sys.stderr, flush=True)
         onehook = Path(sys.executable).with_name("onehook")

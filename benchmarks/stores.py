@@ -50,9 +50,9 @@ def full_store(run: Run, count: int) -> Path:
 
 async def _fill(data: Path, count: int) -> None:
     server = EmbeddedServer(data)
-    await server.start()
+    store = await server.start()
     try:
-        await fill(data, KEY, count)
+        await fill(data, store, KEY, count)
     finally:
         await server.stop()
 

@@ -23,12 +23,25 @@ _REASONS = {200: b"OK", 410: b"Gone", 429: b"Too Many Requests", 503: b"Service 
 
 
 @dataclass(slots=True)
+class Attempt:
+    """One request as its receiver saw it: monotonic moments of its first byte and of its end.
+
+    The end is the last byte of our answer, or of the connection; None: it is not over.
+    """
+
+    id: str  # webhook-id
+    begin: float
+    end: float | None = None
+
+
+@dataclass(slots=True)
 class Received:
     """What arrived. *bad* counts signatures that do not fit, where they are checked."""
 
     posts: int = 0
     bad: int = 0
     ids: list[tuple[str, float]] = field(default_factory=list)  # webhook-id, monotonic moment
+    attempts: list[Attempt] = field(default_factory=list)  # the same, where ids are kept
 
 
 @dataclass(slots=True)
@@ -85,6 +98,8 @@ class _Connection(asyncio.Protocol):
         self._behaviour, self._received, self._open = behaviour, received, open_
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
+        self._began = 0.0  # the request that is on its way in
+        self._unanswered: Attempt | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are of no such class, they only behave like one.
@@ -94,10 +109,14 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None:
             self._open.discard(self._transport)
+        if self._unanswered is not None:
+            self._unanswered.end = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         if self._buffer:
             data = self._buffer + data
+        else:
+            self._began = time.monotonic()
         while data:
             end = data.find(b"\r\n\r\n")
             size = _content_length(data, end) if end >= 0 else 0
@@ -116,14 +135,21 @@ class _Connection(asyncio.Protocol):
             self._transport.write(_answer(200, counts))
             return
         received.posts += 1
+        attempt: Attempt | None = None
         if behaviour.keep_ids:
-            received.ids.append((_header(head, b"webhook-id").decode(), time.monotonic()))
+            attempt = Attempt(_header(head, b"webhook-id").decode(), self._began)
+            received.ids.append((attempt.id, time.monotonic()))
+            received.attempts.append(attempt)
         if behaviour.key is not None and not _verified(head, body, behaviour.key):
             received.bad += 1
+        if behaviour.reply is None and not behaviour.hang:
+            self._transport.write(_OK if behaviour.status == 200 else _answer(behaviour.status))
+            if attempt is not None:
+                attempt.end = time.monotonic()
+            return
+        self._unanswered = attempt
         if behaviour.reply is not None:
             behaviour.reply(self._transport)
-        elif not behaviour.hang:
-            self._transport.write(_OK if behaviour.status == 200 else _answer(behaviour.status))
 
 
 def _answer(status: int, body: bytes = b"") -> bytes:
@@ -190,6 +216,7 @@ def _flusher(received: Received, record: TextIO | None) -> Callable[[], None]:
             record.write("".join(f"{id_} {moment:.6f}\n" for id_, moment in received.ids))
             record.flush()
             received.ids.clear()
+            received.attempts.clear()
 
     return flush
 

@@ -142,3 +142,11 @@ def test_unknown_names_stop_the_start(name: str, nearest: str) -> None:
 def test_known_names_pass() -> None:
     """Every field is a name that may be set."""
     check_names({f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields})
+
+
+def test_a_kill_point_is_for_the_tests_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``onehook serve`` refuses to start, and says whose setting it is."""
+    monkeypatch.setenv("ONEHOOK_KILL_POINT", "before commit")
+
+    with pytest.raises(SettingsError, match=r"ONEHOOK_KILL_POINT .* only onehook's own tests"):
+        load()

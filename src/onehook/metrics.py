@@ -26,7 +26,7 @@ class Metrics:
         )
         self.refused_connections = Counter(
             "onehook_connections_refused_total",
-            "Connections closed before a request was whole: broken, or too slow",
+            "Connections closed before a request was whole: broken, too slow, or one too many",
             ["reason"],
             registry=self.registry,
         )

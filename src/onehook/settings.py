@@ -26,6 +26,7 @@ from onehook.core.retry import Retry, make_retry
 from onehook.errors import SettingsError
 
 PREFIX = "ONEHOOK_"
+KILL_POINT = f"{PREFIX}KILL_POINT"  # read by tests/chaos/serving.py, and by nothing in here
 
 
 def _duration(value: object) -> object:
@@ -122,6 +123,7 @@ class Settings(BaseSettings):
     max_body: Size = ByteSize(25 * 1024 * 1024)
     header_timeout: Duration = timedelta(seconds=10)
     body_timeout: Duration = timedelta(seconds=10)
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     max_waiting: Size = ByteSize(64 * 1024 * 1024)
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 500
     default_timeout: Annotated[timedelta, BeforeValidator(_timeout)] = DEFAULT_TIMEOUT
@@ -172,13 +174,19 @@ def check_names(environ: Mapping[str, str]) -> None:
     """Refuse a name that begins like ours and is none: a typo would otherwise do nothing.
 
     Raises:
-        SettingsError: with the nearest known name.
+        SettingsError: with the nearest known name; or what is set is for tests alone.
     """
     known = {
         f"{PREFIX}{name.upper()}"
         for model in (Settings, ClientSettings)
         for name in model.model_fields
     }
+    if KILL_POINT in environ:
+        msg = (
+            f"{KILL_POINT} makes a gateway kill itself: only onehook's own tests may set it, and "
+            "this is no gateway of theirs; unset it"
+        )
+        raise SettingsError(msg)
     for name in environ:
         if name.startswith(PREFIX) and name not in known:
             close = get_close_matches(name, known, n=1)

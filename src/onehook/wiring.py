@@ -57,6 +57,7 @@ from onehook.store.notices import NoticeStore
 from onehook.store.quarantine import QuarantineStore
 from onehook.store.references import ReferenceIndex
 from onehook.store.registry import Registry
+from onehook.store.relief import Relief
 from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
 from onehook.store.sealing import load_sealer, write_private
@@ -66,7 +67,7 @@ from onehook.store.tenant_registry import TenantRegistry
 from onehook.web import guesses
 from onehook.web.access import make_key
 from onehook.web.gateway import STOPPING, Gateway, Readiness
-from onehook.web.server import Site
+from onehook.web.server import Room, Site
 from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
@@ -79,9 +80,13 @@ PULSE = 2.0  # seconds between carryings of what came in to the counters that al
 DRIFT = 5.0  # seconds between writings of what did not fit; a kill loses as much of the counts
 LOOK = 0.5  # seconds between looks at the mapping files
 SWEEP = 60.0  # seconds between rounds of retention
+RELIEF = 1.0  # seconds between looks whether the store is too full
 TELL = 1.0  # seconds between rounds of telling what happened to the gateway itself
 SILENCE = 60.0  # seconds between looks for integrations that fell silent
 DRAIN_HTTP = 3.0  # seconds that requests in hand may take when we stop
+# What stops us sends SIGKILL after a while: Kubernetes 30 s, Docker 10 s, by default.
+DRAIN_ALL = 11.0  # seconds from the start of the stop that all that runs may take to end
+LAST_WORDS = 2.0  # seconds for what is only in memory to be written down
 
 
 class Runtime:
@@ -140,6 +145,7 @@ class Runtime:
         archive = Archive(settings.data / "archive")
         owner = secrets.token_hex(8)  # who this process is, to the others
         history = History(self.client, keys, retention, archive, owner)
+        self.relief = Relief(self.client, keys, retention)
         replays = ReplayStore(self.client, keys, retention)
         egress = _egress(settings)
         self.http = DeliveryClient(egress, settings.concurrency)
@@ -224,6 +230,7 @@ class Runtime:
             asyncio.create_task(self.committer.run()),
             asyncio.create_task(self._every(REFRESH, self._refresh)),
             asyncio.create_task(self._every(SWEEP, self._sweep)),
+            asyncio.create_task(self._every(RELIEF, self._relieve)),
             asyncio.create_task(self._every(LOOK, self.reloader.look)),
             asyncio.create_task(self._every(DRIFT, self.drift.flush)),
             asyncio.create_task(self._every(PULSE, self.pulse.flush)),
@@ -311,6 +318,7 @@ class Runtime:
             backlog=1024,
             head_timeout=settings.header_timeout.total_seconds(),
             metrics=self.gateway.metrics,
+            room=Room(settings.max_connections),
             shortcut=Shortcut(ingest).take,
             access_log=None,
             auto_decompress=False,  # signatures cover the bytes as they came
@@ -327,7 +335,13 @@ class Runtime:
         self.gateway.origin[0] = settings.public_url or self.url
 
     async def stop(self) -> None:
-        """Stop accepting, commit what is in hand, finish attempts in flight, close the store."""
+        """Stop accepting, commit what is in hand, finish attempts in flight, close the store.
+
+        All within some 14 s, however the store is: what it does not take by then is not lost, as
+        it was not acknowledged or has a lease that runs out.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         self._stop.set()
         self.workbench.close()
         readiness = getattr(self, "gateway", None)
@@ -337,14 +351,9 @@ class Runtime:
         if runner is not None:
             await runner.cleanup()  # waits for requests in hand, and so for their commits
         if self._tasks:
-            await self.announcer.close()
-            self.committer.close()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self.drift.flush()
-            await self.pulse.flush()
-            await self._write_uses()
-            with suppress(RedisError, OSError):  # else the next start learns it again
-                await self.gateway.registry.whole.keep_lessons()
+            left = DRAIN_ALL - (loop.time() - begun)
+            await _within(left, self._end_tasks(), "drain")
+            await _within(LAST_WORDS, self._write_rest(), "last_words")
         http = getattr(self, "http", None)
         if http is not None:
             await http.close()
@@ -357,6 +366,19 @@ class Runtime:
             await self._store_watch
         if self._server is not None:
             await self._server.stop()
+
+    async def _end_tasks(self) -> None:
+        await self.announcer.close()
+        self.committer.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _write_rest(self) -> None:
+        """Write down what would be lost with this process, and is no event."""
+        await self.drift.flush()
+        await self.pulse.flush()
+        await self._write_uses()
+        with suppress(RedisError, OSError):  # else the next start learns it again
+            await self.gateway.registry.whole.keep_lessons()
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         """Act until we stop. A fault ends one round, not all: revoked keys hang on the next."""
@@ -398,6 +420,19 @@ class Runtime:
         except (RedisError, OSError) as error:
             log.warning("retention.postponed", error=type(error).__name__)
 
+    async def _relieve(self) -> None:
+        """Make room in a store that is too full."""
+        gateway, snapshot = self.gateway, self.gateway.registry.whole.snapshot
+        subscriptions = {id_: record.tenant for id_, record in snapshot.subscriptions.items()}
+        try:
+            await self.relief.relieve(
+                list(snapshot.tenants),
+                subscriptions,
+                lambda: gateway.history.trim(list(subscriptions)),
+            )
+        except (RedisError, OSError) as error:
+            log.warning("relief.postponed", error=type(error).__name__)
+
     async def _write_uses(self) -> None:
         """Write down which API keys were used."""
         try:
@@ -419,6 +454,15 @@ class Runtime:
                 notice = pause_changed(record.id, record.name, None, reason, now, record.tenant)
                 saved = await registry.save_if_current("subscriptions", paused, notice)
         log.warning("subscription.paused", subscription_id=subscription_id, reason=reason)
+
+
+async def _within(seconds: float, work: Awaitable[None], what: str) -> None:
+    """Await *work* for so long, and go on without it."""
+    try:
+        async with asyncio.timeout(max(seconds, 0)):
+            await work
+    except TimeoutError:
+        log.warning("stop.hurried", part=what)
 
 
 def _destinations(settings: Settings) -> Mapping[str, Destination]:

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import aiohttp
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from benchmarks.subscriber import Behaviour, Subscriber
+from onehook.settings import KILL_POINT
 from onehook.store.connection import call
 from onehook.store.server import EmbeddedServer, find_binary
 from tests.chaos.proxy import StoreProxy
-from tests.e2e.gateways import Gateway, gateway
+from tests.chaos.serving import ServedGateway
+from tests.e2e.gateways import running
 
 SECRET = "a-secret-for-the-chaos-tests"
 RETRY = ["1s"] * 20
@@ -46,6 +49,17 @@ class Store:
         assert isinstance(info, dict)
         return int(info["process_id"])
 
+    async def knows(self, key: str) -> bool:
+        """Whether there is such a key; a server that is not up knows none."""
+        try:
+            return await self.command("EXISTS", key) == 1
+        except (RedisError, OSError):
+            return False
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL, also of one that was stopped."""
+        os.kill(pid, signal.SIGKILL)
+
     async def signal(self, number: signal.Signals) -> int:
         """Send it a signal; to which process."""
         pid = await self.pid()
@@ -62,7 +76,7 @@ class Arena:
     """
 
     folder: Path
-    gateway: Gateway
+    gateway: ServedGateway
     store: Store
     chance: random.Random
     healthy: Subscriber
@@ -76,6 +90,10 @@ class Arena:
     def ingest(self) -> str:
         """Where the vendor sends to."""
         return f"{self.gateway.url}/ingest/{self.integration}"
+
+    def passings(self) -> int:
+        """How often a kill point is passed until it kills."""
+        return self.chance.randrange(1, 5)
 
     async def ready(self, within: float = READY) -> None:
         """Wait until the gateway says that it is ready, and its store with it.
@@ -101,10 +119,15 @@ class Arena:
 
 
 @asynccontextmanager
-async def arena(folder: Path, chance: random.Random, *, embedded: bool) -> AsyncIterator[Arena]:
-    """All of it, running: on the embedded store, or on one of our own behind a `StoreProxy`."""
+async def arena(
+    folder: Path, chance: random.Random, *, embedded: bool, **settings: str
+) -> AsyncIterator[Arena]:
+    """All of it, running: on the embedded store, or on one of our own behind a `StoreProxy`.
+
+    *settings* are names and values of the gateway's environment.
+    """
     async with AsyncExitStack() as stack:
-        environment: dict[str, str] = {}
+        environment = {KILL_POINT: "as ordered", **settings}
         socket, line = folder / "data" / "valkey.sock", None
         if not embedded:
             socket = await stack.enter_async_context(_own_store(folder))
@@ -116,7 +139,8 @@ async def arena(folder: Path, chance: random.Random, *, embedded: bool) -> Async
         for subscriber in subscribers:
             await subscriber.start()
             stack.push_async_callback(subscriber.stop)
-        made = await stack.enter_async_context(gateway(folder / "data", **environment))
+        served = ServedGateway(folder / "data", environment=environment)
+        made = await stack.enter_async_context(running(served))
         found = Arena(folder, made, Store(socket), chance, *subscribers, line=line)
         await _configure(found)
         yield found

@@ -25,10 +25,13 @@ return 1
 class Fault:
     """Something that goes wrong: *lasts* from so many to so many seconds.
 
-    *repeats*: what is in flight when it happens may be delivered again.
+    It begins after a *pause* from the begin of the load. *repeats*: what is in flight when it
+    happens may be delivered again. *began*: the monotonic moment, if that is not the call's.
     """
 
     lasts: ClassVar[tuple[float, float]] = (0.5, 2.0)
+    pause: ClassVar[tuple[float, float]] = (0.1, 0.6)
+    began: float | None = None
     repeats: ClassVar[bool] = True
     rare: ClassVar[bool] = False  # it takes so long that a run has it once
 
@@ -277,6 +280,12 @@ class LineHalfOpen(_LineFault):
     lasts = (0.5, 6.0)
 
 
+class LineMoved(_LineFault):
+    """What answers there sends everybody elsewhere: MOVED."""
+
+    becomes = Line.MOVED
+
+
 class RepliesDropped(_LineFault):
     """Commands run, but their replies are lost."""
 
@@ -367,7 +376,7 @@ def _pour(transport: asyncio.Transport) -> None:
         asyncio.get_running_loop().call_later(_STEP, _pour, transport)
 
 
-KINDS: tuple[type[Fault], ...] = (
+FAULTS: tuple[type[Fault], ...] = (
     GatewayKilled,
     StoreKilled,
     BothKilled,
@@ -383,6 +392,7 @@ KINDS: tuple[type[Fault], ...] = (
     LineCut,
     LineSlow,
     LineHalfOpen,
+    LineMoved,
     RepliesDropped,
     SubscriberHangs,
     SubscriberResets,

@@ -2,14 +2,15 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.load import Answer
+from benchmarks.subscriber import Attempt
 
-IN_FLIGHT = 5.0  # seconds from an arrival until it is recorded, on a very busy machine
-Arrivals = Sequence[tuple[str, float]]  # webhook-id and monotonic moment
+RECORDING = 1.0  # seconds that the record of an answered attempt may take, on a busy machine
+Attempts = Sequence[Attempt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,10 @@ class Happened:
         lasted, took = self.end - self.begin, self.recovered - self.end
         return f"{self.name}: {lasted:.1f} s, recovered after {took:.2f} s"
 
-    def explains(self, arrived: float) -> bool:
-        """Whether what *arrived* then may have been in flight, or unrecorded, in this fault."""
-        return self.repeats and self.begin - IN_FLIGHT <= arrived <= self.recovered + IN_FLIGHT
+    def explains(self, attempt: Attempt) -> bool:
+        """Whether *attempt* was in flight, or answered and not recorded yet, in this fault."""
+        until = float("inf") if attempt.end is None else attempt.end + RECORDING
+        return self.repeats and attempt.begin <= self.recovered and until >= self.begin
 
 
 class Ledger:
@@ -66,18 +68,19 @@ class Ledger:
 
 @dataclass(slots=True)
 class Verdict:
-    """What the comparison found; all but *repeats* has to be empty or 0."""
+    """What the comparison found; all but *repeats* and *in_flight* has to be empty or 0."""
 
     lost: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     strangers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     repeats: Counter[str] = field(default_factory=Counter[str])
+    in_flight: Counter[str] = field(default_factory=Counter[str])  # by fault: of the strict ones
     unexplained: list[tuple[str, str, float]] = field(default_factory=list)
     disordered: list[int] = field(default_factory=list[int])
 
 
 def compare(
     ledger: Ledger,
-    arrived: dict[str, tuple[str, Arrivals]],
+    arrived: Mapping[str, tuple[str, Attempts]],
     ordered: str,
     strict: Iterable[str],
     faults: Sequence[Happened],
@@ -85,33 +88,34 @@ def compare(
     """Hold what *arrived*, by subscriber with its kind of load, against what was promised.
 
     *ordered* is the subscriber whose order was promised. To the *strict* ones nothing comes twice
-    unless a fault explains it.
+    unless the attempt before was in flight at a fault.
     """
     verdict = Verdict()
-    for name, (kind, arrivals) in arrived.items():
-        promised, came = ledger.promised[kind], {id_ for id_, _ in arrivals}
+    for name, (kind, attempts) in arrived.items():
+        promised, came = ledger.promised[kind], {attempt.id for attempt in attempts}
         verdict.lost[name] = promised - came
         verdict.strangers[name] = came - promised
-        verdict.repeats[name] = len(arrivals) - len(came)
+        verdict.repeats[name] = len(attempts) - len(came)
     for name in strict:
-        verdict.unexplained += [
-            (name, id_, at)
-            for id_, at in _repeated(arrived[name][1])
-            if not any(fault.explains(at) for fault in faults)
-        ]
-    places = [id_ for id_, _ in arrived[ordered][1]]
+        for attempt in _repeated(arrived[name][1]):
+            fault = next((fault for fault in faults if fault.explains(attempt)), None)
+            if fault is None:
+                verdict.unexplained.append((name, attempt.id, attempt.begin))
+            else:
+                verdict.in_flight[fault.name] += 1
+    places = [attempt.id for attempt in arrived[ordered][1]]
     verdict.disordered = _disordered(ledger.order, places)
     return verdict
 
 
-def _repeated(arrivals: Arrivals) -> list[tuple[str, float]]:
-    """Each arrival that was followed by another one of the same id."""
-    last: dict[str, float] = {}
-    found: list[tuple[str, float]] = []
-    for id_, at in arrivals:
-        if id_ in last:
-            found.append((id_, last[id_]))
-        last[id_] = at
+def _repeated(attempts: Attempts) -> list[Attempt]:
+    """Each attempt that was followed by another one of the same id."""
+    last: dict[str, Attempt] = {}
+    found: list[Attempt] = []
+    for attempt in attempts:
+        if attempt.id in last:
+            found.append(last[attempt.id])
+        last[attempt.id] = attempt
     return found
 
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
-DELAY = 0.05  # seconds that each piece waits where the line is slow
 DROPPED = 0.1  # share of the replies that are lost
 _PIECE = 1 << 16
+_KEYLESS = frozenset(b"HELLO AUTH SELECT CLIENT PING INFO CONFIG TIME SCRIPT".split())
 
 
 class Line(Enum):
@@ -17,9 +17,14 @@ class Line(Enum):
     GOOD = auto()
     CUT = auto()  # what is open breaks, what is new is refused
     SLOW = auto()
+    VERY_SLOW = auto()
     HALF_OPEN = auto()  # stays open, but nothing gets through
     MUTE = auto()  # scripts get through and run; nothing comes back, and nobody is told
+    MOVED = auto()  # whoever answers there says that the key lies elsewhere
     DROPPING = auto()  # a command gets through and runs; its reply does not come, the line breaks
+
+
+_DELAYS = {Line.SLOW: 0.05, Line.VERY_SLOW: 0.1}  # seconds that each piece waits
 
 
 class StoreProxy:
@@ -51,7 +56,9 @@ class StoreProxy:
 
     def become(self, line: Line) -> None:
         """From now on the line is like this; a line that swallowed something is cut first."""
-        if line is Line.CUT or self._line in (Line.HALF_OPEN, Line.MUTE):
+        if Line.MOVED in (line, self._line):
+            self.cut()  # commands are told apart from the start of a connection only
+        elif line is Line.CUT or self._line in (Line.HALF_OPEN, Line.MUTE):
             self.cut()
         self._line = line
 
@@ -72,8 +79,12 @@ class StoreProxy:
         ends = {writer, commands}
         self._open |= ends
         scripts = asyncio.Event()  # one was sent while the line was mute
+        if self._line is Line.MOVED:
+            way = self._send_away(reader, commands, writer)
+        else:
+            way = self._send(reader, commands, scripts)
         ways = [
-            asyncio.create_task(self._send(reader, commands, scripts)),
+            asyncio.create_task(way),
             asyncio.create_task(self._reply(replies, writer, scripts)),
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -93,6 +104,23 @@ class StoreProxy:
                     scripts.set()
                 await self._pass(piece, writer)
 
+    async def _send_away(
+        self,
+        reader: asyncio.StreamReader,
+        commands: asyncio.StreamWriter,
+        replies: asyncio.StreamWriter,
+    ) -> None:
+        """Answer every command that has a key with MOVED."""
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                name, command = await _read_command(reader)
+                if name in _KEYLESS:
+                    commands.write(command)
+                    await commands.drain()
+                else:
+                    replies.write(b"-MOVED 3999 127.0.0.1:1\r\n")
+                    await replies.drain()
+
     async def _reply(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scripts: asyncio.Event
     ) -> None:
@@ -105,7 +133,26 @@ class StoreProxy:
                 await self._pass(piece, writer)
 
     async def _pass(self, piece: bytes, writer: asyncio.StreamWriter) -> None:
-        if self._line is Line.SLOW:
-            await asyncio.sleep(DELAY)
+        if (delay := _DELAYS.get(self._line)) is not None:
+            await asyncio.sleep(delay)
+        if writer.is_closing():  # cut meanwhile
+            raise ConnectionResetError
         writer.write(piece)
         await writer.drain()
+
+
+async def _read_command(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The next command of a client: its name, and all of its bytes.
+
+    Raises:
+        asyncio.IncompleteReadError: the client has gone.
+    """
+    head = await reader.readuntil(b"\r\n")
+    words, name = [head], b""
+    for number in range(int(head[1:])):
+        size = await reader.readuntil(b"\r\n")
+        word = await reader.readexactly(int(size[1:]) + 2)
+        words += [size, word]
+        if not number:
+            name = word[:-2].upper()
+    return name, b"".join(words)

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.subscriber import Attempt
 from tests.chaos.arena import Arena, arena
-from tests.chaos.faults import KINDS, Fault
+from tests.chaos.faults import Fault
+from tests.chaos.kinds import KINDS
 from tests.chaos.ledger import Happened, Ledger, Verdict, compare
 from tests.chaos.load import ISSUES, PULLS, Vendor
 
@@ -23,6 +25,7 @@ class Report:
     """What a run did and found."""
 
     webhooks: int  # sent: fewer than asked for where time was up
+    cut_short: bool
     seconds: float
     faults: list[Happened]
     ledger: Ledger
@@ -34,6 +37,9 @@ class Report:
     def faulty(self) -> list[str]:
         """What must not be, a sentence each; empty if all is well."""
         verdict, found = self.verdict, list[str]()
+        if self.cut_short:
+            done = f"{self.webhooks} webhooks and {len(self.faults)} faults"
+            found.append(f"CHAOS_MINUTES were over after {done}: not all that was asked for")
         for name, ids in verdict.lost.items():
             if ids:
                 found.append(f"{len(ids)} acknowledged events never came to {name}: {_some(ids)}")
@@ -42,7 +48,9 @@ class Report:
                 found.append(f"{len(ids)} events came to {name} unpromised: {_some(ids)}")
         if verdict.unexplained:
             some = verdict.unexplained[:3]
-            found.append(f"{len(verdict.unexplained)} repeats without a fault: {some}")
+            found.append(
+                f"{len(verdict.unexplained)} repeats of attempts that no fault met: {some}"
+            )
         if verdict.disordered:
             found.append(f"out of order: issues {verdict.disordered}")
         if self.ledger.wrong:
@@ -71,8 +79,9 @@ class Report:
             f"{self.webhooks} webhooks in {self.seconds:.0f} s, answers "
             f"{dict(self.ledger.statuses)}, {promised} events promised; {len(self.faults)} faults "
             f"of {len(by_name)} kinds: {lost} lost, {strangers} never accepted, "
-            f"repeats {dict(self.verdict.repeats)}, "
-            f"{len(self.verdict.unexplained)} of them without a fault, "
+            f"repeats {dict(self.verdict.repeats)}; of those to the first two "
+            f"{self.verdict.in_flight.total()} of attempts in flight at a fault "
+            f"{dict(self.verdict.in_flight)}, {len(self.verdict.unexplained)} of others, "
             f"{len(self.verdict.disordered)} things out of order"
         )
         return "\n".join(lines)
@@ -121,18 +130,19 @@ async def run(
                 happening = group.create_task(_happen(made, fault))
             happened.append(happening.result())
             print(f"{number + 1}/{len(schedule)} {happened[-1]}", file=sys.stderr, flush=True)
-        await _settle(made, ledger)
-        pending, dead = await _at_rest(made)
+        await settle(made, ledger)
+        pending, dead = await at_rest(made)
         seconds = time.monotonic() - since
         ledger.close()
-        verdict = compare(ledger, _arrived(made), "ordered", ("healthy", "ordered"), happened)
+        verdict = compare(ledger, arrived(made), "ordered", ("healthy", "ordered"), happened)
     crashed = _crashed(folder / "gateway.log")
-    return Report(sent, seconds, happened, ledger, verdict, pending, dead, crashed)
+    cut_short = len(happened) < len(schedule)
+    return Report(sent, cut_short, seconds, happened, ledger, verdict, pending, dead, crashed)
 
 
 async def _happen(made: Arena, fault: Fault) -> Happened:
     """One fault, a moment after the load began."""
-    await asyncio.sleep(made.chance.uniform(0.1, 0.6))
+    await asyncio.sleep(made.chance.uniform(*fault.pause))
     begin = time.monotonic()
     try:
         await fault.begin(made)
@@ -142,28 +152,29 @@ async def _happen(made: Arena, fault: Fault) -> Happened:
     end = time.monotonic()
     await made.ready()
     recovered = time.monotonic()
-    return Happened(fault.name(), fault.repeats, begin, end, recovered)
+    return Happened(fault.name(), fault.repeats, fault.began or begin, end, recovered)
 
 
-def _arrived(made: Arena) -> dict[str, tuple[str, list[tuple[str, float]]]]:
+def arrived(made: Arena) -> dict[str, tuple[str, list[Attempt]]]:
+    """What came to each subscriber, with the kind of load that it is of."""
     return {
-        "healthy": (PULLS, made.healthy.received.ids),
-        "ordered": (ISSUES, made.ordered.received.ids),
-        "ill": (ISSUES, made.ill.received.ids),
+        "healthy": (PULLS, made.healthy.received.attempts),
+        "ordered": (ISSUES, made.ordered.received.attempts),
+        "ill": (ISSUES, made.ill.received.attempts),
     }
 
 
-async def _settle(made: Arena, ledger: Ledger) -> None:
+async def settle(made: Arena, ledger: Ledger) -> None:
     """Wait until all that was promised has arrived, or time is up."""
     deadline = time.monotonic() + ARRIVAL
-    for kind, arrivals in _arrived(made).values():
-        while ledger.promised[kind] - {id_ for id_, _ in arrivals}:
+    for kind, attempts in arrived(made).values():
+        while ledger.promised[kind] - {attempt.id for attempt in attempts}:
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(_LOOK)
 
 
-async def _at_rest(made: Arena) -> tuple[dict[str, int], dict[str, int]]:
+async def at_rest(made: Arena) -> tuple[dict[str, int], dict[str, int]]:
     """What is pending and dead for each subscription, once nothing is pending or time is up."""
     deadline = time.monotonic() + ARRIVAL
     while True:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.faults import KINDS
+from tests.chaos.kinds import KINDS
 from tests.chaos.running import draw, run
 
 SHORT = [kind for kind in KINDS if not kind.rare]

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 from benchmarks.load import Answer
-from tests.chaos.ledger import IN_FLIGHT, Arrivals, Happened, Ledger, Verdict, compare
+from benchmarks.subscriber import Attempt
+from tests.chaos.ledger import RECORDING, Happened, Ledger, Verdict, compare
 from tests.chaos.load import ISSUES, make_revision
+from tests.chaos.running import Report
 
 KILL = Happened("gateway killed", repeats=True, begin=100, end=101, recovered=102)
 
@@ -26,8 +28,8 @@ def ledger(folder: Path, *ids: str, thing: int | None = None) -> Ledger:
 
 
 def verdict(made: Ledger, *arrivals: tuple[str, float]) -> Verdict:
-    """What it says when these came."""
-    came: Arrivals = list(arrivals)
+    """What it says when these came, and were answered half a second later."""
+    came = [Attempt(id_, at, at + 0.5) for id_, at in arrivals]
     return compare(made, {"one": (ISSUES, came)}, "one", ("one",), [KILL])
 
 
@@ -43,20 +45,39 @@ def test_what_nobody_promised_is_a_stranger(tmp_path: Path) -> None:
     assert verdict(ledger(tmp_path, "a"), ("a", 1), ("x", 2)).strangers == {"one": {"x"}}
 
 
-def test_a_repeat_needs_a_fault(tmp_path: Path) -> None:
-    """Only what arrived about the time of a fault may come again."""
+def test_a_repeat_needs_an_attempt_in_flight(tmp_path: Path) -> None:
+    """Only what was out at the time of a fault may come again; how many did is counted."""
     made = ledger(tmp_path, "a", "b", "c")
-    early, late = KILL.begin - IN_FLIGHT - 1, KILL.recovered + IN_FLIGHT + 1
+    early, late = KILL.begin - 0.5 - RECORDING - 0.1, KILL.recovered + 0.1
     found = verdict(made, ("a", early), ("a", 101), ("b", 101), ("b", 150), ("c", late), ("c", 200))
     assert found.repeats == {"one": 3}
+    assert found.in_flight == {"gateway killed": 1}
     assert found.unexplained == [("one", "a", early), ("one", "c", late)]
+
+
+def test_what_was_out_before_a_fault_and_not_answered_is_in_flight() -> None:
+    """An attempt that hangs is in flight for as long as it does."""
+    assert KILL.explains(Attempt("a", 50, None))
+    assert KILL.explains(Attempt("a", 50, KILL.begin))
+    assert not KILL.explains(Attempt("a", 50, 60))
+    assert not KILL.explains(Attempt("a", KILL.recovered + 0.1, None))
 
 
 def test_a_fault_that_repeats_nothing_excuses_nothing() -> None:
     """A subscriber's illness is no reason that another one gets something twice."""
     illness = Happened("subscriber hangs", repeats=False, begin=100, end=101, recovered=102)
-    assert KILL.explains(101)
-    assert not illness.explains(101)
+    assert KILL.explains(Attempt("a", 101, 101))
+    assert not illness.explains(Attempt("a", 101, 101))
+
+
+def test_a_run_that_was_cut_short_is_wrong(tmp_path: Path) -> None:
+    """However good what it did: not all that was asked for was done."""
+    whole, cut = (
+        Report(1, short, 1.0, [KILL], ledger(tmp_path, "a"), Verdict()) for short in (False, True)
+    )
+    assert whole.faulty() == []
+    assert len(cut.faulty()) == 1
+    assert "CHAOS_MINUTES" in cut.faulty()[0]
 
 
 def test_what_overtakes_is_out_of_order(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """Each page's main task without script: a browser that loads pages and sends plain forms."""
 
+import html
 import json
+import re
 
 import pytest
 
+from onehook.console import dead_letters
 from onehook.console.origins import line_id
-from tests.builders import Running, Subscriber, eventually, github
+from tests.builders import Running, Subscriber, eventually, github, sample
+from tests.conftest import StartGateway
 from tests.console.browsing import Browser
 from tests.console.traffic import HOSTILE, Traffic, send_hostile
 
@@ -253,8 +257,14 @@ async def test_an_integration_is_changed_rotated_and_removed(
     wrong = await browser.post(page, fields)
     assert wrong.status == 422
     assert "/silent_after" in wrong.words
-    saved = await browser.post(page, {**fields, "silent_after": "1d"})
+    assert 'value="soon"' in wrong.text  # what was typed is still there
+    limits = {"allow_from": "127.0.0.0/8\n192.0.2.7", "rate_per_minute": "600", "rate_burst": ""}
+    saved = await browser.post(page, {**fields, "silent_after": "1d", **limits})
     assert "It is saved." in saved.words
+    assert "127.0.0.0/8\n192.0.2.7</textarea>" in saved.text
+    assert 'name="rate_per_minute" inputmode="numeric" value="600"' in saved.text
+    free = await browser.post(page, {**fields, "silent_after": "1d"})
+    assert 'name="rate_per_minute" inputmode="numeric" value=""' in free.text
     assert "Renamed" in saved.words
     rotated = await browser.post(f"{page}/rotate-secret", {"secret": "n" * 32, "overlap": "1h"})
     assert "The new secret is in use" in rotated.words
@@ -442,3 +452,78 @@ async def test_the_store_away_is_told_as_such(browser: Browser, gateway: Running
     shown = await browser.get("/console/events")
     assert shown.status == 503
     assert "The store is away" in shown.words
+
+
+async def test_lists_are_narrowed_by_what_the_address_says(
+    gateway: Running, browser: Browser, traffic: Traffic
+) -> None:
+    """By words and by choices; what nothing fits says so, and how to see all again."""
+    await gateway.api.post("/v1/tenants", {"id": "another", "name": "Another company"})
+    await gateway.api.post("/v1/keys", {"name": "Nightly export", "scopes": ["subscriber"]})
+    since = {"since": "2020-01-01T00:00:00Z", "subscription": traffic.good["id"]}
+    await gateway.api.post("/v1/replays", since)
+    for path, there, elsewhere in (
+        ("/subscriptions?q=payments", "Payments team", "Broken receiver"),
+        ("/subscriptions?state=paused", "No subscription fits", "Payments team"),
+        ("/subscriptions?destination=generic&q=broken", "Broken receiver", "Payments team"),
+        ("/integrations?q=ACME", "GitHub of Acme", "No integration fits"),
+        ("/integrations?state=inactive", "No integration fits", "GitHub of Acme"),
+        ("/integrations?type=jira", "No integration fits", "GitHub of Acme"),
+        ("/mappings?q=jir", "mappings/jira.yaml", "mappings/github.yaml"),
+        (f"/replays?subscription={traffic.good['id']}", "every type to Payments team", "No replay"),
+        (f"/replays?subscription={traffic.bad['id']}", "No replay fits", "every type to"),
+        ("/settings/keys?scope=subscriber", "Nightly export", "key_first"),
+        ("/settings/keys?q=nightly", "Nightly export", "key_first"),
+        ("/settings/tenants?q=company", "Another company", "always there"),
+    ):
+        main = (await browser.get(f"/console{path}")).text.partition("<main")[2]
+        table = main.partition("</form>")[2]  # the filters name what there is, too
+        assert there in _words(table), path
+        assert elsewhere not in _words(table), path
+
+
+def _words(text: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())
+
+
+async def test_a_reader_sees_where_fields_are_from(
+    gateway: Running, stranger: Browser, traffic: Traffic
+) -> None:
+    """Rule, line and place: the scope that sees everything sees why, too."""
+    made = await gateway.api.post("/v1/keys", {"name": "for reading", "scopes": ["read"]})
+    await stranger.sign_in(made.json["key"])
+    shown = await stranger.get(f"/console/events/{traffic.pull_request}")
+    assert "/pull_request/title" in shown.words
+    assert re.search(r"mappings/github\.yaml:\d+", shown.words)
+
+
+async def test_whom_to_let_in_is_told(start_gateway: StartGateway) -> None:
+    """Settings and the form of a subscription say where deliveries come from."""
+    browser = Browser(await start_gateway(egress_addresses="198.51.100.7"))
+    async with browser.session:
+        await browser.sign_in()
+        for path in ("/console/settings", "/console/subscriptions/new"):
+            assert "198.51.100.7" in (await browser.get(path)).words, path
+
+
+async def test_subscriptions_with_dead_letters_are_paged(
+    gateway: Running, browser: Browser, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has most comes first; the others are on the next page."""
+    monkeypatch.setattr(dead_letters, "RECEIVERS", 1)
+    another = {"name": "Broken, too", "url": traffic.bad["url"], "events": ["scm.*"], "retry": []}
+    made = await gateway.api.post("/v1/subscriptions", another)
+    body = sample("github/pull_request.opened")
+    body["pull_request"]["number"] = body["number"] = 4242
+    (event_id,) = await gateway.accept(traffic.sender, github("pull_request", body))
+    await gateway.settled(event_id, made.json["id"], status="dead")
+    first = await browser.get("/console/dead-letters")
+    second = await browser.get("/console/dead-letters?cursor=1")
+    assert "Broken receiver 3 dead letters" in first.words
+    assert "Broken, too 1 dead letter" not in first.words
+    assert "Broken, too 1 dead letter" in second.words
+    assert 'rel="next"' in first.text
+    assert 'rel="next"' not in second.text
+    one = re.search(r'formaction="(/console/deliveries/dlv_\w+/retry)"', second.text)
+    assert one is not None
+    assert "It is attempted now" in (await browser.post(one[1])).words

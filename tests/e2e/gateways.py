@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+AnyGateway = TypeVar("AnyGateway", bound="Gateway")
 KEY = "an-api-key-for-the-tests"
 STARTING = 60.0  # seconds: other tests may keep disk and processors busy
 
@@ -29,13 +30,26 @@ def free_port() -> int:
         return port
 
 
+class Process(Protocol):
+    """What is asked of a process."""
+
+    @property
+    def pid(self) -> int: ...  # noqa: D102
+    @property
+    def returncode(self) -> int | None: ...  # noqa: D102
+    def send_signal(self, number: int, /) -> None: ...  # noqa: D102
+    def terminate(self) -> None: ...  # noqa: D102
+    def kill(self) -> None: ...  # noqa: D102
+    async def wait(self) -> int: ...  # noqa: D102
+
+
 @dataclass(slots=True)
 class Gateway:
     """``onehook serve`` on a fixed port and data folder, started as often as needed."""
 
     data: Path
     port: int = field(default_factory=free_port)
-    process: asyncio.subprocess.Process | None = None
+    process: Process | None = None
     kills: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -44,32 +58,36 @@ class Gateway:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
-        """Start it, and wait until it says that it is ready; one that does not is killed."""
-        environment = {
+    def settings(self) -> dict[str, str]:
+        """Its whole environment."""
+        return {
             **{n: v for n, v in os.environ.items() if not n.startswith("ONEHOOK_")},
             "ONEHOOK_API_KEY": KEY,
             "ONEHOOK_DELIVERY_ALLOW": "127.0.0.0/8,::1/128",
             "ONEHOOK_LOG_LEVEL": "warning",
             **self.environment,
         }
+
+    async def start(self) -> None:
+        """Start it, and wait until it says that it is ready; one that does not is killed."""
         with (self.data.parent / "gateway.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "onehook", "serve"),
                 *("--port", str(self.port), "--data", str(self.data)),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env=environment,
+                env=self.settings(),
             )
-        assert self.process.stdout is not None
+        self.process = process
+        assert process.stdout is not None
         try:
             async with asyncio.timeout(STARTING):
-                line = await self.process.stdout.readline()
+                line = await process.stdout.readline()
             assert line.startswith(b"onehook ready"), line
         except BaseException:  # it may yet come up, and have the port that the next one needs
             with suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
+                process.kill()
+            await process.wait()
             raise
 
     async def restart(self) -> None:
@@ -120,7 +138,13 @@ class Gateway:
 @asynccontextmanager
 async def gateway(data: Path, **environment: str) -> AsyncIterator[Gateway]:
     """A running gateway, stopped at the end."""
-    made = Gateway(data, environment=environment)
+    async with running(Gateway(data, environment=environment)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running(made: AnyGateway) -> AsyncIterator[AnyGateway]:
+    """*made*, started, and stopped at the end."""
     await made.start()
     try:
         yield made

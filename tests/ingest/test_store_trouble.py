@@ -122,6 +122,10 @@ class Trouble:
         """Commands run, replies do not get through: time is up after they ran."""
         self.line.become(Line.MUTE)
 
+    async def move(self) -> None:
+        """Whoever answers there sends the gateway elsewhere."""
+        self.line.become(Line.MOVED)
+
     async def mend(self) -> None:
         """The line is good."""
         self.line.become(Line.GOOD)
@@ -162,6 +166,7 @@ TABLE: dict[str, tuple[Act, Act, tuple[int, str], float, int]] = {
         AT_ONCE,
         202,
     ),
+    "MOVED": (Trouble.move, Trouble.mend, (503, "store_unavailable"), WAITED, 202),
     "timeout before": (Trouble.swallow, Trouble.mend, (503, "store_unavailable"), WAITED, 202),
     "timeout after": (Trouble.mute, Trouble.mend, (503, "store_unavailable"), WAITED, 200),
 }

@@ -348,6 +348,34 @@ async def test_d13_a_lock_without_an_answer_is_waited_for(tmp_path: Path) -> Non
         await second.stop()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
+async def test_d13_a_child_of_a_killed_server_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Who rewrites the log of a killed server goes on for a while; the next one starts at once."""
+    first, second = server_in(tmp_path), server_in(tmp_path)
+    child = 0
+    try:
+        async with connect(await first.start()) as client:
+            children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+            fill = "for i = 1, 1000 do redis.call('SET', KEYS[1] .. i, i) end"
+            await call(client, "EVAL", fill, 1, "k")
+            await call(client, "CONFIG", "SET", "rdb-key-save-delay", 1_000_000)  # of each key, us
+            await call(client, "BGREWRITEAOF")
+            while not child:
+                child = int(children.read_text("ascii") or 0)  # noqa: ASYNC240 it is no disk
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGKILL)
+
+        await asyncio.wait_for(second.start(), 30)
+
+        assert second.owned
+        os.kill(child, 0)  # it is still there
+    finally:
+        if child:
+            os.kill(child, signal.SIGKILL)
+        await first.stop()
+        await second.stop()
+
+
 async def test_a_socket_of_another_folder_is_not_adopted(tmp_path: Path) -> None:
     """A socket whose server works in another folder is refused: it would be another's data."""
     here, there = tmp_path / "here", tmp_path / "there"

@@ -7,7 +7,7 @@ import re
 import pytest
 from structlog.testing import capture_logs
 
-from tests.builders import Running, Sender, issue
+from tests.builders import Running, Sender, eventually, issue
 from tests.conftest import StartGateway
 
 CANARY = "canary-value-of-the-request"
@@ -244,3 +244,27 @@ async def test_no_answer_names_what_it_is_made_of(gateway: Running) -> None:
     for text in (*map(repr, (dict(a.headers) for a in answers)), broken.decode()):
         assert "aiohttp" not in text.lower()
         assert "python" not in text.lower()
+
+
+# -- B7 -------------------------------------------------------------------------------------------
+
+
+async def test_b7_no_more_connections_than_there_is_room_for(start_gateway: StartGateway) -> None:
+    """One too many is told so, before it says anything; as soon as there is room it is let in."""
+    gateway = await start_gateway(max_connections=2)
+    held = [await connect(gateway) for _ in range(2)]
+
+    said = await exchange(gateway)
+
+    assert statuses(said) == [503]
+    assert b"Retry-After: 1\r\n" in said
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "overloaded"
+    assert refused(gateway, "full") == 1
+    for _, writer in held:
+        writer.close()
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    async def answered() -> bool:
+        return statuses(await exchange(gateway, request)) == [200]
+
+    await eventually(answered)

@@ -22,5 +22,5 @@ async def listing(call: Call[NoBody, NoQuery]) -> AddressesOut:
 
 OPERATIONS = (
     Operation("GET", "/v1/addresses", "listAddresses", "List where deliveries come from", listing,
-              answer=AddressesOut),
+              answer=AddressesOut, scopes=["subscriber"]),
 )  # fmt: skip

@@ -152,8 +152,8 @@ class PreviewOut(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
-    """The webhook to try, and the integration that it came by, or would."""
+class Subject:
+    """The webhook to try, and the integration that it came by, or would; None: that is gone."""
 
     webhook: Webhook
     record: IntegrationRecord | None
@@ -172,7 +172,7 @@ async def preview(call: Call[PreviewIn, NoQuery]) -> web.Response:
     return web.Response(body=encode(shown.model_dump()), content_type="application/json")
 
 
-async def _subject(gateway: Gateway, body: PreviewIn) -> _Subject:
+async def _subject(gateway: Gateway, body: PreviewIn) -> Subject:
     """What to try it on.
 
     Raises:
@@ -183,7 +183,7 @@ async def _subject(gateway: Gateway, body: PreviewIn) -> _Subject:
     named = None if body.integration is None else get_record(snapshot, body.integration)
     if body.sample is not None:
         id_ = "int_preview" if named is None else named.id
-        return _Subject(body.sample.webhook(gateway), named, id_, body.sample.settings)
+        return Subject(body.sample.webhook(gateway), named, id_, body.sample.settings)
     webhook_id = body.webhook_id
     if body.event_id is not None:
         webhook_id, _ = await get_event(gateway, body.event_id)
@@ -192,22 +192,32 @@ async def _subject(gateway: Gateway, body: PreviewIn) -> _Subject:
         msg = f"the webhook {(webhook_id or '')[:80]!r} is not kept, or not any more"
         raise GoneError(msg)
     record = named or snapshot.integrations.get(kept.integration_id)
-    return _Subject(kept.webhook, record, kept.integration_id, {})
+    return Subject(kept.webhook, record, kept.integration_id, {})
 
 
-def _try(gateway: Gateway, body: PreviewIn, subject: _Subject, deadline: Deadline) -> PreviewOut:
+def _try(gateway: Gateway, body: PreviewIn, subject: Subject, deadline: Deadline) -> PreviewOut:
     try:
         mapping = compile_candidate(gateway, body)
     except MappingError as error:
         return _broken(error)
+    return _show(mapping, explain_subject(gateway, mapping, subject, deadline))
+
+
+def explain_subject(
+    gateway: Gateway, mapping: CompiledMapping, subject: Subject, deadline: Deadline
+) -> Explanation:
+    """What *mapping* makes of *subject*, and why. It takes its time: for the workbench.
+
+    Raises:
+        InvalidRequestError: 422 mapping_too_slow; its encoding or size is not taken.
+    """
     deadline.check()
     info, find = _integration(gateway, mapping, subject)
-    found = explain(mapping, subject.webhook, info, gateway.settings.max_body, find, deadline.check)
-    return _show(mapping, found)
+    return explain(mapping, subject.webhook, info, gateway.settings.max_body, find, deadline.check)
 
 
 def _integration(
-    gateway: Gateway, mapping: CompiledMapping, subject: _Subject
+    gateway: Gateway, mapping: CompiledMapping, subject: Subject
 ) -> tuple[IntegrationInfo, FindReferences | None]:
     """As what the webhook is normalized, and who finds references for it."""
     if subject.record is not None:
@@ -249,7 +259,7 @@ def _show(mapping: CompiledMapping, found: Explanation) -> PreviewOut:
         events=[EventOut.model_validate(event.envelope) for event in shown],
         events_total=len(emitted.events),
         rules=[_show_rule(trace) for trace in found.rules[:MAX_RULES]],
-        traces=[_show_trace(trace) for trace in found.events[: len(shown)]],
+        traces=[show_trace(trace) for trace in found.events[: len(shown)]],
         unmapped=[UnmappedOut(field=f, value=v) for f, v in emitted.unmapped[:MAX_RULES]],
         misfits=list(emitted.misfits[:MAX_RULES]),
     )
@@ -286,7 +296,8 @@ def _show_rule(trace: RuleTrace) -> RuleOut:
     return RuleOut(id=trace.id, emits=trace.emits, matched=trace.matched, place=place)
 
 
-def _show_trace(trace: EventTrace) -> TraceOut:
+def show_trace(trace: EventTrace) -> TraceOut:
+    """The rule that made an event, and the origin of its fields, as the API shows them."""
     return TraceOut(
         event_id=trace.event.id,
         type=trace.event.type,

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from onehook.console.filters import LIMIT, utc
+from onehook.console.filters import given, narrowed, says, utc
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.visits import Outcome, Visit
@@ -25,6 +26,7 @@ class KeysPage:
     """A page of API keys, the newest first. *mine*: the id of the one that signed in."""
 
     title: str
+    filters: Mapping[str, str]
     keys: Sequence[Any]
     next: str | None
     mine: str
@@ -40,12 +42,13 @@ async def listing(visit: Visit) -> Outcome:
 
 
 async def _page(visit: Visit, values: Mapping[str, Any], error: OnehookError | None = None) -> Page:
-    query = {"cursor": visit.query.get("cursor", ""), "limit": LIMIT}
-    answer = await visit.call("listKeys", query=query)
+    filters = given(visit.query, "q", "scope")
+    found, next_ = await narrowed(visit, "listKeys", partial(_fits, filters) if filters else None)
     page = KeysPage(
         title="API keys",
-        keys=answer["data"],
-        next=answer["next"],
+        filters=filters,
+        keys=found,
+        next=next_,
         mine=visit.access.key_id,
         scopes=SCOPES,
         values=values,
@@ -53,6 +56,11 @@ async def _page(visit: Visit, values: Mapping[str, Any], error: OnehookError | N
         errors=() if error is None else error.errors,
     )
     return Page("keys.html", page, status=200 if error is None else error.status)
+
+
+def _fits(filters: Mapping[str, str], one: Any) -> bool:
+    scope = filters.get("scope")
+    return says(filters.get("q", ""), one["name"], one["id"]) and scope in (None, *one["scopes"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from onehook.core.model import delivery_id
 from onehook.store.deliveries import DeliveryState
 
 SHOWN = 100  # dead letters of one subscription, the newest
+LISTED = 10  # of those with one cause
+RECEIVERS = 10  # subscriptions on a page
 
 
 class _Envelope(msgspec.Struct):
@@ -29,22 +31,27 @@ _read = msgspec.json.Decoder(_Envelope).decode
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A delivery that used up its attempts; null *type*: its event expired."""
+    """A delivery that used up its attempts."""
 
     id: str
     event_id: str
-    type: str | None
     at: datetime
     attempts: int
 
 
 @dataclass(slots=True)
 class Cause:
-    """Dead letters whose last attempt failed alike."""
+    """Dead letters whose last attempt failed alike. *types*: of the first few, by event."""
 
     status: int | None
     error: str | None
     letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    types: Mapping[str, str] = field(default_factory=dict[str, str])  # expired events have none
+
+    @property
+    def listed(self) -> Sequence[DeadLetter]:
+        """Those that are listed one by one."""
+        return self.letters[:LISTED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +68,11 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class DeadLettersPage:
-    """Every subscription's dead letters, who has most first."""
+    """Subscriptions with dead letters, who has most first. *next*: where another page begins."""
 
     title: str
     receivers: Sequence[Receiver]
+    next: str | None
     subscriptions: Sequence[tuple[str, str]]
     chosen: str
 
@@ -74,34 +82,59 @@ async def listing(visit: Visit) -> Outcome:
     names = subscription_names(visit)
     chosen = visit.query.get("subscription", "")
     wanted = {id_: name for id_, name in names if chosen in ("", id_)}
-    found = await visit.gateway.deliveries.dead_letters(list(wanted), SHOWN)
-    receivers = [
-        await _receiver(visit, id_, wanted[id_], total, rows)
-        for id_, (total, rows) in sorted(found.items(), key=lambda item: -item[1][0])
+    waiting = await visit.gateway.statistics.waiting(list(wanted))
+    having = [(id_, dead) for id_, (_, dead) in waiting.items() if dead]
+    having.sort(key=lambda one: -one[1])
+    start = _start(visit.query.get("cursor", ""))
+    end = start + RECEIVERS
+    page = DeadLettersPage(
+        title="Dead letters",
+        receivers=await _receivers(visit, dict(having[start:end]), wanted),
+        next=str(end) if end < len(having) else None,
+        subscriptions=names,
+        chosen=chosen,
+    )
+    return Page("dead_letters.html", page)
+
+
+def _start(cursor: str) -> int:
+    """How many subscriptions come before the page that *cursor* names; 0 if it names none."""
+    return int(cursor) if cursor.isdecimal() and len(cursor) < 7 else 0
+
+
+async def _receivers(
+    visit: Visit, totals: Mapping[str, int], names: Mapping[str, str]
+) -> list[Receiver]:
+    letters = await visit.gateway.deliveries.dead_letters(list(totals), SHOWN)
+    return [
+        await _receiver(visit, id_, names[id_], totals[id_], rows)
+        for id_, rows in letters.items()
+        if rows  # others were retried or ended meanwhile
     ]
-    return Page("dead_letters.html", DeadLettersPage("Dead letters", receivers, names, chosen))
 
 
 async def _receiver(
     visit: Visit, id_: str, name: str, total: int, rows: Sequence[tuple[str, datetime]]
 ) -> Receiver:
-    ids = [event_id for event_id, _ in rows]
-    states = await visit.gateway.deliveries.states(ids)
-    events = await visit.gateway.events.find_events(ids)
+    states = await visit.gateway.deliveries.states([event_id for event_id, _ in rows])
     causes: dict[tuple[int | None, str | None], Cause] = {}
-    for (event_id, at), state, event in zip(rows, states, events, strict=True):
+    for (event_id, at), state in zip(rows, states, strict=True):
         mine = state.get(id_)
         status, error = _cause(mine)
-        letter = DeadLetter(
-            id=delivery_id(event_id, id_),
-            event_id=event_id,
-            type=None if event is None else _read(event[1]).type,
-            at=at,
-            attempts=0 if mine is None else mine.attempt_count,
-        )
+        attempts = 0 if mine is None else mine.attempt_count
+        letter = DeadLetter(delivery_id(event_id, id_), event_id, at, attempts)
         causes.setdefault((status, error), Cause(status, error)).letters.append(letter)
     ordered = sorted(causes.values(), key=lambda cause: -len(cause.letters))
+    for cause in ordered:
+        cause.types = await _types(visit, [letter.event_id for letter in cause.listed])
     return Receiver(id_, name, total, len(rows), ordered, rows[-1][1])
+
+
+async def _types(visit: Visit, event_ids: Sequence[str]) -> dict[str, str]:
+    """The types of those events that are still kept."""
+    found = await visit.gateway.events.find_events(event_ids)
+    pairs = zip(event_ids, found, strict=True)
+    return {id_: _read(event[1]).type for id_, event in pairs if event is not None}
 
 
 def _cause(state: DeliveryState | None) -> tuple[int | None, str | None]:

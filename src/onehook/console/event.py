@@ -54,7 +54,7 @@ async def show(visit: Visit) -> Outcome:
     event = await visit.call("getEvent", {"id": id_})
     lineage = await visit.call("getLineage", {"id": id_})
     native, body = await _native(visit, id_)
-    trace, stale = await _trace(visit, event, has_native=native is not None)
+    trace, stale = await _origins(visit, id_)
     fields = unified_fields(event, trace, body)
     read = {p for one in fields if one.origin is not None for p in one.origin.native}
     part = None if native is None else _part(native, body, read)
@@ -104,28 +104,15 @@ def _part(native: Any, body: JsonValue, read: set[str]) -> NativePart:
     )
 
 
-async def _trace(visit: Visit, event: Any, *, has_native: bool) -> tuple[Any, str | None]:
-    """The origins of the event's fields, as the mapping in use has them; or why there are none."""
-    if not has_native:
-        return None, "The native webhook is no longer kept, so origins cannot be worked out."
-    body = {"platform": event["integration"]["type"], "event_id": event["id"]}
+async def _origins(visit: Visit, id_: str) -> tuple[Any, str | None]:
+    """Where the event's fields are from, and what is to be said of it; null: nothing is."""
     try:
-        preview = await visit.call("previewMapping", body=body)
+        found = await visit.call("getOrigins", {"id": id_})
     except OnehookError as error:
-        return None, f"Origins cannot be shown now: {error.detail}."
-    traces = preview["traces"]
-    found = next((one for one in traces if one["event_id"] == event["id"]), None)
-    if found is None:
-        return None, "The mapping in use now would not make this event of its webhook."
-    now = {one["id"]: one for one in preview["events"]}[event["id"]]
-    if _comparable(now) != _comparable(event):
-        return found, "The mapping has changed since: it would make this event otherwise now."
-    return found, None
-
-
-def _comparable(event: Any) -> dict[str, Any]:
-    """What the mapping alone makes: references grow with what the gateway learns."""
-    return {n: v for n, v in event["data"].items() if n not in ("references", "raw", "truncated")}
+        return None, f"Where its fields are from cannot be shown now: {error.detail}."
+    detail = found["detail"]
+    told = None if detail is None else f"{detail[0].upper()}{detail[1:]}."
+    return (None if found["rule"] is None else found), told
 
 
 async def replay(visit: Visit) -> Outcome:

@@ -4,15 +4,16 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from multidict import MultiMapping
-
-from onehook.console.filters import LIMIT
+from onehook.console.filters import given, narrowed, says
+from onehook.console.integration_forms import changed, created, values_in, values_of
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.summaries import EventRow, event_row
 from onehook.console.visits import Outcome, Visit
+from onehook.core.notices import STATUS
 from onehook.core.profiles.secrets import make_secret
 from onehook.errors import FieldError, OnehookError
 from onehook.store.events import SCAN
@@ -38,26 +39,35 @@ class IntegrationsPage:
     title: str
     rows: Sequence[IntegrationRow]
     next: str | None
-    type: str
+    filters: Mapping[str, str]
     types: Sequence[str]
 
 
 async def listing(visit: Visit) -> Outcome:
-    """All integrations, or those of a platform."""
-    type_ = visit.query.get("type", "")
-    query = {"cursor": visit.query.get("cursor", ""), "limit": 200 if type_ else LIMIT}
-    answer = await visit.call("listIntegrations", query=query)
+    """All integrations, or those that the filters mean."""
+    filters = given(visit.query, "q", "type", "state")
+    found, next_ = await narrowed(
+        visit, "listIntegrations", partial(_fits, filters) if filters else None
+    )
     heard = await visit.gateway.notices.heard()
     totals = await visit.gateway.statistics.intake_totals()
     rows = [
         IntegrationRow(one, heard.get(one["id"]), totals.get(f"i:{one['id']}", Intake()))
-        for one in answer["data"]
-        if type_ in ("", one["type"])
+        for one in found
     ]
     records = visit.gateway.registry.snapshot.integrations.values()
     types = sorted({one.type for one in records})
-    page = IntegrationsPage("Integrations", rows, answer["next"], type_, types)
+    page = IntegrationsPage("Integrations", rows, next_, filters, types)
     return Page("integrations.html", page)
+
+
+def _fits(filters: Mapping[str, str], one: Any) -> bool:
+    state = "active" if one["active"] else "inactive"
+    return (
+        says(filters.get("q", ""), one["name"], one["key"], one["id"])
+        and filters.get("type", one["type"]) == one["type"]
+        and filters.get("state", state) == state
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +105,13 @@ async def _new_page(
 
 async def create(visit: Visit) -> Outcome:
     """Make it, then show what to do at the platform's side."""
-    type_ = visit.form.get("type", "")
-    body: dict[str, Any] = {"type": type_, "settings": _settings(visit.form)}
-    for name in ("name", "key", "silent_after"):
-        if visit.form.get(name):
-            body[name] = visit.form[name]
-    if visit.form.get("unsigned"):
-        body["verify"] = "none"
+    type_, body = visit.form.get("type", ""), created(visit.form)
     made_secret = _made_secret(visit, type_, body)
     try:
         made = await visit.call("createIntegration", body=body)
     except OnehookError as error:
         return await _new_page(visit, type_, dict(visit.form), error)
     return await _connect_page(visit, made, made_secret)
-
-
-def _settings(form: MultiMapping[str]) -> dict[str, str]:
-    return {
-        name.removeprefix("setting."): value
-        for name, value in form.items()
-        if name.startswith("setting.") and value
-    }
 
 
 def _made_secret(visit: Visit, type_: str, body: dict[str, Any]) -> str | None:
@@ -168,31 +164,45 @@ async def _latest(visit: Visit, id_: str) -> EventRow | None:
     """Its latest event, if that is among the newest of all: what waits asks again and again."""
     store = visit.gateway.events
     newest = await store.index(since=None, until=None, before=None, count=SCAN)
-    event_id = next((entry.event_id for entry in newest if entry.integration_id == id_), None)
+    # What the gateway tells of the integration carries its name, and is no webhook.
+    mine = (one for one in newest if one.integration_id == id_ and one.type not in STATUS)
+    event_id = next((one.event_id for one in mine), None)
     if event_id is None or not visit.allows("getEvent"):
         return None
     return event_row(await visit.call("getEvent", {"id": event_id}))
 
 
-async def _recent(visit: Visit, id_: str, count: int) -> list[EventRow]:
-    if not visit.allows("listEvents"):
-        return []
-    query = {"integration": id_, "limit": count}
-    answer = await visit.call("listEvents", query=query)
-    return [event_row(event) for event in answer["data"]]
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A webhook that came lately: an event of it, or what the quarantine tells of it."""
+
+    at: datetime
+    event: EventRow | None = None
+    held: Any = None
+
+
+async def _recent(visit: Visit, id_: str, held: Sequence[Any]) -> list[Recent]:
+    """The latest webhooks of an integration, the newest first; *held*: those in quarantine."""
+    found = [Recent(one["received_at"], held=one) for one in held]
+    if visit.allows("listEvents"):
+        answer = await visit.call("listEvents", query={"integration": id_, "limit": 2 * _RECENT})
+        rows = [event_row(event) for event in answer["data"] if event["type"] not in STATUS]
+        found += [Recent(row.received_at, event=row) for row in rows[:_RECENT]]
+    return sorted(found, key=lambda one: one.at, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
 class IntegrationPage:
-    """One integration: what it is set to, and what came of it."""
+    """One integration and what came of it. *values*: what stands in its form."""
 
     title: str
     integration: Any
+    values: Mapping[str, Any]
     platform: Any
     heard: datetime | None
     intake: Intake
-    events: Sequence[EventRow]
-    quarantined: Sequence[Any]
+    recent: Sequence[Recent]
+    quarantined: int
     detail: str | None = None
     errors: Sequence[FieldError] = ()
 
@@ -202,7 +212,9 @@ async def show(visit: Visit) -> Outcome:
     return await _page(visit)
 
 
-async def _page(visit: Visit, error: OnehookError | None = None) -> Page:
+async def _page(
+    visit: Visit, values: Mapping[str, Any] | None = None, error: OnehookError | None = None
+) -> Page:
     integration = await visit.call("getIntegration", {"id": visit.path["id"]})
     id_ = integration["id"]
     platforms = (await visit.call("listPlatforms"))["data"]
@@ -211,11 +223,12 @@ async def _page(visit: Visit, error: OnehookError | None = None) -> Page:
     page = IntegrationPage(
         title=integration["name"],
         integration=integration,
+        values=values_of(integration) if values is None else values,
         platform=next((one for one in platforms if one["type"] == integration["type"]), None),
         heard=(await visit.gateway.notices.heard()).get(id_),
         intake=totals.get(f"i:{id_}", Intake()),
-        events=await _recent(visit, id_, _RECENT),
-        quarantined=held["data"],
+        recent=await _recent(visit, id_, held["data"]),
+        quarantined=len(held["data"]),
         detail=None if error is None else error.detail,
         errors=() if error is None else error.errors,
     )
@@ -224,22 +237,12 @@ async def _page(visit: Visit, error: OnehookError | None = None) -> Page:
 
 async def update(visit: Visit) -> Outcome:
     """Save what was changed."""
-    form, id_ = visit.form, visit.path["id"]
-    integration = await visit.call("getIntegration", {"id": id_})
-    body: dict[str, Any] = {
-        "name": form.get("name") or integration["name"],
-        "key": form.get("key") or None,
-        "silent_after": form.get("silent_after") or None,
-        "active": bool(form.get("active")),
-    }
-    settings = _settings(form)
-    gone = {name: None for name in integration["settings"] if not form.get(f"setting.{name}")}
-    if settings or gone:
-        body["settings"] = {**gone, **settings}
+    id_ = visit.path["id"]
+    saved = await visit.call("getIntegration", {"id": id_})
     try:
-        await visit.call("updateIntegration", {"id": id_}, body=body)
+        await visit.call("updateIntegration", {"id": id_}, body=changed(visit.form, saved))
     except OnehookError as error:
-        return await _page(visit, error)
+        return await _page(visit, values_in(visit.form), error)
     return Redirect(f"{PATH}/integrations/{id_}", "It is saved.")
 
 
@@ -250,7 +253,7 @@ async def rotate(visit: Visit) -> Outcome:
     try:
         await visit.call("rotateIntegrationSecret", {"id": id_}, body=body)
     except OnehookError as error:
-        return await _page(visit, error)
+        return await _page(visit, error=error)
     notice = (
         "The new secret is in use; set it at the platform now, the old one ends with the overlap."
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from onehook.console.filters import given, says
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.visits import Outcome, Visit
@@ -20,20 +21,29 @@ class PlatformRow:
 
 @dataclass(frozen=True, slots=True)
 class MappingsPage:
-    """All platforms, and the files that are broken."""
+    """Platforms, and the files that are broken. *total*: of platforms, those not shown included."""
 
     title: str
+    filters: Mapping[str, str]
+    total: int
     rows: Sequence[PlatformRow]
     broken: Sequence[Any]
 
 
 async def listing(visit: Visit) -> Outcome:
-    """Every platform."""
+    """Every platform, or those that the filter means."""
+    filters = given(visit.query, "q")
     answer = await visit.call("listPlatforms")
     records = visit.gateway.registry.snapshot.integrations.values()
     types = [one.type for one in records]
-    rows = [PlatformRow(one, types.count(one["type"])) for one in answer["data"]]
-    return Page("mappings.html", MappingsPage("Mappings", rows, answer["broken"]))
+    platforms = answer["data"]
+    rows = [
+        PlatformRow(one, types.count(one["type"]))
+        for one in platforms
+        if says(filters.get("q", ""), one["type"])
+    ]
+    page = MappingsPage("Mappings", filters, len(platforms), rows, answer["broken"])
+    return Page("mappings.html", page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,3 +26,11 @@ def called(visit: Visit, id_: str) -> str:
 
 def _by_name(pair: tuple[str, str]) -> str:
     return pair[1].lower()
+
+
+async def addresses(visit: Visit) -> list[str] | None:
+    """Where deliveries come from; empty: it is not fixed, None: the visitor may not ask."""
+    if not visit.allows("listAddresses"):
+        return None
+    found: list[str] = (await visit.call("listAddresses"))["addresses"]
+    return found

@@ -34,6 +34,7 @@ class PlaygroundPage:
     title: str
     values: Mapping[str, str]
     platforms: Sequence[str]
+    platform: str | None  # whose file it still is
     preview: Any
     events: Sequence[Made]
     backtest: Any
@@ -99,6 +100,7 @@ async def _page(visit: Visit, values: Mapping[str, str], *, backtest: bool = Fal
         title="Playground",
         values=values,
         platforms=list(visit.gateway.mappings),
+        platform=_mapping(visit, values).get("platform"),
         preview=preview,
         events=[] if preview is None else _made(preview, values.get("body", "")),
         backtest=tested,

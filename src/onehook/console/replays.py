@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from onehook.console.filters import LIMIT, given, utc
+from onehook.console.filters import given, narrowed, says, utc
 from onehook.console.names import integration_names, subscription_names
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
@@ -22,17 +23,31 @@ class ReplaysPage:
     """Bulk replays, the newest first."""
 
     title: str
+    filters: Mapping[str, str]
     replays: Sequence[Any]
     next: str | None
     names: Mapping[str, str]
+    subscriptions: Sequence[tuple[str, str]]
 
 
 async def listing(visit: Visit) -> Outcome:
-    """The bulk replays there were."""
-    query = {"cursor": visit.query.get("cursor", ""), "limit": LIMIT}
-    answer = await visit.call("listReplays", query=query)
-    names = dict([*subscription_names(visit), *integration_names(visit)])
-    return Page("replays.html", ReplaysPage("Replays", answer["data"], answer["next"], names))
+    """The bulk replays there were, or those that the filters mean."""
+    filters = given(visit.query, "q", "state", "subscription")
+    found, next_ = await narrowed(
+        visit, "listReplays", partial(_fits, filters) if filters else None
+    )
+    subscriptions = subscription_names(visit)
+    names = dict([*subscriptions, *integration_names(visit)])
+    page = ReplaysPage("Replays", filters, found, next_, names, subscriptions)
+    return Page("replays.html", page)
+
+
+def _fits(filters: Mapping[str, str], one: Any) -> bool:
+    return (
+        says(filters.get("q", ""), one["id"], one["type"])
+        and filters.get("state", one["status"]) == one["status"]
+        and filters.get("subscription", one["subscription"]) == one["subscription"]
+    )
 
 
 @dataclass(frozen=True, slots=True)

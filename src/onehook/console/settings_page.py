@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from onehook import __version__
+from onehook.console.names import addresses
 from onehook.console.rendering import Page
 from onehook.console.visits import Outcome, Visit
 from onehook.core.durations import render_duration
@@ -14,8 +15,10 @@ from onehook.store.records import KeyRecord
 
 @dataclass(frozen=True, slots=True)
 class SettingsPage:
-    """The gateway as it runs. *kept*: what, for how long, and from when on.
+    """The gateway as it runs.
 
+    *kept*: what, for how long, and from when on.
+    *addresses*: those that deliveries come from; empty: not fixed; null: not for this visitor.
     Null *health*: the visitor may not see what is about the gateway as a whole, so there are no
     *warnings* and *settings* either.
     """
@@ -30,6 +33,7 @@ class SettingsPage:
     reasons: Sequence[str]
     warnings: Mapping[str, Sequence[str]]
     kept: Sequence[tuple[str, str, str]]
+    addresses: Sequence[str] | None
     settings: Sequence[tuple[str, str]]
 
 
@@ -68,6 +72,7 @@ async def show(visit: Visit) -> Outcome:
         reasons=sorted(gateway.readiness.reasons),
         warnings=gateway.readiness.warnings if visit.sees_whole else {},
         kept=kept,
+        addresses=await addresses(visit),
         settings=shown if visit.sees_whole else (),
     )
     return Page("settings.html", page)

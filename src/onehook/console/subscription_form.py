@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onehook.console.names import integration_names
+from onehook.console.names import addresses, integration_names
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.subscription_forms import changed, created, values_in, values_of
@@ -80,6 +80,7 @@ class FormPage:
     integrations: Sequence[tuple[str, str]]
     platforms: Sequence[str]
     preview: Rendered
+    addresses: Sequence[str] | None  # where deliveries come from
     detail: str | None = None
     errors: Sequence[FieldError] = ()
 
@@ -146,6 +147,7 @@ async def _page(
         integrations=integration_names(visit),
         platforms=list(visit.gateway.mappings),
         preview=await _preview(visit, values, saved),
+        addresses=await addresses(visit),
         detail=None if error is None else error.detail,
         errors=() if error is None else error.errors,
     )

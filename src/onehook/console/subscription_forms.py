@@ -67,7 +67,7 @@ def body_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     body: dict[str, Any] = {name: values.get(name) or None for name in _TEXTS}
     body |= {name: number_in(values.get(name)) for name in _NUMBERS}
-    body["events"] = _lines(values.get("events")) or None
+    body["events"] = lines_in(values.get("events")) or None
     body["integrations"] = list(values.get("integrations", []))
     for name in ("projects", "statuses"):
         rows = (row.strip() for row in (values.get(name) or "").split("\n"))
@@ -120,13 +120,14 @@ def number_in(text: str | None) -> Any:
     return int(text) if text and text.strip().isdigit() else text or None
 
 
-def _lines(text: str | None) -> list[str]:
+def lines_in(text: str | None) -> list[str]:
+    """What stands in *text*, one a line or between commas."""
     return [line for line in (text or "").replace(",", "\n").split() if line]
 
 
 def retry_in(text: str | None) -> str | list[str] | None:
     """A preset's name or the delays that *text* lists; None where it is empty."""
-    found = _lines(text)
+    found = lines_in(text)
     if not found:
         return None
     return found if any(character.isdigit() for character in found[0]) else found[0]

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from onehook.console.deliveries import STATUSES
-from onehook.console.filters import LIMIT, given, moments
+from onehook.console.filters import LIMIT, given, moments, narrowed, says
 from onehook.console.names import integration_names, subscription_names
 from onehook.console.rendering import Page, Redirect, url
 from onehook.console.session import PATH
@@ -29,25 +30,40 @@ class SubscriptionsPage:
     """A page of subscriptions, the newest first."""
 
     title: str
+    filters: Mapping[str, str]
     rows: Sequence[SubscriptionRow]
     next: str | None
+    destinations: Sequence[str]
     sources: Mapping[str, str]
 
 
 async def listing(visit: Visit) -> Outcome:
-    """All subscriptions, and how they fare."""
-    query = {"cursor": visit.query.get("cursor", ""), "limit": LIMIT}
-    answer = await visit.call("listSubscriptions", query=query)
+    """All subscriptions, or those that the filters mean, and how they fare."""
+    filters = given(visit.query, "q", "state", "destination")
+    found, next_ = await narrowed(
+        visit, "listSubscriptions", partial(_fits, filters) if filters else None
+    )
     shares = await visit.call("listStats", query={"by": "subscription"})
     counts = {one["key"]: one for one in shares["data"]}
-    ids = [one["id"] for one in answer["data"]]
+    ids = [one["id"] for one in found]
     waiting = await visit.gateway.statistics.waiting(ids)
-    rows = [
-        SubscriptionRow(one, counts.get(one["id"]), *waiting[one["id"]]) for one in answer["data"]
-    ]
-    sources = dict(integration_names(visit))
-    return Page(
-        "subscriptions.html", SubscriptionsPage("Subscriptions", rows, answer["next"], sources)
+    page = SubscriptionsPage(
+        title="Subscriptions",
+        filters=filters,
+        rows=[SubscriptionRow(one, counts.get(one["id"]), *waiting[one["id"]]) for one in found],
+        next=next_,
+        destinations=sorted(visit.gateway.registry.destinations),
+        sources=dict(integration_names(visit)),
+    )
+    return Page("subscriptions.html", page)
+
+
+def _fits(filters: Mapping[str, str], one: Any) -> bool:
+    states = {one["status"], f"breaker {one['breaker']}"}
+    return (
+        says(filters.get("q", ""), one["name"], one["key"], one["id"], one["url"])
+        and filters.get("state", one["status"]) in states
+        and filters.get("destination", one["destination"]) == one["destination"]
     )
 
 

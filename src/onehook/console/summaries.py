@@ -8,7 +8,10 @@ from typing import Any
 from onehook.console.session import PATH
 from onehook.core.notices import GATEWAY
 
-_HEADLINES = ("title", "name", "summary", "message", "key", "branch", "tag", "ref", "urn")
+_HEADLINES = (
+    *("title", "name", "summary", "message", "key", "branch", "tag", "ref"),
+    *("body", "id"),  # of a comment, and of what the gateway tells of itself
+)
 _LONGEST = 160
 
 

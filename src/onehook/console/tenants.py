@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onehook.console.filters import LIMIT
+from onehook.console.filters import given, narrowed, says
 from onehook.console.rendering import Page, Redirect
 from onehook.console.session import PATH
 from onehook.console.subscription_forms import number_in, retry_in
@@ -33,6 +33,7 @@ class TenantsPage:
     """A page of tenants by their ids, and the form of a new one."""
 
     title: str
+    filters: Mapping[str, str]
     rows: Sequence[TenantRow]
     next: str | None
     values: Mapping[str, str]
@@ -63,12 +64,18 @@ async def listing(visit: Visit) -> Outcome:
 
 
 async def _list(visit: Visit, values: Mapping[str, str], error: OnehookError | None = None) -> Page:
-    query = {"cursor": visit.query.get("cursor", ""), "limit": LIMIT}
-    answer = await visit.call("listTenants", query=query)
+    filters = given(visit.query, "q")
+    words = filters.get("q", "")
+    found, next_ = await narrowed(
+        visit,
+        "listTenants",
+        (lambda one: says(words, one["name"], one["id"])) if filters else None,
+    )
     page = TenantsPage(
         title="Tenants",
-        rows=[_row(visit, one) for one in answer["data"]],
-        next=answer["next"],
+        filters=filters,
+        rows=[_row(visit, one) for one in found],
+        next=next_,
         values=values,
         profiles=list(PROFILES),
         destinations=sorted(visit.gateway.registry.destinations),

@@ -334,6 +334,9 @@ _FAULTS: Mapping[str, _Fault] = {
     "READONLY": _Fault("The store takes no writes at the moment."),
     "MASTERDOWN": _Fault("The store has lost its primary."),
     "CLUSTERDOWN": _Fault("The store's cluster is not complete."),
+    # A move of slots, or of the primary, that a proxy before the store is yet to follow.
+    "MOVED": _Fault("The store keeps the data of this request elsewhere now."),
+    "ASK": _Fault("The store is moving the data of this request."),
     "TRYAGAIN": _Fault("The store is moving the data of this request."),
     "NOREPLICAS": _Fault("The store has too few replicas for a safe write."),
     "BUSY": _Fault("The store is busy with another script."),
@@ -394,6 +397,10 @@ def _reason(error: BaseException) -> str:
     if word in _FAULTS:
         return word
     match error:
+        case theirs.MovedError():
+            return "MOVED"
+        case theirs.AskError():
+            return "ASK"
         case theirs.AuthenticationError() | theirs.AuthorizationError():
             return "WRONGPASS"  # both are ConnectionErrors to redis-py, but no retry mends them
         case theirs.TimeoutError() | TimeoutError():

@@ -22,7 +22,7 @@ from onehook.store.bands import FRESH, LEASED, PAUSED_LOOK, RETRY, next_moment
 from onehook.store.client import Client
 from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
-from onehook.store.scripts import DUE, LEASE, POSTPONE, RECORD, RESUME, Argument
+from onehook.store.scripts import DUE, EXPEDITE, LEASE, POSTPONE, RECORD, RESUME, Argument
 from onehook.store.statistics import fields_of, minute_of
 from onehook.store.untold import notice_arguments
 
@@ -287,7 +287,7 @@ class DeliveryStore:
     async def expedite(self, *subscription_ids: str) -> None:
         """Have a worker look at subscriptions now; nothing is leased before its moment."""
         if subscription_ids:
-            await self.client.zadd(self.keys.due, dict.fromkeys(subscription_ids, 0))
+            await EXPEDITE.run(self.client, [self.keys.due], [*subscription_ids])
 
     async def due_in(self, subscription_id: str) -> timedelta | None:
         """How long until a worker has to look at a subscription; None: nothing is queued."""
@@ -348,27 +348,19 @@ class DeliveryStore:
 
     async def dead_letters(
         self, subscription_ids: Sequence[str], count: int
-    ) -> dict[str, tuple[int, list[tuple[str, datetime]]]]:
-        """The dead letters of each subscription that has any.
-
-        How many there are, and the newest *count* of them: event id, and since when.
-        """
+    ) -> dict[str, list[tuple[str, datetime]]]:
+        """The newest *count* dead letters of each subscription: event id, and since when."""
         pipe = self.client.pipeline(transaction=False)
         for id_ in subscription_ids:
-            pipe.zcard(self.keys.dead(id_))
-        counts: list[int] = await pipe.execute()
-        found: dict[str, tuple[int, list[tuple[str, datetime]]]] = {}
-        for id_, total in zip(subscription_ids, counts, strict=True):
-            if total:
-                rows = await self.client.zrevrangebyscore(
-                    self.keys.dead(id_), "+inf", "-inf", 0, count, withscores=True
-                )
-                newest = [
-                    (member.decode(), datetime.fromtimestamp(score / 1000, UTC))
-                    for member, score in rows
-                ]
-                found[id_] = total, newest
-        return found
+            pipe.zrevrangebyscore(self.keys.dead(id_), "+inf", "-inf", 0, count, withscores=True)
+        found: list[list[tuple[bytes, float]]] = await pipe.execute() if subscription_ids else []
+        return {
+            id_: [
+                (member.decode(), datetime.fromtimestamp(score / 1000, UTC))
+                for member, score in rows
+            ]
+            for id_, rows in zip(subscription_ids, found, strict=True)
+        }
 
     async def made_at(self, event_id: str) -> datetime | None:
         """When the deliveries of an event were made, by the store's clock."""

@@ -14,7 +14,7 @@ from onehook.store.keys import Keys
 log = structlog.get_logger()
 
 CHUNK = 1000  # attempts in one file of the archive
-PRESSURE = 0.8  # of the store's memory: from here on attempts go to disk early
+PRESSURE = 0.8  # of the store's memory: from here on things go before their time
 LEAST = 1000  # attempts of each subscription that stay in memory even then
 _TURN_MS = 150_000  # how long archiving stays with one gateway that does not come back to it
 
@@ -67,7 +67,8 @@ class History:
         """
         if not await self._is_our_turn():
             return
-        kept = LEAST if await self._is_pressed() else self.retention.attempts
+        pressed = await is_pressed(self.client, PRESSURE)
+        kept = LEAST if pressed else self.retention.attempts
         try:
             for id_ in subscription_ids:
                 await self._trim(id_, kept)
@@ -96,10 +97,12 @@ class History:
             return False
         return await self.client.pexpire(key, _TURN_MS)
 
-    async def _is_pressed(self) -> bool:
-        info: Mapping[str, int] = await self.client.execute_command("INFO", "memory")
-        limit = info.get("maxmemory", 0)
-        return limit > 0 and info["used_memory"] > PRESSURE * limit
+
+async def is_pressed(client: Client, share: float = PRESSURE) -> bool:
+    """Whether more than *share* of the store's memory is in use; never where it has no limit."""
+    info: Mapping[str, int] = await client.execute_command("INFO", "memory")
+    limit = info.get("maxmemory", 0)
+    return limit > 0 and info["used_memory"] > share * limit
 
 
 def _row(row: StreamRow) -> Row:

@@ -45,12 +45,13 @@ from onehook.store.records import (
     SubscriptionRecord,
     TenantRecord,
 )
-from onehook.store.scripts import SWAP, Argument
+from onehook.store.scripts import RESTORE, SWAP, Argument
 from onehook.store.sealing import Sealer
 from onehook.store.snapshot import Configuration, Snapshot
 from onehook.store.untold import notice_arguments, write_down
 
 SCHEMA = "1"
+_RECORDS = ("integrations", "subscriptions", "keys", "tenants")
 log = structlog.get_logger()
 
 
@@ -87,11 +88,7 @@ class Registry:
         Raises:
             SettingsError: another schema, or secrets sealed with another key.
         """
-        meta = self.keys.config("meta")
-        await self.client.hsetnx(meta, "schema", SCHEMA)
-        await self.client.hsetnx(meta, "partitions", "1")
-        await self.client.hsetnx(meta, "check", self.sealer.seal("meta", "onehook"))
-        found = await self.client.hgetall(meta)
+        found = await self._mark()
         if found[b"schema"].decode() != SCHEMA or found[b"partitions"] != b"1":
             msg = (
                 f"the store has schema {found[b'schema'].decode()} and "
@@ -102,15 +99,51 @@ class Registry:
         self.sealer.open("meta", found[b"check"].decode())
         await self.refresh()
 
+    async def _mark(self) -> Mapping[bytes, bytes]:
+        """Write into the store whose it is, unless that is there; what is there."""
+        meta = self.keys.config("meta")
+        found = await self.client.hgetall(meta)
+        if found.keys() >= {b"schema", b"partitions", b"check"}:
+            return found  # a full store is to be opened, too
+        await self.client.hsetnx(meta, "schema", SCHEMA)
+        await self.client.hsetnx(meta, "partitions", "1")
+        await self.client.hsetnx(meta, "check", self.sealer.seal("meta", "onehook"))
+        return await self.client.hgetall(meta)
+
+    async def restore(self) -> None:
+        """Write the configuration as we have it into a store that came back empty.
+
+        What else it held is lost. But a vendor that is told 404 meanwhile might never come again.
+        """
+        names, ours = ("meta", "ver", *_RECORDS), self.snapshot
+        arguments: list[Argument] = [ours.version + 1]
+        for records in (ours.integrations, ours.subscriptions, ours.keys, ours.tenants):
+            arguments.append(len(records))
+            for id_, record in records.items():
+                arguments += [id_, msgspec.json.encode(record)]
+        keys = [self.keys.config(name) for name in names]
+        done = await RESTORE.run(self.client, keys, arguments) == [b"restored"]
+        await self._mark()
+        if done:
+            log.error(
+                "store.came_back_empty",
+                integrations=len(ours.integrations),
+                subscriptions=len(ours.subscriptions),
+                hint="the configuration was written anew; events and deliveries are lost",
+            )
+
     async def refresh(self) -> bool:
         """Read the configuration again if another gateway changed it; whether it had."""
         raw = await self.client.get(self.keys.config("ver"))
+        if raw is None and self.snapshot.version > 0:
+            await self.restore()
+            raw = await self.client.get(self.keys.config("ver"))
         version = int(raw or 0)
         if version == self.snapshot.version:
             return False
         pipe = self.client.pipeline(transaction=True)
         pipe.get(self.keys.config("ver"))
-        for name in ("integrations", "subscriptions", "keys", "tenants", "learnt"):
+        for name in (*_RECORDS, "learnt"):
             pipe.hgetall(self.keys.config(name))
         raw, integrations, subscriptions, keys, tenants, learnt = await pipe.execute()
         snapshot = Configuration(

@@ -1,8 +1,11 @@
 """The embedded store: one Valkey server of our own per data folder, kept running.
 
-A file lock in the folder is inherited by the server, so it is held for exactly as long as a server
-lives, whoever started it: two servers can never share a log. Who gets the lock starts the server
-and owns it; who does not adopts the server that lives there, and takes over when that one ends.
+The server holds a file lock in the folder for exactly as long as it lives, whoever started it: two
+servers can never share a log. Who finds it free starts the server and owns it; who does not adopts
+the server that lives there, and takes over when that one ends. It is a record lock (POSIX), as
+those stay with the process: a lock of the other kind (flock) would be kept by the child that
+rewrites the log, which outlives a killed server by seconds or minutes. The other kind is what
+whoever starts a server holds until that has its own; servers of earlier releases hold it, too.
 
 The socket always lies in the data folder. Where that makes its path longer than an operating system
 takes (104 bytes on macOS, 108 on Linux), it is reached through a symbolic link to the folder, in a
@@ -14,6 +17,7 @@ another gateway's link.
 import asyncio
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import shutil
@@ -247,22 +251,29 @@ class EmbeddedServer:
             SettingsError: the folder or the binary cannot be used.
         """
         try:
-            with self._lock() as lock:  # the server has its own copy when ours is closed
+            with self._lock() as lock:
                 return None if lock is None else self._spawn(lock)
         except OSError as error:
             raise self._unusable(error) from error
 
     @contextlib.contextmanager
     def _lock(self) -> Generator[int | None]:
-        """The lock, as a file descriptor that is open inside the block; None if a server lives."""
-        lock = os.open(self._data / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            yield lock if _try_flock(lock) else None
-        finally:
-            os.close(lock)
+        """What a new server has to lock, as a file descriptor; None if a server lives.
+
+        Inside the block nobody else starts one.
+        """
+        with _opened(self._data / "server.lock") as starting:
+            if not _try_lock(fcntl.flock, starting):
+                yield None
+                return
+            with _opened(self._data / "server.alive") as alive:
+                free = _try_lock(fcntl.lockf, alive)
+                if free:
+                    fcntl.lockf(alive, fcntl.LOCK_UN)  # for the server itself to take
+                yield alive if free else None
 
     def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
-        """Write the configuration and start a server that inherits *lock*.
+        """Write the configuration and start a server that locks *lock*.
 
         Raises:
             SettingsError: the binary does not run.
@@ -285,7 +296,7 @@ class EmbeddedServer:
                     umask=0o077,
                     pass_fds=(lock,),
                     start_new_session=True,  # Ctrl-C must not reach it before we have drained
-                    preexec_fn=_die_with_us(),  # noqa: PLW1509 - it takes no lock
+                    preexec_fn=_as_server(lock),  # noqa: PLW1509 - it takes no lock of ours
                 )
             except OSError as error:
                 msg = (
@@ -416,11 +427,23 @@ def _write_if_other(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _try_flock(descriptor: int) -> bool:
+@contextlib.contextmanager
+def _opened(path: Path) -> Generator[int]:
+    """A file that is there to be locked."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(take: Callable[[int, int], object], descriptor: int) -> bool:
+    try:
+        take(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EAGAIN}:
+            return False
+        raise
     return True
 
 
@@ -451,22 +474,24 @@ _NO_BINARY = (
 )
 
 
-def _die_with_us() -> Callable[[], None] | None:
-    """What a child calls before it becomes the server: SIGTERM for it when its parent is gone.
+def _as_server(lock: int) -> Callable[[], None]:
+    """What a child calls before it becomes the server: it takes *lock*, and SIGTERM for itself.
 
     Linux sends that signal when the *thread* that forked ends, so elsewhere than in the main thread
     it is left out: the server then outlives a kill of ours and is adopted by the next gateway.
-    Source: prctl(2), PR_SET_PDEATHSIG.
+    Source: prctl(2), PR_SET_PDEATHSIG; fcntl(2), "Advisory record locking": such a lock is kept
+    through execve, and not inherited by what is forked.
     """
-    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up here: nothing may take a lock after the fork
-    parent = os.getpid()
+    parent, prctl = os.getpid(), None
+    if sys.platform == "linux" and threading.current_thread() is threading.main_thread():
+        prctl = ctypes.CDLL(None).prctl  # looked up here: nothing may take a lock after the fork
 
     def before_exec() -> None:
-        prctl(1, int(signal.SIGTERM), 0, 0, 0)  # 1 = PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
+        fcntl.lockf(lock, fcntl.LOCK_EX)  # who else has it for a moment only looks
+        if prctl is not None:
+            prctl(1, int(signal.SIGTERM), 0, 0, 0)  # 1 = PR_SET_PDEATHSIG
+            if os.getppid() != parent:  # it died before we asked
+                os._exit(1)
 
     return before_exec
 

@@ -7,6 +7,7 @@ whoever never finishes a request as long as an idle connection. Here each of the
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from onehook.errors import InvalidRequestError, OnehookError
+from onehook.errors import InvalidRequestError, OnehookError, StoreUnavailableError
 from onehook.metrics import Metrics
 from onehook.web.problems import problem
 
@@ -53,15 +54,55 @@ class TakeRequest(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Room:
+    """How many connections there may be, and how many there are."""
+
+    places: int
+    taken: int = 0
+
+
+def _say(error: OnehookError) -> bytes:
+    """The whole answer to whoever is not let in: there is no request yet to answer."""
+    body = problem(error).body
+    assert isinstance(body, bytes)  # noqa: S101 a problem is a short JSON
+    head = (
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        f"Retry-After: {error.retry_after}",
+        "Connection: close",
+    )
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+_FULL = _say(
+    StoreUnavailableError(
+        "there are as many connections as this gateway takes: try again in a moment",
+        code="overloaded",
+        retry_after=1,
+    )
+)
+
+
 class Connection(RequestHandler):
     """One connection of a sender.
 
     *head_timeout*: seconds that a request's headers may take, from the start of the connection or
-    from their first byte. *shortcut* may take a request that came whole while nothing else is in
-    hand here: then aiohttp never hears of it, and :meth:`answer` ends it.
+    from their first byte. Each takes a place in *room*; where there is none it is told so at once.
+    *shortcut* may take a request that came whole while nothing else is in hand here: then aiohttp
+    never hears of it, and :meth:`answer` ends it.
     """
 
-    __slots__ = ("_begun", "_head_timeout", "_head_timer", "_metrics", "_shortcut", "_taken")
+    __slots__ = (
+        "_begun",
+        "_head_timeout",
+        "_head_timer",
+        "_metrics",
+        "_room",
+        "_shortcut",
+        "_taken",
+    )
 
     def __init__(
         self,
@@ -70,17 +111,25 @@ class Connection(RequestHandler):
         loop: asyncio.AbstractEventLoop,
         head_timeout: float,
         metrics: Metrics,
-        shortcut: "TakeRequest | None" = None,
+        room: "Room",
+        shortcut: TakeRequest | None = None,
         **options: Any,
     ) -> None:
         super().__init__(manager, loop=loop, **options)
-        self._head_timeout, self._metrics, self._shortcut = head_timeout, metrics, shortcut
+        self._room, self._shortcut = room, shortcut
+        self._head_timeout, self._metrics = head_timeout, metrics
         self._taken = self._begun = False  # a request by the shortcut; another one behind it
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Await the first request."""
         super().connection_made(transport)
+        self._room.taken += 1
+        if self._room.taken > self._room.places and self.transport is not None:
+            self._metrics.refused_connections.labels("full").inc()
+            self.transport.write(_FULL)
+            self.transport.close()
+            return
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -158,6 +207,7 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget it."""
+        self._room.taken -= 1
         self._stop_awaiting()
         super().connection_lost(exc)
 

@@ -96,6 +96,14 @@ class Visitor:
 @asynccontextmanager
 async def visiting(gateway: Running, look: Look) -> AsyncIterator[Visitor]:
     """A visitor of *gateway* who signed in."""
+    async with open_tab(gateway.url, look) as visitor:
+        await visitor.sign_in()
+        yield visitor
+
+
+@asynccontextmanager
+async def open_tab(url: str, look: Look) -> AsyncIterator[Visitor]:
+    """Somebody who looks at the gateway at *url*, and has not signed in."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
@@ -106,9 +114,8 @@ async def visiting(gateway: Running, look: Look) -> AsyncIterator[Visitor]:
             )
             context.set_default_timeout(15_000)
             await context.add_init_script(_WATCH)
-            visitor = Visitor(await context.new_page(), gateway.url, look)
+            visitor = Visitor(await context.new_page(), url, look)
             visitor.watch()
-            await visitor.sign_in()
             yield visitor
         finally:
             await browser.close()

@@ -68,11 +68,17 @@ document.addEventListener("focusin", (event) => {
   if (event.target.matches("input[data-select]")) event.target.select();
 });
 
-// -- the live list: the note that there is nothing goes with the first row, and the list stays short
+// -- the live list: the note that there is nothing goes with the first row, what came while the page
+// was made is not shown twice, and the list stays short
 
 const MOST_ROWS = 200;
 document.addEventListener("htmx:sse:after:message", () => {
   document.getElementById("no-events")?.remove();
+  const seen = new Set();
+  for (const row of document.querySelectorAll("#tail > tr")) {
+    if (seen.has(row.dataset.event)) row.remove();
+    seen.add(row.dataset.event);
+  }
   const rows = document.querySelectorAll("#tail > tr");
   for (let at = MOST_ROWS; at < rows.length; at += 1) rows[at].remove();
 });

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- swap: write or remove a record of the configuration if nothing in it has changed since it was read.
 -- KEYS[1] records hash  [2] counter of changes  [3] untold hash
 -- ARGV[1] the counter as it was read  [2] id  [3] record as JSON, '' removes it  [4] topic and [5] text of the
