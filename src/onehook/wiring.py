@@ -60,7 +60,7 @@ from onehook.store.registry import Registry
 from onehook.store.relief import Relief
 from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
-from onehook.store.sealing import load_sealer, write_private
+from onehook.store.sealing import Sealer, load_sealer, make_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
 from onehook.store.tenant_registry import TenantRegistry
@@ -72,6 +72,7 @@ from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
 
+UNREADABLE = "configuration_unreadable"  # the code of the warning in /readyz
 REFRESH = 0.5  # seconds between looks for another gateway's changes: a revoked key ends in 1 s
 KEY_USES = 60.0  # seconds between writings of when API keys were used
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
@@ -131,7 +132,7 @@ class Runtime:
         keys = Keys(settings.key_prefix)
         retention = Retention(history=timedelta(days=settings.history_days))
         metrics, readiness = Metrics(), Readiness()
-        sealer = load_sealer(settings.data / "secret.key")
+        sealer = sealer_of(settings)
         destinations = _destinations(settings)
         registry = await self._open(
             lambda: Registry(
@@ -399,11 +400,16 @@ class Runtime:
             await registry.keep_lessons()
             await registry.refresh()
             await self.references.catch_up(registry.sightings)
-        except (RedisError, OSError, SettingsError) as error:
+        except (RedisError, OSError) as error:
             self.gateway.readiness.set("store_unavailable", holds=True)
             log.warning("store.unreachable", error=type(error).__name__)
+            return
+        except SettingsError as error:  # the configuration from before still runs
+            self.gateway.readiness.warn(UNREADABLE, [error.detail])
+            log.warning("configuration.unreadable", reason=error.detail)
         else:
-            self.gateway.readiness.set("store_unavailable", holds=False)
+            self.gateway.readiness.warn(UNREADABLE, [])
+        self.gateway.readiness.set("store_unavailable", holds=False)
 
     async def _sweep(self) -> None:
         gateway, snapshot = self.gateway, self.gateway.registry.whole.snapshot
@@ -476,6 +482,18 @@ def _destinations(settings: Settings) -> Mapping[str, Destination]:
         msg = f"ONEHOOK_DEFAULT_DESTINATION: there is no {settings.default_destination!r}"
         raise SettingsError(msg)
     return found
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    """What seals the secrets: the keys that are set, or those of ``secret.key``.
+
+    Raises:
+        SettingsError: they are no keys.
+    """
+    given = settings.secret_key
+    return (
+        load_sealer(settings.key_ring) if given is None else make_sealer(given.get_secret_value())
+    )
 
 
 def _egress(settings: Settings) -> Egress:
