@@ -75,7 +75,7 @@ async def fill(gateway: Running, subscriber: Subscriber) -> Sender:
 async def test_h1_rotation_seals_everything_anew_under_a_running_gateway(
     start_gateway: StartGateway, subscriber: Subscriber, client: Redis, keys: Keys, path: Path
 ) -> None:
-    """Nothing is left that the old key opens; the gateway runs on, and so does one started after."""
+    """Nothing is left that the old key opens; gateways run on, and start."""
     gateway = await start_gateway()
     sender = await fill(gateway, subscriber)
     (old,) = read_keys(path)
@@ -85,7 +85,7 @@ async def test_h1_rotation_seals_everything_anew_under_a_running_gateway(
 
     (new,) = read_keys(path)
     assert new != old
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600  # noqa: ASYNC240
     assert (done.resealed, done.resumed) == (5, False)  # the check, and four records
     assert count >= 9
     assert await opened_by(client, keys, new) == (count, count)
@@ -103,7 +103,7 @@ async def test_h1_rotation_seals_everything_anew_under_a_running_gateway(
 async def test_changes_during_a_rotation_are_kept(
     start_gateway: StartGateway, client: Redis, keys: Keys, path: Path
 ) -> None:
-    """What a gateway makes and changes all the while is there afterwards, sealed with the new key."""
+    """What a gateway makes all the while is there afterwards, sealed with the new key."""
     gateway = await start_gateway()
     made: list[Sender] = []
 
@@ -243,7 +243,7 @@ async def test_keys_of_the_environment_are_used_and_rotated_by_their_order(
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     gateway = await start_gateway(secret_key=old)
     sender = await gateway.integrate()
-    assert not path.exists()
+    assert not path.exists()  # noqa: ASYNC240
     await gateway.close()
     both = await start_gateway(secret_key=f"{new}, {old}")
     assert (await both.send(sender, issue(1))).status == 202
