@@ -50,6 +50,7 @@ from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.fanout import FanOutStore
+from onehook.store.health import clock_skew
 from onehook.store.history import History
 from onehook.store.key_uses import KeyUses
 from onehook.store.keys import Keys
@@ -73,6 +74,8 @@ from onehook.web.workbench import Workbench
 log = structlog.get_logger()
 
 UNREADABLE = "configuration_unreadable"  # the code of the warning in /readyz
+SKEWED, SKEW = "clock_skewed", timedelta(seconds=30)  # beyond it, /readyz warns
+CLOCKS = 10.0  # seconds between looks at how far the store's clock is from ours
 REFRESH = 0.5  # seconds between looks for another gateway's changes: a revoked key ends in 1 s
 KEY_USES = 60.0  # seconds between writings of when API keys were used
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
@@ -238,6 +241,7 @@ class Runtime:
             asyncio.create_task(self._every(TELL, self.announcer.tell)),
             asyncio.create_task(self._every(SILENCE, self.announcer.check)),
             asyncio.create_task(self._every(KEY_USES, self._write_uses)),
+            asyncio.create_task(self._every(CLOCKS, self._compare_clocks)),
         ]
         readiness.set("starting", holds=False)
 
@@ -410,6 +414,16 @@ class Runtime:
         else:
             self.gateway.readiness.warn(UNREADABLE, [])
         self.gateway.readiness.set("store_unavailable", holds=False)
+
+    async def _compare_clocks(self) -> None:
+        """Warn if the store, whose clock times retries, has another time than we."""
+        try:
+            skew = await clock_skew(self.client, self.clock.now)
+        except (RedisError, OSError):  # told of elsewhere
+            return
+        seconds = round(skew.total_seconds())
+        detail = f"the store's clock is {seconds:+} s from the gateway's: let both keep time by NTP"
+        self.gateway.readiness.warn(SKEWED, [detail] if abs(skew) > SKEW else [])
 
     async def _sweep(self) -> None:
         gateway, snapshot = self.gateway, self.gateway.registry.whole.snapshot
