@@ -10,6 +10,7 @@ from typing import Annotated, cast
 from cryptography.fernet import Fernet
 from cyclopts import App, Parameter
 
+from onehook import log
 from onehook.cli.output import say, show_json
 from onehook.errors import SettingsError
 from onehook.settings import Settings, load
@@ -52,6 +53,7 @@ def rotate_key(
         json_: print JSON.
     """
     settings = load(data=data, redis_url=redis_url)
+    log.configure("warning")  # that a store was started is nobody's business here
     done = asyncio.run(_rotate(settings))
     if json_:
         show_json(asdict(done))
