@@ -1,7 +1,7 @@
 """``onehook secrets``: the key that seals what is secret in the store."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -83,7 +83,7 @@ async def _rotate(settings: Settings) -> Rotated:
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[tuple[Client, bool]]:
+async def _store(settings: Settings) -> AsyncGenerator[tuple[Client, bool]]:
     """A client of the store; whether we started that ourselves, so no gateway is at work on it."""
     if settings.redis_url is not None:
         async with connect(settings.redis_url.get_secret_value()) as client:

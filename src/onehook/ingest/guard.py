@@ -8,8 +8,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Protocol
 
+import msgspec
 import structlog
 from multidict import CIMultiDictProxy
 
@@ -28,18 +28,14 @@ _COUNTED = frozenset({401, 403, 404})  # what a stranger who guesses is answered
 _X_FORWARDED_FOR = "X-Forwarded-For"
 
 
-class Caller(Protocol):
-    """Where a request comes from, as far as a request says; :class:`aiohttp.web.Request` is one."""
+class Caller(msgspec.Struct, frozen=True):
+    """Where a request comes from, as far as it says.
 
-    @property
-    def remote(self) -> str | None:
-        """The address at the other end of the connection."""
-        ...
+    *remote*: the address at the other end of its connection.
+    """
 
-    @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """The request's headers."""
-        ...
+    remote: str | None
+    headers: CIMultiDictProxy[str]
 
 
 class Guard:

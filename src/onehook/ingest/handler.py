@@ -53,16 +53,17 @@ class Ingest:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one webhook; every error is a problem."""
+        caller = Caller(request.remote, request.headers)
         integration: Integration | None = None
         try:
             integration = self.find(request.match_info["integration_id"])
-            self.guard.enter(request, integration)
+            self.guard.enter(caller, integration)
             try:
-                return await self._take(request, integration)
+                return await self._take(request, caller, integration)
             finally:
                 self.guard.leave(integration)
         except Exception as error:  # noqa: BLE001 whatever it is has an answer
-            return self.refuse(request, integration, error)
+            return self.refuse(caller, integration, error)
 
     def find(self, name: str) -> Integration:
         """The active integration of that id or key.
@@ -79,7 +80,9 @@ class Ingest:
             raise NotFoundError(detail, code="integration_not_found")
         return found
 
-    async def _take(self, request: web.Request, integration: Integration) -> web.Response:
+    async def _take(
+        self, request: web.Request, caller: Caller, integration: Integration
+    ) -> web.Response:
         handshakes = integration.mapping.handshakes
         if request.method != "POST" and not any(h.method == request.method for h in handshakes):
             detail = f"{request.method} is not taken here: webhooks are sent by POST"
@@ -101,7 +104,7 @@ class Ingest:
             detail = f"{webhook.method} is only taken for the vendor's handshake"
             raise InvalidRequestError(detail, code="method_not_allowed", status=405)
         made = await self.steps.take(integration, webhook, verified=bool(handshakes))
-        reply = self.conclude(request, integration, webhook, made)
+        reply = self.conclude(caller, integration, webhook, made)
         return web.Response(status=reply.status, body=reply.body, content_type="application/json")
 
     def webhook(

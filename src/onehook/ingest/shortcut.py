@@ -8,26 +8,20 @@ a seventh of all the time. Whatever is not so plain takes the way of every other
 import asyncio
 from functools import partial
 
-import msgspec
 from aiohttp import StreamReader, hdrs
 from aiohttp.http import HttpVersion11, RawRequestMessage
-from multidict import CIMultiDictProxy
 
 from onehook.core.integration import Integration
 from onehook.core.model import Webhook
 from onehook.errors import OnehookError
 from onehook.ingest.committer import Committed
+from onehook.ingest.guard import Caller
 from onehook.ingest.handler import Ingest
 from onehook.ingest.steps import WIDE, Item
 from onehook.web.server import Answerer
 
 PATH = "/ingest/"
 _JSON = (("Content-Type", "application/json"),)
-
-
-class _Caller(msgspec.Struct, frozen=True):
-    remote: str | None
-    headers: CIMultiDictProxy[str]
 
 
 class Shortcut:
@@ -60,7 +54,7 @@ class Shortcut:
         ):
             return False
         ingest, name = self._ingest, message.path[len(PATH) :]
-        caller = _Caller(remote, message.headers)
+        caller = Caller(remote, message.headers)
         try:
             integration = ingest.find(name)
             if integration.mapping.handshakes:
@@ -78,7 +72,7 @@ class Shortcut:
 
     def _end(
         self,
-        caller: _Caller,
+        caller: Caller,
         integration: Integration,
         webhook: Webhook,
         item: Item,

@@ -213,7 +213,7 @@ class Connection(RequestHandler):
 
     def _is_taken(self) -> bool:
         """Whether the shortcut took what has come."""
-        if self._shortcut is None or len(self._messages) != 1 or self._upgraded or self._paused:
+        if self._shortcut is None or len(self._messages) != 1 or self._paused:
             return False
         message, payload = self._messages[0]
         if not isinstance(message, RawRequestMessage) or not payload.is_eof():
