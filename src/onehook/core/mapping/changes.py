@@ -5,11 +5,12 @@ Also the native ``references`` that a mapping states.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import Get, nothing, single, text
 from onehook.core.mapping.code import Code, generated, inlined
+from onehook.core.mapping.coerce import Get, nothing, single, text
 from onehook.core.mapping.conditions import (
     Condition,
     all_of,
@@ -96,7 +97,7 @@ def _leads_somewhere(path: Path) -> Condition:
     find = lookup(path)
     return inlined(
         lambda item, context: not isinstance(find(item, context), Missing),
-        "({find} is not MISSING)",
+        "($find is not MISSING)",
         {"find": find},
     )
 
@@ -145,9 +146,7 @@ def compile_changes(node: Node | None, model: type[Model], values: ValueCompiler
     return _entries(node, values, CHANGE, lambda reader: _change(reader, model, values), "changes")
 
 
-def _change(
-    reader: Reader, model: type[Model], values: ValueCompiler
-) -> Make | None:
+def _change(reader: Reader, model: type[Model], values: ValueCompiler) -> Make | None:
     field = reader.node_of("field")
     if field is None:
         reader.report("E107", reader.place, "field: is missing", "name a field of the model")
@@ -168,9 +167,7 @@ def _change(
     return _scalar_change(lambda _item, _context: name, shown, reader, values)
 
 
-def _native_change(
-    field: Get, reader: Reader, values: ValueCompiler
-) -> Make:
+def _native_change(field: Get, reader: Reader, values: ValueCompiler) -> Make:
     """Of a vendor's own field: a list if the entry says what was added or removed."""
     if reader.node_of("added") is not None or reader.node_of("removed") is not None:
         return _list_change(field, reader, values)
@@ -188,9 +185,7 @@ def find_field(model: type[Model], name: str) -> FieldSpec | None:
     return None if spec.model is None else find_field(spec.model, rest)
 
 
-def _dynamic(
-    field: Node, reader: Reader, values: ValueCompiler
-) -> Make | None:
+def _dynamic(field: Node, reader: Reader, values: ValueCompiler) -> Make | None:
     """``field`` worked out from the payload: for vendor fields, so it must come to native.x."""
     get = values.typed(field, _TEXT)
 
@@ -212,7 +207,7 @@ def _scalar_change(
     new = nothing if after is None else single(values.typed(after, spec))
     known = _known(before, values)
 
-    def change(name: JsonValue, told: bool, was: JsonValue, now: JsonValue) -> Made:  # noqa: FBT001 one of four values
+    def change(name: JsonValue, told: bool, was: JsonValue, now: JsonValue) -> Made:
         unchanged = told and was == now and isinstance(was, bool) is isinstance(now, bool)
         if name is None or unchanged:
             return None
@@ -222,7 +217,7 @@ def _scalar_change(
         lambda item, context: change(
             field(item, context), known(item, context), old(item, context), new(item, context)
         ),
-        "{change}({field}, {known}, {old}, {new})",
+        "$change($field, $known, $old, $new)",
         {"field": field, "known": known, "old": old, "new": new},
         {"change": change},
     )
@@ -257,9 +252,7 @@ def _known(before: Node | None, values: ValueCompiler) -> Condition:
     return always
 
 
-def _list_change(
-    field: Get, reader: Reader, values: ValueCompiler
-) -> Make:
+def _list_change(field: Get, reader: Reader, values: ValueCompiler) -> Make:
     """``added`` and ``removed`` as stated, or as the difference of ``from`` and ``to``."""
     gets: Mapping[str, Get] = {
         key: nothing if (node := reader.node_of(key)) is None else values.texts(node)
@@ -270,7 +263,7 @@ def _list_change(
     known = always if stated else _known(before, values)
     get_all = tuple(gets.values())
 
-    def change(name: JsonValue, told: bool, *found: JsonValue) -> Made:  # noqa: FBT001 one of several values
+    def change(name: JsonValue, told: bool, *found: JsonValue) -> Made:
         plus, minus, old, new = map(_as_list, found)
         added = plus + [value for value in new if value not in old]
         removed = minus + [value for value in old if value not in new] if told else []
@@ -282,7 +275,7 @@ def _list_change(
         lambda item, context: change(
             field(item, context), known(item, context), *[get(item, context) for get in get_all]
         ),
-        "{change}({field}, {known}, {added}, {removed}, {from}, {to})",
+        "$change($field, $known, $added, $removed, $from, $to)",
         {"field": field, "known": known, **gets},
         {"change": change},
     )
@@ -296,12 +289,11 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
 
 def compile_references(node: Node | None, values: ValueCompiler) -> Many:
     """Compile ``references: [{type, key, url, relation, if, each, when}]``: stated links."""
-    return _entries(node, values, REFERENCE, lambda reader: _reference(reader, values), "references")
+    make: Callable[[Reader], Make | None] = partial(_reference, values=values)
+    return _entries(node, values, REFERENCE, make, "references")
 
 
-def _reference(
-    reader: Reader, values: ValueCompiler
-) -> Make | None:
+def _reference(reader: Reader, values: ValueCompiler) -> Make | None:
     fields = fields_of(Reference)
     type_ = _member(reader, "type", fields["type"], "url")
     relation = _member(reader, "relation", fields["relation"], "mentions")
@@ -332,7 +324,7 @@ def _reference(
 
     return inlined(
         reference_of,
-        "(None if ({v} := {key}) is None else {reference}({v}, {url}))",
+        "(None if ($v := $key) is None else $reference($v, $url))",
         {"key": get_key, "url": get_url},
         {"reference": reference},
     )

@@ -9,6 +9,7 @@ test holds what is generated against them. No text of a mapping becomes code but
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from string import Template
 from typing import Any, TypeVar
 
 from onehook.core.jsontext import MAX_SAFE_INTEGER
@@ -19,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_DEPTH = 20  # of expressions in each other: Python takes 200 parentheses in each other
 MAX_SIZE = 4000  # characters of an expression: beyond that it stays a call
+OF_ITEM = "item, context"  # what values and conditions are functions of
 _INLINE = "inline"  # the attribute in which a closure carries its expression
 _COMMON: Mapping[str, object] = {
     "MISSING": MISSING,
@@ -30,7 +32,7 @@ _numbers = count()  # a name means one thing in all expressions, so that any two
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Python over ``item`` and ``context``; *names* are the other things that it names."""
+    """Python over the arguments of what it stands for; *names* are what else it names."""
 
     text: str
     names: Mapping[str, object]
@@ -42,37 +44,38 @@ def inlined(
     form: str,
     parts: Mapping[str, Callable[..., Any] | Expression] | None = None,
     values: Mapping[str, object] | None = None,
+    arguments: str = OF_ITEM,
 ) -> F:
     """*function*, carrying the expression *form*, which must come to the same.
 
-    In *form* ``{part}`` is what one of *parts* gives for the item, ``{value}`` one of *values*,
-    and ``{v}`` a variable of its own. Too large an expression is left out: it stays a call.
+    In *form* ``$part`` is what one of *parts* gives for the item, ``$value`` one of *values*, and
+    ``$v`` a variable of its own. Too large an expression is left out: it stays a call.
     """
     own = next(_numbers)
     names: dict[str, object] = {}
     texts = {"v": f"v{own}"}
     depth = 0
     for name, part in (parts or {}).items():
-        found = part if isinstance(part, Expression) else expression_of(part)
+        found = part if isinstance(part, Expression) else expression_of(part, arguments)
         texts[name] = found.text
         names |= found.names
         depth = max(depth, found.depth + 1)
     for name, value in (values or {}).items():
         texts[name] = f"{name}{own}"
         names[texts[name]] = value
-    text = form.format_map(texts)
+    text = Template(form).substitute(texts)
     if depth <= MAX_DEPTH and len(text) <= MAX_SIZE:
         setattr(function, _INLINE, Expression(text, names, depth))
     return function
 
 
-def expression_of(function: Callable[..., Any]) -> Expression:
-    """What *function* of an item and the context comes to: at least a call of it."""
+def expression_of(function: Callable[..., Any], arguments: str = OF_ITEM) -> Expression:
+    """What *function* of *arguments* comes to: at least a call of it."""
     found = getattr(function, _INLINE, None)
     if isinstance(found, Expression):
         return found
     name = f"call{next(_numbers)}"
-    return Expression(f"{name}(item, context)", {name: function})
+    return Expression(f"{name}({arguments})", {name: function})
 
 
 def lookup_of(keys: Sequence[str | int], *, absolute: bool, missing: str) -> Expression | None:
@@ -84,7 +87,7 @@ def lookup_of(keys: Sequence[str | int], *, absolute: bool, missing: str) -> Exp
         return None
     text = "context.body" if absolute else "item"
     for key in keys:
-        of, text = f"v{next(_numbers)}", text
+        of = f"v{next(_numbers)}"
         if isinstance(key, str):
             text = f"({of}.get({key!r}, {missing}) if type({of} := {text}) is dict else {missing})"
         else:
@@ -94,9 +97,10 @@ def lookup_of(keys: Sequence[str | int], *, absolute: bool, missing: str) -> Exp
 
 
 class Code:
-    """A function in the making: its lines, and the values that they name."""
+    """A function of *arguments* in the making: its lines, and the values that they name."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: str = OF_ITEM) -> None:
+        self.arguments = arguments
         self.lines: list[str] = []
         self.names: dict[str, Any] = dict(_COMMON)
 
@@ -115,15 +119,15 @@ class Code:
         self.lines += [line for line in lines if line]
 
     def take(self, function: Callable[..., Any]) -> str:
-        """An expression for what *function* gives for the item."""
-        found = expression_of(function)
+        """An expression for what *function* gives for the same arguments."""
+        found = expression_of(function, self.arguments)
         self.names.update(found.names)
         return found.text
 
-    def function(self, title: str, arguments: str = "item, context") -> Any:
-        """The function, of those *arguments*; *title* shows in tracebacks."""
+    def function(self, title: str, more: str = "") -> Any:
+        """The function, of the arguments and *more*; *title* shows in tracebacks."""
         body = "\n".join(f"    {line}" for line in self.lines)
-        text = f"def build({arguments}):\n{body}\n"
+        text = f"def build({self.arguments}{more}):\n{body}\n"
         exec(compile(text, f"<{title}>", "exec"), self.names)  # noqa: S102 see the module's text
         return self.names["build"]
 

@@ -58,19 +58,17 @@ def single(get: Get) -> Get:
     """*get*, if it gives a scalar; a list or object is nothing here."""
     return inlined(
         lambda item, context: scalar(get(item, context)),
-        "({v} if ({v} := {get}) is None or type({v}) is str else {scalar}({v}))",
+        "($v if ($v := $get) is None or type($v) is str else $scalar($v))",
         {"get": get},
         {"scalar": scalar},
     )
 
 
-def applied(
-    step: Callable[[JsonValue, Context], T], get: Get
-) -> Callable[[JsonValue, Context], T]:
+def applied(step: Callable[[JsonValue, Context], T], get: Get) -> Callable[[JsonValue, Context], T]:
     """What *step* makes of the value that *get* gives."""
     return inlined(
         lambda item, context: step(get(item, context), context),
-        "{step}({get}, context)",
+        "$step($get, context)",
         {"get": get},
         {"step": step},
     )
@@ -81,7 +79,7 @@ def coerced(get: Get, spec: FieldSpec | None) -> Get:
     if spec is None:
         return inlined(
             lambda item, context: _loose(get(item, context), context),
-            _UNLESS.format(fits=_FITS_AS_IS[Kind.TEXT]),
+            _unless(Kind.TEXT),
             {"get": get},
             {"fit": _loose},
         )
@@ -97,7 +95,7 @@ def coerced(get: Get, spec: FieldSpec | None) -> Get:
 
     return inlined(
         lambda item, context: fitted(get(item, context), context),
-        "{get}" if fit is _as_is else _UNLESS.format(fits=_FITS_AS_IS.get(spec.kind, "False")),
+        "$get" if fit is _as_is else _unless(spec.kind),
         {"get": get},
         {"fit": fitted},
     )
@@ -161,13 +159,17 @@ def _as_is(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
     return value
 
 
-# Nearly always a value fits as it is, and there is nothing to ask.
-_UNLESS = "({{v}} if ({{v}} := {{get}}) is None or {fits} else {{fit}}({{v}}, context))"
+def _unless(kind: Kind) -> str:
+    """The expression that asks ``fit``, which is seldom: nearly always a value fits as it is."""
+    fits = _FITS_AS_IS.get(kind, "False")
+    return f"($v if ($v := $get) is None or {fits} else $fit($v, context))"
+
+
 _FITS_AS_IS: Mapping[Kind, str] = {
-    Kind.TEXT: "type({v}) is str and len({v}) <= MAX_TEXT",
-    Kind.LONG: "type({v}) is str and len({v}) <= MAX_TEXT",
-    Kind.BOOLEAN: "type({v}) is bool",
-    Kind.INTEGER: "type({v}) is int and -MAX_SAFE_INTEGER <= {v} <= MAX_SAFE_INTEGER",
+    Kind.TEXT: "type($v) is str and len($v) <= MAX_TEXT",
+    Kind.LONG: "type($v) is str and len($v) <= MAX_TEXT",
+    Kind.BOOLEAN: "type($v) is bool",
+    Kind.INTEGER: "type($v) is int and -MAX_SAFE_INTEGER <= $v <= MAX_SAFE_INTEGER",
 }
 
 _FITS: dict[Kind, Callable[[JsonValue, FieldSpec, Context], JsonValue]] = {

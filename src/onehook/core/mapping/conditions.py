@@ -31,14 +31,14 @@ from onehook.core.model import clean_text
 
 Condition = Callable[[JsonValue, Context], bool]
 Subject = Callable[[JsonValue, Context], Found]
-F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Test(NamedTuple):
     """What is asked of a subject; *form* is the same as an expression, see ``code.py``."""
 
     holds: Callable[[Found], bool]
-    form: str = "{holds}({subject})"
+    form: str = "$holds($subject)"
     wanted: object = None
 
 
@@ -50,15 +50,17 @@ def always(_item: JsonValue, _context: Context) -> bool:
 inlined(always, "True")
 
 
-def if_else(condition: Condition, yes: F, no: F) -> F:
+def if_else(
+    condition: Condition,
+    yes: Callable[[JsonValue, Context], T],
+    no: Callable[[JsonValue, Context], T],
+) -> Callable[[JsonValue, Context], T]:
     """*yes* where *condition* holds, else *no*."""
-    function: Any = lambda item, context: (yes if condition(item, context) else no)(item, context)
-    found: F = inlined(
-        function,
-        "({yes} if {condition} else {no})",
+    return inlined(
+        lambda item, context: (yes if condition(item, context) else no)(item, context),
+        "($yes if $condition else $no)",
         {"yes": yes, "condition": condition, "no": no},
     )
-    return found
 
 
 def compile_condition(node: Node, report: Report) -> Condition:
@@ -98,7 +100,7 @@ def all_of(parts: list[Condition]) -> Condition:
 
 def _joined(holds: Condition, word: str, some: Sequence[Condition]) -> Condition:
     names = [f"part{at}" for at in range(len(some))]
-    form = f" {word} ".join(f"{{{name}}}" for name in names)
+    form = f" {word} ".join(f"${name}" for name in names)
     return inlined(holds, f"({form})", dict(zip(names, some, strict=True)))
 
 
@@ -115,7 +117,7 @@ def _pair(subject: Subject, test: Test) -> Condition:
 def _negated(condition: Condition) -> Condition:
     return inlined(
         lambda item, context: not condition(item, context),
-        "(not {condition})",
+        "(not $condition)",
         {"condition": condition},
     )
 
@@ -147,18 +149,24 @@ def compile_subject(key: str, place: Place, report: Report) -> Subject:
         if not report.headers:
             message = "header. is refused: a filter sees the event, not the request"
             report("E104", place, message)
-        header: Subject = lambda _item, context: _or_missing(context.headers.get(name))
-        return _inlined_or_missing(header, "context.headers.get({name})", name)
+        return inlined(
+            lambda _item, context: _or_missing(context.headers.get(name)),
+            "(MISSING if ($v := context.headers.get($name)) is None else $v)",
+            values={"name": name},
+        )
     if key.startswith("setting."):
         name = key.removeprefix("setting.")
         report.uses_setting(name, place)
-        setting: Subject = lambda _item, context: _or_missing(context.settings.get(name))
-        return _inlined_or_missing(setting, "context.settings.get({name})", name)
+        return inlined(
+            lambda _item, context: _or_missing(context.settings.get(name)),
+            "(MISSING if ($v := context.settings.get($name)) is None else $v)",
+            values={"name": name},
+        )
     if key.startswith(PREFIX):
         named = report.named(key.removeprefix(PREFIX), place)
         return inlined(
             lambda item, context: _or_missing(named(item, context)),
-            "(MISSING if ({v} := {named}) is None else {v})",
+            "(MISSING if ($v := $named) is None else $v)",
             {"named": named},
         )
     if not key.startswith("$"):
@@ -183,16 +191,11 @@ def lookup(path: Path) -> Subject:
 
     keys = direct_keys(path.text)
     there = None if keys is None else lookup_of(keys, absolute=absolute, missing="MISSING")
-    return subject if there is None else inlined(subject, "{there}", {"there": there})
+    return subject if there is None else inlined(subject, "$there", {"there": there})
 
 
 def _or_missing(value: JsonValue) -> Found:
     return MISSING if value is None else value
-
-
-def _inlined_or_missing(subject: Subject, form: str, name: str) -> Subject:
-    form = f"(MISSING if ({{v}} := {form}) is None else {{v}})"
-    return inlined(subject, form, values={"name": name})
 
 
 def _tested(subject: Subject, node: Node, report: Report) -> Condition:
@@ -217,11 +220,11 @@ def _tested(subject: Subject, node: Node, report: Report) -> Condition:
 
 _THERE_IS_NONE = Test(
     lambda found: found is None or found is MISSING,
-    "(({v} := {subject}) is None or {v} is MISSING)",
+    "(($v := $subject) is None or $v is MISSING)",
 )
 _THERE_IS_SOME = Test(
     lambda found: found is not None and found is not MISSING,
-    "(({v} := {subject}) is not None and {v} is not MISSING)",
+    "(($v := $subject) is not None and $v is not MISSING)",
 )
 
 
@@ -230,11 +233,11 @@ def _equals(wanted: JsonScalar) -> Test:
     if wanted is None:
         return _THERE_IS_NONE
     if isinstance(wanted, bool):
-        return Test(lambda found: found is wanted, "({subject} is {wanted})", wanted)
+        return Test(lambda found: found is wanted, "($subject is $wanted)", wanted)
     if isinstance(wanted, str):
         return Test(
             lambda found: found == wanted or (type(found) is list and wanted in found),
-            "(({v} := {subject}) == {wanted} or type({v}) is list and {wanted} in {v})",
+            "(($v := $subject) == $wanted or type($v) is list and $wanted in $v)",
             wanted,
         )
     return Test(
@@ -254,7 +257,7 @@ def _is_one_of(wanted: Sequence[JsonScalar]) -> Test:
             return found in words
         return any(test(found) for test in tests)
 
-    form = "({v} in {wanted} if type({v} := {subject}) is str else {holds}({v}))"
+    form = "($v in $wanted if type($v := $subject) is str else $holds($v))"
     return Test(test, form, words)
 
 

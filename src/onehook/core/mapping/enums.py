@@ -4,9 +4,9 @@ Source: `schema.md` §2 rule 4.
 """
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.code import inlined
 from onehook.core.mapping.coerce import EnumGet, applied, key_text
 from onehook.core.mapping.compiling import Values
-from onehook.core.mapping.code import inlined
 from onehook.core.mapping.conditions import compile_condition, if_else
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.kinds import COALESCE, IF, KINDS
@@ -93,7 +93,7 @@ def _enum_const(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
     if member is not None or not isinstance(value, Scalar):
         _check_member(values, value, plain(value), spec)
     return inlined(
-        lambda _item, _context: (member, None), "({member}, None)", values={"member": member}
+        lambda _item, _context: (member, None), "($member, None)", values={"member": member}
     )
 
 

@@ -50,21 +50,28 @@ def _const(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     constant = plain(value)
     if spec is not None or not isinstance(constant, list):
         values.report("E106", value.place, "const: is a scalar")
-    return inlined(lambda _item, _context: constant, "{constant}", values={"constant": constant})
+    return inlined(lambda _item, _context: constant, "$constant", values={"constant": constant})
 
 
 def _header(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     name = _word(values, node, "header").lower()
-    header: Get = lambda _item, context: _clean(context.headers.get(name))
-    form, values_ = "{clean}(context.headers.get({name}))", {"clean": _clean, "name": name}
-    return coerced(inlined(header, form, values=values_), spec)
+    get: Get = inlined(
+        lambda _item, context: _clean(context.headers.get(name)),
+        "$clean(context.headers.get($name))",
+        values={"clean": _clean, "name": name},
+    )
+    return coerced(get, spec)
 
 
 def _setting(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     name = _word(values, node, "setting")
     values.report.uses_setting(name, node.items["setting"].place)
-    setting: Get = lambda _item, context: context.settings.get(name)
-    return coerced(inlined(setting, "context.settings.get({name})", values={"name": name}), spec)
+    get: Get = inlined(
+        lambda _item, context: context.settings.get(name),
+        "context.settings.get($name)",
+        values={"name": name},
+    )
+    return coerced(get, spec)
 
 
 def _word(values: Values, node: Map, key: str) -> str:
@@ -113,7 +120,7 @@ def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
 
     inlined(
         lookup,
-        "({v} if ({v} := {row_of}({get}, context)) is not MISSING else {other})",
+        "($v if ($v := $row_of($get, context)) is not MISSING else $other)",
         {"get": get, "other": other},
         {"row_of": row_of},
     )

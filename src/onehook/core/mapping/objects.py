@@ -166,20 +166,24 @@ class ObjectCompiler:
         if not isinstance(parts, Seq) or not parts.items:
             self.report("E002", node.place, "urn: is a list of path parts")
             return None
-        gets = tuple(self.values.typed(part, None) for part in parts.items)
+        return _urn_plan(
+            tuple(self.values.typed(part, None) for part in parts.items), entity, model
+        )
 
-        def urn(
-            found: tuple[JsonValue, ...], context: Context, out: Mapping[str, JsonValue]
-        ) -> str | None:
-            texts: list[str] = []
-            for part in found:
-                text = key_text(part)
-                if text is None:
-                    return None
-                texts.append(text)
-            return context.urn(entity or entity_of(model, out), texts)
 
-        return UrnPlan(gets, urn)
+def _urn_plan(parts: tuple[Get, ...], entity: str | None, model: type[Model]) -> UrnPlan:
+    def urn(
+        found: tuple[JsonValue, ...], context: Context, out: Mapping[str, JsonValue]
+    ) -> str | None:
+        texts: list[str] = []
+        for part in found:
+            text = key_text(part)
+            if text is None:
+                return None
+            texts.append(text)
+        return context.urn(entity or entity_of(model, out), texts)
+
+    return UrnPlan(parts, urn)
 
 
 def _path(node: Node) -> Path | None:

@@ -18,7 +18,6 @@ from onehook.core.mapping.paths import Path
 from onehook.core.mapping.source import Node
 from onehook.core.schema.base import Kind, Model
 
-
 # Of the kinds that a value may pass into as it is: what tells that it has to be looked at.
 _UNFIT = {
     Kind.TEXT: "type({0}) is not str or len({0}) > MAX_TEXT",
@@ -114,7 +113,7 @@ def make_build(title: str, parts: Parts) -> Build:
         if enum.required:
             code.add(f"if f_{enum.name} is None: f_{enum.name} = 'unknown'")
     _object(code, parts, natives)
-    build: Build = code.function(f"plan of {title}", "item, context, always")
+    build: Build = code.function(f"plan of {title}", ", always")
     return build
 
 

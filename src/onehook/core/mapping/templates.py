@@ -1,9 +1,9 @@
 """Jinja2 as a language of expressions only: text with ``{{ … }}`` in it.
 
 Jinja2 parses; statements, calls, arithmetic and names that begin with an underscore are refused
-by the syntax tree when a file is loaded. What is left is compiled to functions here and never
-becomes Python code: attributes and items are keys of the payload's maps and indexes of its lists,
-and nothing else can be reached.
+by the syntax tree when a file is loaded. What is left is compiled to functions here, and to the
+expressions of ``code.py``, in which no text of a template stands: attributes and items are keys of
+the payload's maps and indexes of its lists, and nothing else can be reached.
 """
 
 import re
@@ -15,6 +15,7 @@ from typing import Any, NoReturn, cast
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from onehook.core.mapping.code import Code, inlined
 from onehook.core.mapping.template_filters import (
     FILTERS,
     MAX_OUTPUT,
@@ -29,6 +30,9 @@ from onehook.core.model import clean_text
 MAX_LENGTH = 4096
 MAX_DEPTH = 40  # of a template's syntax tree
 MAX_FILTERS = 40  # of a template: each may work through the whole body; ours have nine at most
+
+_ARGUMENTS = "variables"  # what the parts of a template are functions of
+_PROBLEMS = (NothingError, TypeError, ValueError, OverflowError)
 
 Variables = Mapping[str, object]
 Render = Callable[[Variables], str | None]
@@ -173,7 +177,7 @@ def evaluated(evaluate: Evaluate, variables: Variables) -> object:
     """What an expression comes to; UNDEFINED where something in it is not there."""
     try:
         return evaluate(variables)
-    except (NothingError, TypeError, ValueError, OverflowError):
+    except _PROBLEMS:
         return UNDEFINED
 
 
@@ -262,16 +266,19 @@ def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
 
 
 def _renderer(tree: nodes.Template) -> Render:
+    """One function for the whole template."""
     found = [node for output in tree.body for node in cast("nodes.Output", output).nodes]
-    pieces = tuple(map(_piece, found))
-
-    def render(variables: Variables) -> str | None:
-        try:
-            texts = [text_of(piece(variables)) for piece in pieces]
-        except (NothingError, TypeError, ValueError, OverflowError):
-            return None
-        return "".join(texts) if sum(map(len, texts)) <= MAX_OUTPUT else None
-
+    code = Code(_ARGUMENTS)
+    code.names.update(problems=_PROBLEMS, limit=MAX_OUTPUT)
+    texts = "".join(f"{code.take(_text(_piece(node)))}, " for node in found)
+    code.add(
+        "try:",
+        f"    texts = ({texts})",
+        "except problems:",
+        "    return None",
+        "return ''.join(texts) if sum(map(len, texts)) <= limit else None",
+    )
+    render: Render = code.function("template")
     return render
 
 
@@ -279,8 +286,27 @@ def _piece(node: nodes.Expr) -> Evaluate:
     return _constant(node.data) if isinstance(node, nodes.TemplateData) else _compile(node)
 
 
+def _text(of: Evaluate) -> Evaluate:
+    """What *of* comes to, as text."""
+    return _inlined(
+        lambda variables: text_of(of(variables)),
+        "($v if type($v := $of) is str else $text_of($v))",
+        {"of": of},
+        {"text_of": text_of},
+    )
+
+
+def _inlined(
+    function: Evaluate,
+    form: str,
+    parts: Mapping[str, Evaluate] | None = None,
+    values: Mapping[str, object] | None = None,
+) -> Evaluate:
+    return inlined(function, form, parts, values, _ARGUMENTS)
+
+
 def _constant(value: object) -> Evaluate:
-    return lambda _variables: value
+    return _inlined(lambda _variables: value, "$value", values={"value": value})
 
 
 def _compile(node: nodes.Expr) -> Evaluate:
@@ -289,17 +315,28 @@ def _compile(node: nodes.Expr) -> Evaluate:
 
 def _name(node: Any) -> Evaluate:
     name: str = node.name
-    return lambda variables: variables.get(name, UNDEFINED)
+    return _inlined(
+        lambda variables: variables.get(name, UNDEFINED),
+        "variables.get($name, $undefined)",
+        values={"name": name, "undefined": UNDEFINED},
+    )
 
 
 def _getattr(node: Any) -> Evaluate:
-    of, name = _compile(node.node), node.attr
-    return lambda variables: member(of(variables), name)
+    return _member(_compile(node.node), _constant(node.attr))
 
 
 def _getitem(node: Any) -> Evaluate:
-    of, key = _compile(node.node), _compile(node.arg)
-    return lambda variables: member(of(variables), key(variables))
+    return _member(_compile(node.node), _compile(node.arg))
+
+
+def _member(of: Evaluate, key: Evaluate) -> Evaluate:
+    return _inlined(
+        lambda variables: member(of(variables), key(variables)),
+        "($v.get($key, $undefined) if type($v := $of) is dict else $member($v, $key))",
+        {"of": of, "key": key},
+        {"member": member, "undefined": UNDEFINED},
+    )
 
 
 def member(value: object, key: object) -> object:
@@ -315,9 +352,13 @@ def member(value: object, key: object) -> object:
 def _filter(node: Any) -> Evaluate:
     function, of = FILTERS[node.name], _compile(node.node)
     arguments = tuple(_compile(argument) for argument in node.args)
-    if not arguments:
-        return lambda variables: function(of(variables))
-    return lambda variables: function(of(variables), *[a(variables) for a in arguments])
+    more = {f"argument{at}": argument for at, argument in enumerate(arguments)}
+    return _inlined(
+        lambda variables: function(of(variables), *[a(variables) for a in arguments]),
+        f"$function({', '.join(['$of', *(f'${name}' for name in more)])})",
+        {"of": of, **more},
+        {"function": function},
+    )
 
 
 def _truth(value: object) -> bool:
@@ -329,7 +370,12 @@ def _truth(value: object) -> bool:
 def _condition(node: Any) -> Evaluate:
     test, yes = _compile(node.test), _compile(node.expr1)
     no = _constant(UNDEFINED) if node.expr2 is None else _compile(node.expr2)
-    return lambda variables: (yes if _truth(test(variables)) else no)(variables)
+    return _inlined(
+        lambda variables: (yes if _truth(test(variables)) else no)(variables),
+        "($yes if $truth($test) else $no)",
+        {"test": test, "yes": yes, "no": no},
+        {"truth": _truth},
+    )
 
 
 def _is_in(part: Any, whole: Any) -> bool:
@@ -358,14 +404,28 @@ def _compare(node: Any) -> Evaluate:
         left = first(variables)
         for operator, expression in rest:
             right = expression(variables)
-            if isinstance(left, Undefined) or isinstance(right, Undefined):
-                raise NothingError
-            if not operator(left, right):
+            if not _holds(operator, left, right):
                 return False
             left = right
         return True
 
-    return compare
+    if len(rest) > 1:
+        return compare
+    operator, second = rest[0]
+    form = "$holds($operator, $first, $second)"
+    values = {"holds": _holds, "operator": operator}
+    return _inlined(compare, form, {"first": first, "second": second}, values)
+
+
+def _holds(operator: Callable[[Any, Any], bool], left: object, right: object) -> bool:
+    """Whether *left* and *right* compare so.
+
+    Raises:
+        NothingError: one of them is not there.
+    """
+    if left is UNDEFINED or right is UNDEFINED:
+        raise NothingError
+    return operator(left, right)
 
 
 def _and(node: Any) -> Evaluate:
@@ -375,7 +435,8 @@ def _and(node: Any) -> Evaluate:
         value = left(variables)
         return right(variables) if _truth(value) else value
 
-    return both
+    form = "($right if $truth($v := $left) else $v)"
+    return _inlined(both, form, {"left": left, "right": right}, {"truth": _truth})
 
 
 def _or(node: Any) -> Evaluate:
@@ -385,23 +446,39 @@ def _or(node: Any) -> Evaluate:
         value = left(variables)
         return value if _truth(value) else right(variables)
 
-    return either
+    form = "($v if $truth($v := $left) else $right)"
+    return _inlined(either, form, {"left": left, "right": right}, {"truth": _truth})
 
 
 def _not(node: Any) -> Evaluate:
     of = _compile(node.node)
-    return lambda variables: not _truth(of(variables))
+    return _inlined(
+        lambda variables: not _truth(of(variables)),
+        "(not $truth($of))",
+        {"of": of},
+        {"truth": _truth},
+    )
 
 
 def _concat(node: Any) -> Evaluate:
-    parts = tuple(_compile(part) for part in node.nodes)
+    parts = tuple(_text(_compile(part)) for part in node.nodes)
+    named = {f"part{at}": part for at, part in enumerate(parts)}
+    return _inlined(
+        lambda variables: _joined([part(variables) for part in parts]),
+        f"$joined(({''.join(f'${name}, ' for name in named)}))",
+        named,
+        {"joined": _joined},
+    )
 
-    def join(variables: Variables) -> str:
-        texts = [text_of(part(variables)) for part in parts]
-        bounded(sum(map(len, texts)))
-        return "".join(texts)
 
-    return join
+def _joined(texts: Sequence[Any]) -> str:
+    """*texts* in one.
+
+    Raises:
+        NothingError: it grows too long.
+    """
+    bounded(sum(map(len, texts)))
+    return "".join(texts)
 
 
 def _list(node: Any) -> Evaluate:

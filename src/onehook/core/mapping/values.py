@@ -8,6 +8,7 @@ a member, on an object field the value must be a shape or a map of fields.
 from collections.abc import Callable, Mapping, Sequence
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.code import generated, inlined, lookup_of
 from onehook.core.mapping.coerce import (
     WORDS,
     EnumGet,
@@ -18,7 +19,6 @@ from onehook.core.mapping.coerce import (
     nothing,
     scalar,
 )
-from onehook.core.mapping.code import generated, inlined, lookup_of
 from onehook.core.mapping.conditions import compile_condition, if_else
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.enums import compile_enum
@@ -98,9 +98,7 @@ class ValueCompiler:
             return self._list(node, spec)
         if spec is not None and spec.kind is Kind.ENUM:
             enum = self.enum(node, spec)
-            return inlined(
-                lambda item, context: enum(item, context)[0], "{enum}[0]", {"enum": enum}
-            )
+            return inlined(lambda item, context: enum(item, context)[0], "$enum[0]", {"enum": enum})
         if spec is not None and spec.kind in (Kind.TIMESTAMP, Kind.DAY) and _is_source(node):
             return compile_date(self, Map(node.place, {"date": node}), spec)
         return self._branches(node, lambda below: self.typed(below, spec)) or self.leaf(node, spec)
@@ -187,7 +185,7 @@ class ValueCompiler:
         fixed = scalar(value)
         if spec is not None and spec.kind in (Kind.TEXT, Kind.LONG) and fixed is not None:
             fixed = key_text(fixed)
-        return inlined(lambda _item, _context: fixed, "{fixed}", values={"fixed": fixed})
+        return inlined(lambda _item, _context: fixed, "$fixed", values={"fixed": fixed})
 
     def path(self, node: Node) -> Path | None:
         """Compile a path; E101 or E102 otherwise."""
@@ -383,7 +381,7 @@ def read(path: Path) -> Get:
 
     keys = direct_keys(path.text)
     there = None if keys is None else lookup_of(keys, absolute=absolute, missing="None")
-    return get if there is None else inlined(get, "{there}", {"there": there})
+    return get if there is None else inlined(get, "$there", {"there": there})
 
 
 def _first(gets: Sequence[Get], *, skips_empty: bool) -> Get:
@@ -398,10 +396,10 @@ def _first(gets: Sequence[Get], *, skips_empty: bool) -> Get:
                 return value
         return None
 
-    empty = " and {v} not in ('', [])" if skips_empty else ""
-    choices = [f"{{v}} if ({{v}} := {{get{at}}}) is not None{empty} else" for at in range(len(gets))]
     parts = {f"get{at}": get for at, get in enumerate(gets)}
-    return inlined(first, f"({' '.join(choices)} None)", parts)
+    empty = " and $v not in ('', [])" if skips_empty else ""
+    choices = " ".join(f"$v if ($v := ${name}) is not None{empty} else" for name in parts)
+    return inlined(first, f"({choices} None)", parts)
 
 
 def _itself(item: JsonValue, _context: Context) -> JsonValue:
@@ -424,7 +422,7 @@ def _object(plan: Plan, path: Path | None) -> Get:
     if path is None:
         return inlined(
             lambda item, context: make(item, context, False),
-            "{make}(item, context, False)",
+            "$make(item, context, False)",
             values={"make": make},
         )
     lookup = read(path)
@@ -435,7 +433,7 @@ def _object(plan: Plan, path: Path | None) -> Get:
 
     return inlined(
         build,
-        "(None if ({v} := {lookup}) is None else {make}({v}, context, False))",
+        "(None if ($v := $lookup) is None else $make($v, context, False))",
         {"lookup": lookup},
         {"make": make},
     )
