@@ -200,7 +200,7 @@ def _match(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         if not isinstance(value, str):
             return None
         found = search(pattern, value)
-        part = None if found is None else found.group(group)
+        part = None if found is None else found[group]
         return None if part is None else part.decode()
 
     return coerced(applied(match, get), spec)
