@@ -270,10 +270,9 @@ def _renderer(tree: nodes.Template) -> Render:
     found = [node for output in tree.body for node in cast("nodes.Output", output).nodes]
     code = Code(_ARGUMENTS)
     code.names.update(problems=_PROBLEMS, limit=MAX_OUTPUT)
-    texts = "".join(f"{code.take(_text(_piece(node)))}, " for node in found)
     code.add(
         "try:",
-        f"    texts = ({texts})",
+        f"    texts = {code.take(_texts([_piece(node) for node in found]))}",
         "except problems:",
         "    return None",
         "return ''.join(texts) if sum(map(len, texts)) <= limit else None",
@@ -294,6 +293,14 @@ def _text(of: Evaluate) -> Evaluate:
         {"of": of},
         {"text_of": text_of},
     )
+
+
+def _texts(of: Sequence[Evaluate]) -> Evaluate:
+    """What each of *of* comes to, as text."""
+    parts = [_text(one) for one in of]
+    named = {f"part{at}": part for at, part in enumerate(parts)}
+    form = "".join(f"${name}, " for name in named)
+    return _inlined(lambda variables: [part(variables) for part in parts], f"({form})", named)
 
 
 def _inlined(
@@ -461,17 +468,16 @@ def _not(node: Any) -> Evaluate:
 
 
 def _concat(node: Any) -> Evaluate:
-    parts = tuple(_text(_compile(part)) for part in node.nodes)
-    named = {f"part{at}": part for at, part in enumerate(parts)}
+    texts = _texts([_compile(part) for part in node.nodes])
     return _inlined(
-        lambda variables: _joined([part(variables) for part in parts]),
-        f"$joined(({''.join(f'${name}, ' for name in named)}))",
-        named,
+        lambda variables: _joined(texts(variables)),
+        "$joined($texts)",
+        {"texts": texts},
         {"joined": _joined},
     )
 
 
-def _joined(texts: Sequence[Any]) -> str:
+def _joined(texts: Any) -> str:
     """*texts* in one.
 
     Raises:
