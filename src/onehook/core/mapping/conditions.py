@@ -5,7 +5,7 @@ One condition language serves rules, groups, ignores, values and the choice of a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import re2
 
@@ -34,7 +34,8 @@ Subject = Callable[[JsonValue, Context], Found]
 T = TypeVar("T")
 
 
-class Test(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Test:
     """What is asked of a subject; *form* is the same as an expression, see ``code.py``."""
 
     holds: Callable[[Found], bool]

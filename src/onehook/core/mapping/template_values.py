@@ -190,9 +190,9 @@ def _compare(node: Any) -> Evaluate:
             left = right
         return True
 
-    if len(rest) > 1:
+    (operator, second), *more = rest
+    if more:
         return compare
-    operator, second = rest[0]
     form = "$holds($operator, $first, $second)"
     values = {"holds": _holds, "operator": operator}
     return _inlined(compare, form, {"first": first, "second": second}, values)
