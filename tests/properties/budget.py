@@ -23,6 +23,7 @@ SHARES = {
     "compiler": 6,
     "destinations": 1,
     "normalize": 8,
+    "generated": 2,
     "templates": 3,
     "filters": 2,
     "api": 4,

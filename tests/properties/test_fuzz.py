@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from onehook.core.integration import Integration
+from onehook.core.mapping.document import CompiledMapping
 from onehook.core.mapping.normalize import Emitted, Ignored, Outcome, Quarantined
 from onehook.core.model import Headers, IntegrationId, IntegrationInfo, Webhook
 from onehook.core.references import Knowledge
@@ -19,9 +20,12 @@ from tests.properties.webhooks import SHIPPED, Case, cases, check, shipped
 EACH = -(-2000 // len(SHIPPED))  # webhooks for each mapping where no time is given
 
 
-def integration(name: str, case: Case) -> Integration:
-    """An integration as a gateway has it, which also looks for references; its proof aside."""
-    mapping = shipped(name).mapping
+def integration(name: str, case: Case, mapping: CompiledMapping | None = None) -> Integration:
+    """An integration as a gateway has it, which also looks for references; its proof aside.
+
+    *mapping*: the shipped one of that *name*, unless it is given.
+    """
+    mapping = mapping or shipped(name).mapping
     defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
     info = IntegrationInfo(IntegrationId("int_fuzz"), name, "acme", {**defaults, **case.settings})
     made = Integration(info, mapping, {}, unsigned=True, active=True)

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onehook.core.jsontext import JsonValue, decode
+from onehook.core.mapping.template_filters import FILTERS, MAX_OUTPUT
 from onehook.core.mapping.templates import (
-    FILTERS,
     MAX_FILTERS,
     MAX_LENGTH,
-    MAX_OUTPUT,
     TemplateError,
     compile_template,
 )

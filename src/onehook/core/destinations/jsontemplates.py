@@ -11,12 +11,11 @@ from typing import cast
 
 from onehook.core.jsontext import JsonSyntaxError, JsonValue, decode, encode, too_deep
 from onehook.core.mapping.template_filters import JsonText, Undefined
+from onehook.core.mapping.template_values import Evaluate, evaluated
 from onehook.core.mapping.templates import (
-    Evaluate,
     Piece,
     TemplateError,
     compile_pieces,
-    evaluated,
 )
 from onehook.core.profiles.outlet import RenderBody, RenderError, Variables
 from onehook.core.profiles.variables import TEMPLATE_NAMES

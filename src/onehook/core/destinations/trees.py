@@ -12,12 +12,11 @@ from onehook.core.jsontext import JsonScalar, JsonValue, decode
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.mapping.template_filters import JsonText
+from onehook.core.mapping.template_values import Evaluate, evaluated
 from onehook.core.mapping.templates import (
-    Evaluate,
     Piece,
     TemplateError,
     compile_pieces,
-    evaluated,
     template_reads,
 )
 from onehook.core.profiles.outlet import RenderBody, RenderError, RenderText, Variables

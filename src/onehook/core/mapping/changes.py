@@ -3,13 +3,23 @@
 Also the native ``references`` that a mapping states.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.code import Code, generated, inlined
 from onehook.core.mapping.coerce import Get, nothing, single, text
-from onehook.core.mapping.conditions import Condition, always, compile_condition
+from onehook.core.mapping.conditions import (
+    Condition,
+    all_of,
+    always,
+    any_of,
+    compile_condition,
+    if_else,
+    lookup,
+)
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import CONDITION, PATH, TEXTS, VALUE, Keys, defined, word_of
 from onehook.core.mapping.paths import Missing, Path
@@ -21,6 +31,8 @@ from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind, Model, fields_o
 from onehook.core.schema.common import Reference
 from onehook.core.schema.identity import Membership
 
+Made = dict[str, JsonValue] | None
+Make = Callable[[JsonValue, Context], Made]
 Many = Callable[[JsonValue, Context], list[dict[str, JsonValue]]]
 _ENTRY: Keys = {"if": PATH, "each": PATH, "when": CONDITION}
 CHANGE: Keys = {
@@ -48,41 +60,67 @@ class _Entry:
     """One line of ``changes:`` or ``references:``, ready to run."""
 
     each: Path | None
-    present: Path | None  # the entry is dropped if this leads nowhere
-    when: Condition
-    make: Callable[[JsonValue, Context], dict[str, JsonValue] | None]
+    make: Make
 
     def of(self, item: JsonValue, context: Context) -> list[dict[str, JsonValue]]:
-        """What this line gives for *item*; beyond `MAX_ITEMS` one more, and all of it is cut."""
-        items: list[JsonValue] = [item]
-        if self.each is not None:
-            items = self.each.values(context.body if self.each.absolute else item) or []
-        made = (found for one in items if (found := self._one(one, context)) is not None)
+        """What this line gives for its items; beyond `MAX_ITEMS` one more, and all of it is cut."""
+        each = self.each
+        items = each.values(context.body if each.absolute else item) if each is not None else [item]
+        made = (found for one in items or () if (found := self.make(one, context)) is not None)
         return list(islice(made, MAX_ITEMS + 1))
 
-    def _one(self, item: JsonValue, context: Context) -> dict[str, JsonValue] | None:
-        if self.present is not None:
-            root = context.body if self.present.absolute else item
-            if isinstance(self.present.lookup(root), Missing):
-                return None
-        return self.make(item, context) if self.when(item, context) else None
+
+def _run(entries: Sequence[_Entry], title: str) -> Many:
+    """One function for all *entries*."""
+    code = Code()
+    code.add("made = []")
+    for entry in entries:
+        if entry.each is None:
+            code.add(f"found = {code.take(entry.make)}")
+            code.add("if found is not None: made.append(found)")
+        else:
+            one = _Entry(entry.each, generated(entry.make, title))
+            code.add(f"made += {code.name(one.of)}(item, context)")
+    code.add("return made")
+    many: Many = code.function(title)
+    return many
 
 
-def _run(entries: tuple[_Entry, ...]) -> Many:
-    return lambda item, context: [made for e in entries for made in e.of(item, context)]
+def _only_if(present: Path | None, when: Condition, make: Make) -> Make:
+    """*make*, but None where *present* leads nowhere, or *when* does not hold."""
+    conditions = [] if present is None else [_leads_somewhere(present)]
+    condition = all_of([*conditions, when])
+    return make if condition is always else if_else(condition, make, _nothing)
+
+
+def _leads_somewhere(path: Path) -> Condition:
+    find = lookup(path)
+    return inlined(
+        lambda item, context: not isinstance(find(item, context), Missing),
+        "($find is not MISSING)",
+        {"find": find},
+    )
+
+
+def _nothing(_item: JsonValue, _context: Context) -> None:
+    return None
+
+
+inlined(_nothing, "None")
 
 
 def _entries(
     node: Node | None,
     values: ValueCompiler,
     keys: Keys,
-    make: Callable[[Reader], Callable[[JsonValue, Context], dict[str, JsonValue] | None] | None],
+    make: Callable[[Reader], Make | None],
+    title: str,
 ) -> Many:
     if node is None:
-        return lambda _item, _context: []
+        return _none
     if not isinstance(node, Seq):
         values.report("E002", node.place, "expected a list")
-        return lambda _item, _context: []
+        return _none
     found: list[_Entry] = []
     for item in node.items:
         if not isinstance(item, Map):
@@ -92,25 +130,23 @@ def _entries(
         made = make(reader)
         each, present, when = item.get("each"), item.get("if"), item.get("when")
         if made is not None:
-            found.append(
-                _Entry(
-                    None if each is None else values.path(each),
-                    None if present is None else values.path(present),
-                    always if when is None else compile_condition(when, values.report),
-                    made,
-                )
-            )
-    return _run(tuple(found))
+            path = None if each is None else values.path(each)
+            there = None if present is None else values.path(present)
+            condition = always if when is None else compile_condition(when, values.report)
+            found.append(_Entry(path, _only_if(there, condition, made)))
+    return _run(found, title)
+
+
+def _none(_item: JsonValue, _context: Context) -> list[dict[str, JsonValue]]:
+    return []
 
 
 def compile_changes(node: Node | None, model: type[Model], values: ValueCompiler) -> Many:
     """Compile ``changes: [{field, if, each, when, from, to, added, removed}]`` for *model*."""
-    return _entries(node, values, CHANGE, lambda reader: _change(reader, model, values))
+    return _entries(node, values, CHANGE, lambda reader: _change(reader, model, values), "changes")
 
 
-def _change(
-    reader: Reader, model: type[Model], values: ValueCompiler
-) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None] | None:
+def _change(reader: Reader, model: type[Model], values: ValueCompiler) -> Make | None:
     field = reader.node_of("field")
     if field is None:
         reader.report("E107", reader.place, "field: is missing", "name a field of the model")
@@ -131,9 +167,7 @@ def _change(
     return _scalar_change(lambda _item, _context: name, shown, reader, values)
 
 
-def _native_change(
-    field: Get, reader: Reader, values: ValueCompiler
-) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None]:
+def _native_change(field: Get, reader: Reader, values: ValueCompiler) -> Make:
     """Of a vendor's own field: a list if the entry says what was added or removed."""
     if reader.node_of("added") is not None or reader.node_of("removed") is not None:
         return _list_change(field, reader, values)
@@ -151,9 +185,7 @@ def find_field(model: type[Model], name: str) -> FieldSpec | None:
     return None if spec.model is None else find_field(spec.model, rest)
 
 
-def _dynamic(
-    field: Node, reader: Reader, values: ValueCompiler
-) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None] | None:
+def _dynamic(field: Node, reader: Reader, values: ValueCompiler) -> Make | None:
     """``field`` worked out from the payload: for vendor fields, so it must come to native.x."""
     get = values.typed(field, _TEXT)
 
@@ -166,7 +198,7 @@ def _dynamic(
 
 def _scalar_change(
     field: Get, spec: FieldSpec | None, reader: Reader, values: ValueCompiler
-) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None]:
+) -> Make:
     before, after = reader.node_of("from"), reader.node_of("to")
     for key in ("added", "removed"):
         if reader.node_of(key) is not None:
@@ -175,15 +207,20 @@ def _scalar_change(
     new = nothing if after is None else single(values.typed(after, spec))
     known = _known(before, values)
 
-    def change(item: JsonValue, context: Context) -> dict[str, JsonValue] | None:
-        name, told = field(item, context), known(item, context)
-        was, now = old(item, context), new(item, context)
+    def change(name: JsonValue, told: bool, was: JsonValue, now: JsonValue) -> Made:
         unchanged = told and was == now and isinstance(was, bool) is isinstance(now, bool)
         if name is None or unchanged:
             return None
         return {"field": name, "from": was, "to": now, "from_known": told}
 
-    return change
+    return inlined(
+        lambda item, context: change(
+            field(item, context), known(item, context), old(item, context), new(item, context)
+        ),
+        "$change($field, $known, $old, $new)",
+        {"field": field, "known": known, "old": old, "new": new},
+        {"change": change},
+    )
 
 
 # What reads one value, and so knows an old one where that value does.
@@ -193,15 +230,13 @@ _READERS = ("lookup", "date", "match", "split", "join", "integer", "scale", "cou
 def _known(before: Node | None, values: ValueCompiler) -> Condition:
     """Whether the source gave an old value: ``from`` is stated and, if a path, leads somewhere."""
     if before is None:
-        return lambda _item, _context: False
+        return inlined(lambda _item, _context: False, "False")
     before = values.resolved(before)
     if isinstance(before, Scalar) and isinstance(before.value, str):
         path = values.path(before)
         if path is None:
             return always
-        return lambda item, context: (
-            not isinstance(path.lookup(context.body if path.absolute else item), Missing)
-        )
+        return _leads_somewhere(path)
     if not isinstance(before, Map):
         return always
     inner = next((before.items[kind] for kind in _READERS if kind in before.items), None)
@@ -209,40 +244,41 @@ def _known(before: Node | None, values: ValueCompiler) -> Condition:
         return _known(inner, values)
     choices = before.get("coalesce")
     if isinstance(choices, Seq):
-        some = tuple(_known(choice, values) for choice in choices.items)
-        return lambda item, context: any(known(item, context) for known in some)
+        return any_of([_known(choice, values) for choice in choices.items])
     if "if" in before.items:
         condition = compile_condition(before.items["if"], values.report)
         yes, no = _known(before.get("then"), values), _known(before.get("else"), values)
-        return lambda item, context: (yes if condition(item, context) else no)(item, context)
+        return if_else(condition, yes, no)
     return always
 
 
-def _list_change(
-    field: Get, reader: Reader, values: ValueCompiler
-) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None]:
+def _list_change(field: Get, reader: Reader, values: ValueCompiler) -> Make:
     """``added`` and ``removed`` as stated, or as the difference of ``from`` and ``to``."""
     gets: Mapping[str, Get] = {
         key: nothing if (node := reader.node_of(key)) is None else values.texts(node)
         for key in ("added", "removed", "from", "to")
     }
     before = reader.node_of("from")
-    known = _known(before, values)
     stated = before is None and reader.node_of("to") is None
+    known = always if stated else _known(before, values)
+    get_all = tuple(gets.values())
 
-    def change(item: JsonValue, context: Context) -> dict[str, JsonValue] | None:
-        found = {key: _as_list(get(item, context)) for key, get in gets.items()}
-        added = found["added"] + [v for v in found["to"] if v not in found["from"]]
-        removed = found["removed"] + [v for v in found["from"] if v not in found["to"]]
-        if not stated and not known(item, context):
-            removed = []
-        name = field(item, context)
+    def change(name: JsonValue, told: bool, *found: JsonValue) -> Made:
+        plus, minus, old, new = map(_as_list, found)
+        added = plus + [value for value in new if value not in old]
+        removed = minus + [value for value in old if value not in new] if told else []
         if name is None or (not added and not removed):
             return None
-        told = stated or known(item, context)
         return {"field": name, "added": added, "removed": removed, "from_known": told}
 
-    return change
+    return inlined(
+        lambda item, context: change(
+            field(item, context), known(item, context), *[get(item, context) for get in get_all]
+        ),
+        "$change($field, $known, $added, $removed, $from, $to)",
+        {"field": field, "known": known, **gets},
+        {"change": change},
+    )
 
 
 def _as_list(value: JsonValue) -> list[JsonValue]:
@@ -253,12 +289,11 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
 
 def compile_references(node: Node | None, values: ValueCompiler) -> Many:
     """Compile ``references: [{type, key, url, relation, if, each, when}]``: stated links."""
-    return _entries(node, values, REFERENCE, lambda reader: _reference(reader, values))
+    make: Callable[[Reader], Make | None] = partial(_reference, values=values)
+    return _entries(node, values, REFERENCE, make, "references")
 
 
-def _reference(
-    reader: Reader, values: ValueCompiler
-) -> Callable[[JsonValue, Context], dict[str, JsonValue] | None] | None:
+def _reference(reader: Reader, values: ValueCompiler) -> Make | None:
     fields = fields_of(Reference)
     type_ = _member(reader, "type", fields["type"], "url")
     relation = _member(reader, "relation", fields["relation"], "mentions")
@@ -269,15 +304,12 @@ def _reference(
     get_key = values.typed(key, _TEXT)
     get_url = nothing if url is None else values.typed(url, _TEXT)
 
-    def reference(item: JsonValue, context: Context) -> dict[str, JsonValue] | None:
-        found = get_key(item, context)
-        if found is None:
-            return None
+    def reference(key: JsonValue, url: JsonValue) -> Made:
         return {
             "type": type_,
-            "key": found,
+            "key": key,
             "urn": None,
-            "url": get_url(item, context),
+            "url": url,
             "relation": relation,
             "method": "native",
             "found_in": [],
@@ -286,7 +318,16 @@ def _reference(
             "verified": False,
         }
 
-    return reference
+    def reference_of(item: JsonValue, context: Context) -> Made:
+        found = get_key(item, context)
+        return None if found is None else reference(found, get_url(item, context))
+
+    return inlined(
+        reference_of,
+        "(None if ($v := $key) is None else $reference($v, $url))",
+        {"key": get_key, "url": get_url},
+        {"reference": reference},
+    )
 
 
 def _member(reader: Reader, key: str, spec: FieldSpec, default: str) -> str:

@@ -5,11 +5,14 @@ does not fit an optional field is null and noted; nothing here raises.
 """
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from onehook.core.jsontext import JsonScalar, JsonValue, number
+from onehook.core.mapping.code import inlined
 from onehook.core.mapping.context import Context
 from onehook.core.schema.base import MAX_ITEMS, MAX_TEXT, FieldSpec, Kind
 
+T = TypeVar("T")
 Get = Callable[[JsonValue, Context], JsonValue]
 EnumGet = Callable[[JsonValue, Context], tuple[JsonValue, JsonValue]]  # member, source's value
 
@@ -48,28 +51,54 @@ def scalar(value: JsonValue) -> JsonScalar:
     return None
 
 
+inlined(nothing, "None")
+
+
 def single(get: Get) -> Get:
     """*get*, if it gives a scalar; a list or object is nothing here."""
-    return lambda item, context: scalar(get(item, context))
+    return inlined(
+        lambda item, context: scalar(get(item, context)),
+        "($v if ($v := $get) is None or type($v) is str else $scalar($v))",
+        {"get": get},
+        {"scalar": scalar},
+    )
+
+
+def applied(step: Callable[[JsonValue, Context], T], get: Get) -> Callable[[JsonValue, Context], T]:
+    """What *step* makes of the value that *get* gives."""
+    return inlined(
+        lambda item, context: step(get(item, context), context),
+        "$step($get, context)",
+        {"get": get},
+        {"step": step},
+    )
 
 
 def coerced(get: Get, spec: FieldSpec | None) -> Get:
     """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars."""
     if spec is None:
-        return lambda item, context: _loose(get(item, context), context)
-    fit = _FITS[spec.kind]
-    name, exact = spec.name, _EXACT.get(spec.kind)
+        return inlined(
+            lambda item, context: _loose(get(item, context), context),
+            _unless(Kind.TEXT),
+            {"get": get},
+            {"fit": _loose},
+        )
+    fit, name = _FITS[spec.kind], spec.name
 
-    def typed(item: JsonValue, context: Context) -> JsonValue:
-        value = get(item, context)
-        if value is None or type(value) is exact:  # nearly always: there is nothing to ask
-            return value
-        fitted = fit(value, spec, context)
-        if fitted is None:
+    def fitted(value: JsonValue, context: Context) -> JsonValue:
+        if value is None:
+            return None
+        found = fit(value, spec, context)
+        if found is None:
             context.misfits.append(name)
-        return fitted
+        return found
 
-    return typed
+    return inlined(
+        lambda item, context: fitted(get(item, context), context),
+        "$get" if fit is _as_is else _unless(spec.kind),
+        {"get": get},
+        {"fit": fitted},
+    )
 
 
 def _loose(value: JsonValue, context: Context) -> JsonValue:
@@ -130,8 +159,18 @@ def _as_is(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
     return value
 
 
-# Types that fit a field as they are; texts are bounded by what their whole event may hold.
-_EXACT: dict[Kind, type] = {Kind.BOOLEAN: bool}
+def _unless(kind: Kind) -> str:
+    """The expression that asks ``fit``, which is seldom: nearly always a value fits as it is."""
+    fits = _FITS_AS_IS.get(kind, "False")
+    return f"($v if ($v := $get) is None or {fits} else $fit($v, context))"
+
+
+_FITS_AS_IS: Mapping[Kind, str] = {
+    Kind.TEXT: "type($v) is str and len($v) <= MAX_TEXT",
+    Kind.LONG: "type($v) is str and len($v) <= MAX_TEXT",
+    Kind.BOOLEAN: "type($v) is bool",
+    Kind.INTEGER: "type($v) is int and -MAX_SAFE_INTEGER <= $v <= MAX_SAFE_INTEGER",
+}
 
 _FITS: dict[Kind, Callable[[JsonValue, FieldSpec, Context], JsonValue]] = {
     Kind.TEXT: _text,

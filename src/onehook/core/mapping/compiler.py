@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from onehook.core.durations import parse_duration
 from onehook.core.jsontext import decoder
+from onehook.core.mapping.code import generated
 from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
 from onehook.core.mapping.document import CompiledMapping, Dedupe, Reply, SettingSpec
@@ -203,7 +204,7 @@ class _Document:
 
     def _value(self, key: str) -> Get:
         node = self.top.get(key)
-        return nothing if node is None else self.values.typed(node, _TEXT)
+        return nothing if node is None else generated(self.values.typed(node, _TEXT), key)
 
     def _answer_within(self) -> timedelta:
         text = self.reader.text("answer_within")
@@ -231,8 +232,13 @@ class _Document:
             return Dedupe((), ())
         reader = Reader(node, self.report).only(*DEDUPE)
         return Dedupe(
-            tuple(self.values.typed(part, _TEXT) for part in reader.items("key")),
-            tuple(compile_condition(n, self.report) for n in reader.items("repeatable")),
+            tuple(
+                generated(self.values.typed(part, _TEXT), "dedupe") for part in reader.items("key")
+            ),
+            tuple(
+                generated(compile_condition(n, self.report), "repeatable")
+                for n in reader.items("repeatable")
+            ),
         )
 
     def _ignores(self) -> tuple[tuple[Condition, str], ...]:
@@ -247,5 +253,6 @@ class _Document:
             if found and found[-1][0] is always:
                 message = "this is never asked: the entry before it takes everything"
                 self.report("W207", node.place, message, "move it up, or give that one a when:")
-            found.append((condition, reader.text("reason", required=True) or ""))
+            reason = reader.text("reason", required=True) or ""
+            found.append((generated(condition, "ignore"), reason))
         return tuple(found)

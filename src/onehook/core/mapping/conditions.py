@@ -5,15 +5,25 @@ One condition language serves rules, groups, ignores, values and the choice of a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import re2
 
 from onehook.core.jsontext import JsonScalar, JsonValue
+from onehook.core.mapping.code import inlined, lookup_of
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import ANY_TEXT, FLAG, Form, defined
 from onehook.core.mapping.lets import PREFIX
-from onehook.core.mapping.paths import MISSING, SUBSET, Found, Missing, PathError, compile_path
+from onehook.core.mapping.paths import (
+    MISSING,
+    SUBSET,
+    Found,
+    Missing,
+    Path,
+    PathError,
+    compile_path,
+    direct_keys,
+)
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
@@ -21,12 +31,37 @@ from onehook.core.model import clean_text
 
 Condition = Callable[[JsonValue, Context], bool]
 Subject = Callable[[JsonValue, Context], Found]
-Test = Callable[[Found], bool]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """What is asked of a subject; *form* is the same as an expression, see ``code.py``."""
+
+    holds: Callable[[Found], bool]
+    form: str = "$holds($subject)"
+    wanted: object = None
 
 
 def always(_item: JsonValue, _context: Context) -> bool:
     """The condition of a rule that states none."""
     return True
+
+
+inlined(always, "True")
+
+
+def if_else(
+    condition: Condition,
+    yes: Callable[[JsonValue, Context], T],
+    no: Callable[[JsonValue, Context], T],
+) -> Callable[[JsonValue, Context], T]:
+    """*yes* where *condition* holds, else *no*."""
+    return inlined(
+        lambda item, context: (yes if condition(item, context) else no)(item, context),
+        "($yes if $condition else $no)",
+        {"yes": yes, "condition": condition, "no": no},
+    )
 
 
 def compile_condition(node: Node, report: Report) -> Condition:
@@ -53,9 +88,6 @@ def all_of(parts: list[Condition]) -> Condition:
         return always
     if len(parts) == 1:
         return parts[0]
-    if len(parts) == 2:
-        first, second = parts
-        return lambda item, context: first(item, context) and second(item, context)
     some = tuple(parts)
 
     def holds(item: JsonValue, context: Context) -> bool:
@@ -64,22 +96,43 @@ def all_of(parts: list[Condition]) -> Condition:
                 return False
         return True
 
-    return holds
+    return _joined(holds, "and", some)
+
+
+def _joined(holds: Condition, word: str, some: Sequence[Condition]) -> Condition:
+    names = [f"part{at}" for at in range(len(some))]
+    form = f" {word} ".join(f"${name}" for name in names)
+    return inlined(holds, f"({form})", dict(zip(names, some, strict=True)))
 
 
 def _pair(subject: Subject, test: Test) -> Condition:
-    return lambda item, context: test(subject(item, context))
+    holds = test.holds
+    return inlined(
+        lambda item, context: holds(subject(item, context)),
+        test.form,
+        {"subject": subject},
+        {"holds": holds, "wanted": test.wanted},
+    )
 
 
 def _negated(condition: Condition) -> Condition:
-    return lambda item, context: not condition(item, context)
+    return inlined(
+        lambda item, context: not condition(item, context),
+        "(not $condition)",
+        {"condition": condition},
+    )
 
 
 def _any(node: Node, report: Report) -> Condition:
     if not isinstance(node, Seq) or not node.items:
         report("E002", node.place, "any: takes a list of conditions")
         return always
-    some = tuple(compile_condition(item, report) for item in node.items)
+    return any_of([compile_condition(item, report) for item in node.items])
+
+
+def any_of(parts: Sequence[Condition]) -> Condition:
+    """One condition that holds where any of *parts* does."""
+    some = tuple(parts)
 
     def holds(item: JsonValue, context: Context) -> bool:
         for part in some:  # noqa: SIM110 any() of a generator takes twice as long
@@ -87,7 +140,7 @@ def _any(node: Node, report: Report) -> Condition:
                 return True
         return False
 
-    return holds
+    return _joined(holds, "or", some)
 
 
 def compile_subject(key: str, place: Place, report: Report) -> Subject:
@@ -97,14 +150,26 @@ def compile_subject(key: str, place: Place, report: Report) -> Subject:
         if not report.headers:
             message = "header. is refused: a filter sees the event, not the request"
             report("E104", place, message)
-        return lambda _item, context: _or_missing(context.headers.get(name))
+        return inlined(
+            lambda _item, context: _or_missing(context.headers.get(name)),
+            "(MISSING if ($v := context.headers.get($name)) is None else $v)",
+            values={"name": name},
+        )
     if key.startswith("setting."):
         name = key.removeprefix("setting.")
         report.uses_setting(name, place)
-        return lambda _item, context: _or_missing(context.settings.get(name))
+        return inlined(
+            lambda _item, context: _or_missing(context.settings.get(name)),
+            "(MISSING if ($v := context.settings.get($name)) is None else $v)",
+            values={"name": name},
+        )
     if key.startswith(PREFIX):
         named = report.named(key.removeprefix(PREFIX), place)
-        return lambda item, context: _or_missing(named(item, context))
+        return inlined(
+            lambda item, context: _or_missing(named(item, context)),
+            "(MISSING if ($v := $named) is None else $v)",
+            {"named": named},
+        )
     if not key.startswith("$"):
         hint = f"did you mean $.{key}, or header.{key}?"
         report("E101", place, f"{key!r} is not a path", hint)
@@ -115,10 +180,19 @@ def compile_subject(key: str, place: Place, report: Report) -> Subject:
         message = f"{error.message} (column {error.column + 1} of {key})"
         report("E102", place, message, SUBSET)
         return lambda _item, _context: MISSING
-    lookup = path.lookup
-    if path.absolute:
-        return lambda _item, context: lookup(context.body)
-    return lambda item, _context: lookup(item)
+    return lookup(path)
+
+
+def lookup(path: Path) -> Subject:
+    """What *path* leads to."""
+    find, absolute = path.lookup, path.absolute
+
+    def subject(item: JsonValue, context: Context) -> Found:
+        return find(context.body if absolute else item)
+
+    keys = direct_keys(path.text)
+    there = None if keys is None else lookup_of(keys, absolute=absolute, missing="MISSING")
+    return subject if there is None else inlined(subject, "$there", {"there": there})
 
 
 def _or_missing(value: JsonValue) -> Found:
@@ -145,42 +219,59 @@ def _tested(subject: Subject, node: Node, report: Report) -> Condition:
     return all_of(parts)
 
 
+_THERE_IS_NONE = Test(
+    lambda found: found is None or found is MISSING,
+    "(($v := $subject) is None or $v is MISSING)",
+)
+_THERE_IS_SOME = Test(
+    lambda found: found is not None and found is not MISSING,
+    "(($v := $subject) is not None and $v is not MISSING)",
+)
+
+
 def _equals(wanted: JsonScalar) -> Test:
     """Equal and of one kind: ``1`` is not ``true``, nor ``"1"``. Absent counts as null."""
     if wanted is None:
-        return lambda found: found is None or found is MISSING
+        return _THERE_IS_NONE
     if isinstance(wanted, bool):
-        return lambda found: found is wanted
+        return Test(lambda found: found is wanted, "($subject is $wanted)", wanted)
     if isinstance(wanted, str):
-        return lambda found: found == wanted or (type(found) is list and wanted in found)
-    return lambda found: (
-        isinstance(found, int | float) and not isinstance(found, bool) and found == wanted
+        return Test(
+            lambda found: found == wanted or (type(found) is list and wanted in found),
+            "(($v := $subject) == $wanted or type($v) is list and $wanted in $v)",
+            wanted,
+        )
+    return Test(
+        lambda found: (
+            isinstance(found, int | float) and not isinstance(found, bool) and found == wanted
+        )
     )
 
 
 def _is_one_of(wanted: Sequence[JsonScalar]) -> Test:
     """Equal to any of *wanted*, as :func:`_equals` has it: words, which most are, by one look."""
     words = frozenset(value for value in wanted if isinstance(value, str))
-    tests = tuple(_equals(value) for value in wanted)
+    tests = tuple(_equals(value).holds for value in wanted)
 
     def test(found: Found) -> bool:
         if type(found) is str:
             return found in words
         return any(test(found) for test in tests)
 
-    return test
+    form = "($v in $wanted if type($v := $subject) is str else $holds($v))"
+    return Test(test, form, words)
 
 
 def _exists(node: Node, report: Report) -> Test:
     """There, and not null."""
     wanted = _flag("exists", node, report)
-    return lambda found: (found is not MISSING and found is not None) is wanted
+    return _THERE_IS_SOME if wanted else _THERE_IS_NONE
 
 
 def _present(node: Node, report: Report) -> Test:
     """There, be it null."""
     wanted = _flag("present", node, report)
-    return lambda found: (found is not MISSING) is wanted
+    return Test(lambda found: (found is not MISSING) is wanted)
 
 
 def _flag(name: str, node: Node, report: Report) -> bool:
@@ -232,8 +323,8 @@ def compile_pattern(node: Node, report: Report) -> Any:
 def _matches(node: Node, report: Report) -> Test:
     pattern = compile_pattern(node, report)
     if pattern is None:
-        return lambda _found: False
-    return lambda found: isinstance(found, str) and search(pattern, found) is not None
+        return Test(lambda _found: False)
+    return Test(lambda found: isinstance(found, str) and search(pattern, found) is not None)
 
 
 def search(pattern: Any, text: str) -> Any:
@@ -248,7 +339,7 @@ def search(pattern: Any, text: str) -> Any:
 def _compares(node: Node, report: Report, *, greater: bool) -> Test:
     if not isinstance(node, Scalar) or isinstance(node.value, bool) or node.value is None:
         report("E106", node.place, "gt: and lt: take a number or text")
-        return lambda _found: False
+        return Test(lambda _found: False)
     wanted = node.value
 
     def test(found: Found) -> bool:
@@ -258,7 +349,7 @@ def _compares(node: Node, report: Report, *, greater: bool) -> Test:
             return False
         return found > wanted if greater else found < wanted
 
-    return test
+    return Test(test)
 
 
 @dataclass(frozen=True, slots=True)

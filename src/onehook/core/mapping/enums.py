@@ -4,9 +4,10 @@ Source: `schema.md` §2 rule 4.
 """
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.coerce import EnumGet, key_text
+from onehook.core.mapping.code import inlined
+from onehook.core.mapping.coerce import EnumGet, applied, key_text
 from onehook.core.mapping.compiling import Values
-from onehook.core.mapping.conditions import compile_condition
+from onehook.core.mapping.conditions import compile_condition, if_else
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.kinds import COALESCE, IF, KINDS
 from onehook.core.mapping.paths import Missing
@@ -31,12 +32,11 @@ def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
     if isinstance(node, Scalar) and not isinstance(node.value, str):
         if node.value is not None:
             _check_member(values, node, node.value, spec)
-        return lambda _item, _context: (None, None)
+        return _none
     get = values.leaf(node, None)
     members, name = spec.members, spec.name
 
-    def member(item: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
-        value = get(item, context)
+    def member(value: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
         if value is None:
             return None, None
         if isinstance(value, str) and value in members:
@@ -44,7 +44,14 @@ def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
         context.unmapped.append((name, key_text(value) or type(value).__name__))
         return "unknown", value
 
-    return member
+    return applied(member, get)
+
+
+def _none(_item: JsonValue, _context: Context) -> tuple[JsonValue, JsonValue]:
+    return None, None
+
+
+inlined(_none, "(None, None)")
 
 
 def _enum_if(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
@@ -53,7 +60,7 @@ def _enum_if(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
     absent = Scalar(node.place, None, plain=True)
     yes = values.enum(node.get("then") or absent, spec)
     no = values.enum(node.get("else") or absent, spec)
-    return lambda item, context: (yes if condition(item, context) else no)(item, context)
+    return if_else(condition, yes, no)
 
 
 def _enum_coalesce(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
@@ -61,7 +68,7 @@ def _enum_coalesce(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
     choices = node.items["coalesce"]
     if not isinstance(choices, Seq) or not choices.items:
         values.report("E002", choices.place, "coalesce: takes a list of values")
-        return lambda _item, _context: (None, None)
+        return _none
     gets = tuple(values.enum(choice, spec) for choice in choices.items)
     flag = node.get("non_empty")
     skips_empty = isinstance(flag, Scalar) and flag.value is True
@@ -85,7 +92,9 @@ def _enum_const(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
     member = value.value if isinstance(value, Scalar) else None
     if member is not None or not isinstance(value, Scalar):
         _check_member(values, value, plain(value), spec)
-    return lambda _item, _context: (member, None)
+    return inlined(
+        lambda _item, _context: (member, None), "($member, None)", values={"member": member}
+    )
 
 
 def _enum_lookup(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
@@ -93,14 +102,13 @@ def _enum_lookup(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
     get = values.raw(node.items["lookup"])
     table = find_table(node, values.tables, values.report)
     if table is None:
-        return lambda _item, _context: (None, None)
+        return _none
     for key, row in table.node.items.items():
         if isinstance(row, Scalar) and row.value is not None:
             _check_member(values, row, row.value, spec, f"table row {key!r}: ")
     find, other, name = finder(node, table), _enum_default(values, node, spec), spec.name
 
-    def lookup(item: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
-        value = get(item, context)
+    def lookup(value: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
         key = key_text(value)
         if key is None:
             return None, None
@@ -110,7 +118,7 @@ def _enum_lookup(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
             return other, value
         return row, value
 
-    return lookup
+    return applied(lookup, get)
 
 
 def _enum_default(values: Values, node: Map, spec: FieldSpec) -> JsonValue:

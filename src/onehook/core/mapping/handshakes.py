@@ -12,7 +12,8 @@ from onehook.core.mapping.forms import CONDITION, FLAG, TEMPLATE, TEXT, Form, Ke
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
-from onehook.core.mapping.templates import Render, TemplateError, compile_template
+from onehook.core.mapping.template_values import Render
+from onehook.core.mapping.templates import TemplateError, compile_template
 from onehook.core.model import Webhook
 
 MAX_ECHO = 512  # characters of a challenge that are given back; threats.md A14

@@ -7,7 +7,8 @@ from math import isfinite
 
 from onehook.core.jsontext import JsonValue, number
 from onehook.core.mapping import dates
-from onehook.core.mapping.coerce import Get, coerced, key_text, literal_fits, nothing
+from onehook.core.mapping.code import inlined
+from onehook.core.mapping.coerce import Get, applied, coerced, key_text, literal_fits, nothing
 from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.conditions import compile_pattern, search
 from onehook.core.mapping.context import Context
@@ -30,7 +31,7 @@ from onehook.core.mapping.forms import (
     list_of,
     one_or_list,
 )
-from onehook.core.mapping.paths import Missing
+from onehook.core.mapping.paths import Found, Missing
 from onehook.core.mapping.source import Map, Scalar, Seq, plain
 from onehook.core.mapping.tables import find_table, finder
 from onehook.core.mapping.templates import TemplateError, compile_template, template_reads
@@ -49,18 +50,28 @@ def _const(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     constant = plain(value)
     if spec is not None or not isinstance(constant, list):
         values.report("E106", value.place, "const: is a scalar")
-    return lambda _item, _context: constant
+    return inlined(lambda _item, _context: constant, "$constant", values={"constant": constant})
 
 
 def _header(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     name = _word(values, node, "header").lower()
-    return coerced(lambda _item, context: _clean(context.headers.get(name)), spec)
+    get: Get = inlined(
+        lambda _item, context: _clean(context.headers.get(name)),
+        "$clean(context.headers.get($name))",
+        values={"clean": _clean, "name": name},
+    )
+    return coerced(get, spec)
 
 
 def _setting(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     name = _word(values, node, "setting")
     values.report.uses_setting(name, node.items["setting"].place)
-    return coerced(lambda _item, context: context.settings.get(name), spec)
+    get: Get = inlined(
+        lambda _item, context: context.settings.get(name),
+        "context.settings.get($name)",
+        values={"name": name},
+    )
+    return coerced(get, spec)
 
 
 def _word(values: Values, node: Map, key: str) -> str:
@@ -99,13 +110,20 @@ def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
                 values.report("E106", row.place, message)
     find = finder(node, table)
 
+    def row_of(value: JsonValue, context: Context) -> Found:
+        key = key_text(value)
+        return None if key is None else find(key, context)
+
     def lookup(item: JsonValue, context: Context) -> JsonValue:
-        key = key_text(get(item, context))
-        if key is None:
-            return None
-        row = find(key, context)
+        row = row_of(get(item, context), context)
         return other(item, context) if isinstance(row, Missing) else row
 
+    inlined(
+        lookup,
+        "($v if ($v := $row_of($get, context)) is not MISSING else $other)",
+        {"get": get, "other": other},
+        {"row_of": row_of},
+    )
     return coerced(lookup, spec)
 
 
@@ -117,14 +135,13 @@ def compile_date(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     if spec is not None and spec.kind is Kind.DAY:
         day, name = dates.day_parser(formats), spec.name
 
-        def read_day(item: JsonValue, context: Context) -> JsonValue:
-            value = get(item, context)
+        def read_day(value: JsonValue, context: Context) -> JsonValue:
             found = day(value)
             if found is None and value not in (None, ""):
                 context.misfits.append(name)
             return found
 
-        return read_day
+        return applied(read_day, get)
     if tz is None and any(not dates.states_offset(format_) for format_ in formats):
         hint = "add tz: UTC, or the vendor's zone such as Europe/Berlin"
         values.report("E107", node.place, "the format states no offset and there is no tz", hint)
@@ -132,14 +149,13 @@ def compile_date(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         values.report("E106", node.place, f"{spec.name} is no time")
     rendered, name = dates.renderer(formats, tz), spec.name if spec else "time"
 
-    def read_time(item: JsonValue, context: Context) -> JsonValue:
-        value = get(item, context)
+    def read_time(value: JsonValue, context: Context) -> JsonValue:
         time = rendered(value)
         if time is None and value is not None and value != "":
             context.misfits.append(name)
         return time
 
-    return read_time
+    return applied(read_time, get)
 
 
 def _formats(values: Values, node: Map) -> list[str]:
@@ -180,15 +196,14 @@ def _match(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         return nothing
     group = 1 if pattern.groups else 0
 
-    def match(item: JsonValue, context: Context) -> JsonValue:
-        value = get(item, context)
+    def match(value: JsonValue, _context: Context) -> JsonValue:
         if not isinstance(value, str):
             return None
         found = search(pattern, value)
-        part = None if found is None else found.group(group)
+        part = None if found is None else found[group]
         return None if part is None else part.decode()
 
-    return coerced(match, spec)
+    return coerced(applied(match, get), spec)
 
 
 def _split(values: Values, node: Map, spec: FieldSpec | None) -> Get:
@@ -196,13 +211,12 @@ def _split(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     on = node.get("on")
     by = str(on.value) if isinstance(on, Scalar) and on.value else None
 
-    def split(item: JsonValue, context: Context) -> JsonValue:
-        value = get(item, context)
+    def split(value: JsonValue, _context: Context) -> JsonValue:
         if not isinstance(value, str):
             return None
         return [part for raw in value.split(by) if (part := raw.strip())]
 
-    return coerced(split, spec)
+    return coerced(applied(split, get), spec)
 
 
 def _join(values: Values, node: Map, spec: FieldSpec | None) -> Get:
@@ -210,13 +224,12 @@ def _join(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     on = node.get("on")
     between = str(on.value) if isinstance(on, Scalar) and on.value is not None else ", "
 
-    def join(item: JsonValue, context: Context) -> JsonValue:
-        value = get(item, context)
+    def join(value: JsonValue, _context: Context) -> JsonValue:
         items = value if isinstance(value, list) else [value]
         texts = [text for one in items if (text := key_text(one)) is not None]
         return between.join(texts) if texts else None
 
-    return coerced(join, spec)
+    return coerced(applied(join, get), spec)
 
 
 def _sum(values: Values, node: Map, spec: FieldSpec | None) -> Get:
@@ -237,22 +250,21 @@ def _sum(values: Values, node: Map, spec: FieldSpec | None) -> Get:
 def _count(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     get = values.raw(node.items["count"])
 
-    def length(item: JsonValue, context: Context) -> JsonValue:
-        value = get(item, context)
+    def length(value: JsonValue, _context: Context) -> JsonValue:
         return len(value) if isinstance(value, list) else None
 
-    return coerced(length, spec)
+    return coerced(applied(length, get), spec)
 
 
 def _integer(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     get = values.raw(node.items["integer"])
 
-    def whole(item: JsonValue, context: Context) -> JsonValue:
-        digits = key_text(get(item, context)) or ""
+    def whole(value: JsonValue, _context: Context) -> JsonValue:
+        digits = key_text(value) or ""
         plain_digits = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
         return number(int(digits)) if plain_digits else None
 
-    return coerced(whole, spec)
+    return coerced(applied(whole, get), spec)
 
 
 def _scale(values: Values, node: Map, spec: FieldSpec | None) -> Get:
@@ -262,8 +274,7 @@ def _scale(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         values.report("E106", node.place, "scale: needs by:, a number")
         return nothing
 
-    def scaled(item: JsonValue, context: Context) -> JsonValue:
-        value = get(item, context)
+    def scaled(value: JsonValue, _context: Context) -> JsonValue:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         try:
@@ -273,7 +284,7 @@ def _scale(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         except OverflowError:  # beyond what a double holds
             return None
 
-    return coerced(scaled, spec)
+    return coerced(applied(scaled, get), spec)
 
 
 def _finite(product: float) -> JsonValue:

@@ -10,7 +10,7 @@ from onehook.core.mapping.coerce import Get, key_text, single
 from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.paths import Path, PathError, compile_path
-from onehook.core.mapping.plans import EnumPlan, FieldPlan, Parts, Plan, UrnOf, make_build
+from onehook.core.mapping.plans import EnumPlan, FieldPlan, Parts, Plan, UrnPlan, make_build
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
 from onehook.core.schema.base import Kind, Model, fields_of
@@ -144,7 +144,7 @@ class ObjectCompiler:
             for key, get in gets.items()
         )
 
-    def _urn(self, entries: Mapping[str, tuple[Node, Place]], model: type[Model]) -> UrnOf | None:
+    def _urn(self, entries: Mapping[str, tuple[Node, Place]], model: type[Model]) -> UrnPlan | None:
         """``urn: [parts]``, or ``{entity, path: [parts]}`` where the model does not name it."""
         if "urn" not in entries:
             return None
@@ -166,15 +166,24 @@ class ObjectCompiler:
         if not isinstance(parts, Seq) or not parts.items:
             self.report("E002", node.place, "urn: is a list of path parts")
             return None
-        gets = tuple(self.values.typed(part, None) for part in parts.items)
+        return _urn_plan(
+            tuple(self.values.typed(part, None) for part in parts.items), entity, model
+        )
 
-        def urn(item: JsonValue, context: Context, out: Mapping[str, JsonValue]) -> str | None:
-            texts = [t for get in gets if (t := key_text(get(item, context))) is not None]
-            if len(texts) < len(gets):
+
+def _urn_plan(parts: tuple[Get, ...], entity: str | None, model: type[Model]) -> UrnPlan:
+    def urn(
+        found: tuple[JsonValue, ...], context: Context, out: Mapping[str, JsonValue]
+    ) -> str | None:
+        texts: list[str] = []
+        for part in found:
+            text = key_text(part)
+            if text is None:
                 return None
-            return context.urn(entity or entity_of(model, out), texts)
+            texts.append(text)
+        return context.urn(entity or entity_of(model, out), texts)
 
-        return urn
+    return UrnPlan(parts, urn)
 
 
 def _path(node: Node) -> Path | None:

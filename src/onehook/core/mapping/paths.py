@@ -281,11 +281,11 @@ def _same_kind(found: JsonValue, wanted: JsonValue) -> bool:
 def _compile(steps: tuple[Step, ...]) -> Lookup:
     for at, step in enumerate(steps):
         if isinstance(step, Wild):
-            return _wild(_compile(steps[:at]), _compile(steps[at + 1 :]), _many(steps[at + 1 :]))
+            return _wild(_compile(steps[:at]), steps[at + 1 :])
         if isinstance(step, Library | Filter):
-            rest, base = steps[at + 1 :], _compile(steps[:at])
+            base = _compile(steps[:at])
             some = _library(base, step) if isinstance(step, Library) else _filtered(base, step)
-            return _wild(some, _compile(rest), _many(rest))
+            return _wild(some, steps[at + 1 :])
     return _direct(
         [
             s.name if isinstance(s, Name) else s.index
@@ -338,8 +338,9 @@ def _member(value: JsonValue, key: str | int) -> Found:
     return MISSING
 
 
-def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
-    """Every member of what *base* finds, each followed along *rest*; missing ones left out."""
+def _wild(base: Lookup, steps: tuple[Step, ...]) -> Lookup:
+    """Every member of what *base* finds, each followed along *steps*; missing ones left out."""
+    rest, flatten = _compile(steps) if steps else None, _many(steps)
 
     def every(root: JsonValue) -> Found:
         container = base(root)
@@ -349,6 +350,8 @@ def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
             members = container
         else:
             return MISSING
+        if rest is None:
+            return members[:MAX_FOUND]
         found: list[JsonValue] = []
         for member in members[:MAX_FOUND]:
             value = rest(member)
@@ -365,6 +368,11 @@ def _wild(base: Lookup, rest: Lookup, flatten: bool) -> Lookup:
 
 def _filtered(base: Lookup, step: Filter) -> Lookup:
     """The members of a list that pass every test."""
+    first = step.tests[0]
+
+    def find_one(root: JsonValue) -> Found:
+        container = base(root)
+        return [m for m in container if first(m)] if isinstance(container, list) else MISSING
 
     def find(root: JsonValue) -> Found:
         container = base(root)
@@ -372,7 +380,7 @@ def _filtered(base: Lookup, step: Filter) -> Lookup:
             return MISSING
         return [m for m in container if all(test(m) for test in step.tests)]
 
-    return find
+    return find_one if len(step.tests) == 1 else find
 
 
 def _library(base: Lookup, step: Library) -> Lookup:

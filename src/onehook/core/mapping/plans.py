@@ -8,17 +8,15 @@ becomes code but as a quoted string.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
-from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonValue
+from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.code import Code
 from onehook.core.mapping.coerce import EnumGet, Get, scalar
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.source import Node
-from onehook.core.schema.base import MAX_TEXT, Kind, Model
-
-UrnOf = Callable[[JsonValue, Context, Mapping[str, JsonValue]], str | None]
+from onehook.core.schema.base import Kind, Model
 
 # Of the kinds that a value may pass into as it is: what tells that it has to be looked at.
 _UNFIT = {
@@ -66,6 +64,14 @@ class EnumPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class UrnPlan:
+    """What makes the urn: the *parts* of its path, and what makes one of those and the object."""
+
+    parts: tuple[Get, ...]
+    make: Callable[[tuple[JsonValue, ...], Context, Mapping[str, JsonValue]], str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """All that makes an object. Order is the file's, and that of the model in *names*."""
 
@@ -74,7 +80,7 @@ class Parts:
     enums: tuple[EnumPlan, ...]
     native: tuple[tuple[str, Get], ...]
     custom: tuple[tuple[str, Get], ...]
-    urn: UrnOf | None
+    urn: UrnPlan | None
     required: tuple[str, ...]
     lists: tuple[str, ...]  # required lists: [] rather than null
 
@@ -90,53 +96,16 @@ class Plan:
     custom: tuple[str, ...]
 
 
-class _Code:
-    """A function in the making: its lines, and the values that they name."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.names: dict[str, Any] = {
-            "MAX_TEXT": MAX_TEXT,
-            "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
-            "MissingField": MissingField,
-            "nothing": _NOTHING.get,
-            "scalar": scalar,
-            "lacks": _lacks,
-        }
-        self._numbers = count()
-
-    def name(self, value: object) -> str:
-        """A name for *value*."""
-        name = f"_{next(self._numbers)}"
-        self.names[name] = value
-        return name
-
-    def variable(self) -> str:
-        """The name of a new variable."""
-        return f"v{next(self._numbers)}"
-
-    def add(self, *lines: str) -> None:
-        """More lines of the function's body."""
-        self.lines += [line for line in lines if line]
-
-    def function(self, title: str) -> Build:
-        """The function."""
-        body = "\n".join(f"    {line}" for line in self.lines)
-        text = f"def build(item, context, always):\n{body}\n"
-        exec(compile(text, f"<plan of {title}>", "exec"), self.names)  # noqa: S102 see the module's text
-        build: Build = self.names["build"]
-        return build
-
-
 def make_build(title: str, parts: Parts) -> Build:
     """The function that builds the object of *parts*; *title* shows in tracebacks."""
-    code = _Code()
+    code = Code()
+    code.names.update(MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, lacks=_lacks)
     code.add("get = item.get if type(item) is dict else nothing")
     for field in parts.fields:
         _field(code, field)
     natives = [_value(code, name, get) for name, get in parts.native]
     for enum in parts.enums:
-        code.add(f"f_{enum.name}, s_{enum.name} = {code.name(enum.get)}(item, context)")
+        code.add(f"f_{enum.name}, s_{enum.name} = {code.take(enum.get)}")
     found = [_finds(field) for field in parts.fields if field.counts]
     found += [f"s_{enum.name} is not None" for enum in parts.enums]
     code.add(f"if not always and not ({' or '.join(found) or 'False'}):", "    return None")
@@ -144,11 +113,12 @@ def make_build(title: str, parts: Parts) -> Build:
         if enum.required:
             code.add(f"if f_{enum.name} is None: f_{enum.name} = 'unknown'")
     _object(code, parts, natives)
-    return code.function(title)
+    build: Build = code.function(f"plan of {title}", ", always")
+    return build
 
 
-def _field(code: _Code, field: FieldPlan) -> None:
-    target, call = f"f_{field.name}", f"{code.name(field.get)}(item, context)"
+def _field(code: Code, field: FieldPlan) -> None:
+    target, call = f"f_{field.name}", code.take(field.get)
     unfit = _UNFIT.get(field.kind)
     if field.path is not None and unfit is not None:
         _follow(code, target, field.path)
@@ -167,7 +137,7 @@ def _field(code: _Code, field: FieldPlan) -> None:
         code.add(f"{target} = {call}")
 
 
-def _follow(code: _Code, target: str, path: Path) -> None:
+def _follow(code: Code, target: str, path: Path) -> None:
     """Put what *path* leads to into *target*, None where it leads nowhere."""
     names = list(path.names or ())
     code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names.pop(0)!r})")
@@ -195,14 +165,14 @@ def _may_be_list(field: FieldPlan) -> bool:
     return field.kind in (Kind.LIST, Kind.ANY, Kind.SCALARS)
 
 
-def _value(code: _Code, name: str, get: Get) -> tuple[str, str]:
+def _value(code: Code, name: str, get: Get) -> tuple[str, str]:
     """Work out a value of ``native`` or ``custom``: its name, and the variable that holds it."""
     variable = code.variable()
-    code.add(f"{variable} = {code.name(get)}(item, context)")
+    code.add(f"{variable} = {code.take(get)}")
     return name, variable
 
 
-def _object(code: _Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
+def _object(code: Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
     """Put the fields together, and refuse the object if a required one is null."""
     initial = dict.fromkeys(parts.lists, "[]")
     for name in (*(field.name for field in parts.fields), *(enum.name for enum in parts.enums)):
@@ -224,7 +194,8 @@ def _object(code: _Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
             _, variable = _value(code, name, get)
             code.add(f"if {variable} is not None: custom[{name!r}] = {variable}")
     if parts.urn is not None:
-        code.add(f"out['urn'] = {code.name(parts.urn)}(item, context, out)")
+        texts = "".join(f"{code.take(get)}, " for get in parts.urn.parts)
+        code.add(f"out['urn'] = {code.name(parts.urn.make)}(({texts}), context, out)")
     for name in parts.required:
         code.add(f"if out[{name!r}] is None: raise MissingField({'/' + name!r})")
     code.add("return out")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from onehook.core.mapping.changes import CHANGE, REFERENCE, compile_changes, compile_references
-from onehook.core.mapping.coerce import nothing
+from onehook.core.mapping.code import generated
+from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import (
     Condition,
     always,
@@ -104,7 +105,8 @@ class RuleCompiler:
         when = node.get("when") if isinstance(node, Map) else None
         if not isinstance(when, Map):
             return Branch(rules)
-        return Branch(rules, compile_subject(name, when.keys[name], self.report), index, others)
+        subject = compile_subject(name, when.keys[name], self.report)
+        return Branch(rules, generated(subject, f"subject {name}"), index, others)
 
     def _rule(self, node: Node, above: _Above) -> Rule | Group | None:
         if not isinstance(node, Map):
@@ -115,6 +117,7 @@ class RuleCompiler:
         when = node.get("when")
         condition = always if when is None else compile_condition(when, self.report)
         reach = self._reach(when, above)
+        condition = generated(condition, f"when of {name}")
         foreach = self._foreach(reader, inside=above.in_item)
         merged = inherit(above.parts, node)
         if "rules" not in node.items:
@@ -191,14 +194,19 @@ class RuleCompiler:
             foreach,
             type_,
             model,
-            nothing if at_node is None else self.values.typed(at_node, TIME),
-            nothing if actor is None else self.values.typed(actor, ACTOR),
+            self._value(at_node, TIME, name),
+            self._value(actor, ACTOR, name),
             parts,
             plan,
             source,
             compile_changes(parts.get("changes"), model, self.values),
             compile_references(parts.get("references"), self.values),
         )
+
+    def _value(self, node: Node | None, spec: FieldSpec, rule: str) -> Get:
+        if node is None:
+            return nothing
+        return generated(self.values.typed(node, spec), f"{spec.name} of {rule}")
 
     def _data(
         self, node: Node | None, model: ModelType, rule: Map

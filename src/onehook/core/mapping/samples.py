@@ -26,7 +26,8 @@ from onehook.core.mapping.paths import Path, PathError, compile_path, direct_key
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, plain
 from onehook.core.mapping.tables import Table
-from onehook.core.mapping.templates import Render, TemplateError, compile_template
+from onehook.core.mapping.template_values import Render
+from onehook.core.mapping.templates import TemplateError, compile_template
 
 LoadBody = Callable[[str], bytes]  # body_file, relative to the mapping -> its bytes
 ROWS: Keys = {

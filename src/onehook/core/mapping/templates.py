@@ -1,38 +1,25 @@
 """Jinja2 as a language of expressions only: text with ``{{ … }}`` in it.
 
 Jinja2 parses; statements, calls, arithmetic and names that begin with an underscore are refused
-by the syntax tree when a file is loaded. What is left is compiled to functions here and never
-becomes Python code: attributes and items are keys of the payload's maps and indexes of its lists,
+by the syntax tree when a file is loaded. What is left is compiled by ``template_values.py`` and
+never becomes code: attributes and items are keys of the payload's maps and indexes of its lists,
 and nothing else can be reached.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import eq, ge, gt, le, lt, ne
-from typing import Any, NoReturn, cast
+from typing import NoReturn, cast
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
-from onehook.core.mapping.template_filters import (
-    FILTERS,
-    MAX_OUTPUT,
-    UNDEFINED,
-    NothingError,
-    Undefined,
-    bounded,
-    text_of,
-)
-from onehook.core.model import clean_text
+from onehook.core.mapping.template_filters import FILTERS
+from onehook.core.mapping.template_values import Evaluate, Render, compile_node, renderer
 
 MAX_LENGTH = 4096
 MAX_DEPTH = 40  # of a template's syntax tree
 MAX_FILTERS = 40  # of a template: each may work through the whole body; ours have nine at most
-
-Variables = Mapping[str, object]
-Render = Callable[[Variables], str | None]
-Evaluate = Callable[[Variables], object]
 
 
 class TemplateError(ValueError):
@@ -107,7 +94,7 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
         raise TemplateError(msg, ALLOWED_TEXT)
     tree = _parse(text)
     _check(tree, variables)
-    return Checked(text, _renderer(tree))
+    return Checked(text, renderer(tree))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +153,7 @@ def _expression(text: str, start: int, variables: frozenset[str]) -> Evaluate:
         raise TemplateError(str(error), error.hint, start + within) from None
     (output,) = tree.body
     (expression,) = cast("nodes.Output", output).nodes
-    return _compile(expression)
-
-
-def evaluated(evaluate: Evaluate, variables: Variables) -> object:
-    """What an expression comes to; UNDEFINED where something in it is not there."""
-    try:
-        return evaluate(variables)
-    except (NothingError, TypeError, ValueError, OverflowError):
-        return UNDEFINED
+    return compile_node(expression)
 
 
 def _parse(text: str) -> nodes.Template:
@@ -259,173 +238,3 @@ def _check_node(node: nodes.Node, variables: frozenset[str]) -> None:
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
         msg = f"there is no filter {node.name!r}"
         raise TemplateError(msg, f"there are {', '.join(FILTERS)}", word=node.name)
-
-
-def _renderer(tree: nodes.Template) -> Render:
-    found = [node for output in tree.body for node in cast("nodes.Output", output).nodes]
-    pieces = tuple(map(_piece, found))
-
-    def render(variables: Variables) -> str | None:
-        try:
-            texts = [text_of(piece(variables)) for piece in pieces]
-        except (NothingError, TypeError, ValueError, OverflowError):
-            return None
-        return "".join(texts) if sum(map(len, texts)) <= MAX_OUTPUT else None
-
-    return render
-
-
-def _piece(node: nodes.Expr) -> Evaluate:
-    return _constant(node.data) if isinstance(node, nodes.TemplateData) else _compile(node)
-
-
-def _constant(value: object) -> Evaluate:
-    return lambda _variables: value
-
-
-def _compile(node: nodes.Expr) -> Evaluate:
-    return _COMPILERS[type(node)](node)
-
-
-def _name(node: Any) -> Evaluate:
-    name: str = node.name
-    return lambda variables: variables.get(name, UNDEFINED)
-
-
-def _getattr(node: Any) -> Evaluate:
-    of, name = _compile(node.node), node.attr
-    return lambda variables: member(of(variables), name)
-
-
-def _getitem(node: Any) -> Evaluate:
-    of, key = _compile(node.node), _compile(node.arg)
-    return lambda variables: member(of(variables), key(variables))
-
-
-def member(value: object, key: object) -> object:
-    """The member *key* of a map or list; UNDEFINED where there is none."""
-    if type(value) is dict or isinstance(value, Mapping):
-        return cast("Mapping[object, object]", value).get(key, UNDEFINED)
-    if isinstance(value, list) and isinstance(key, int) and not isinstance(key, bool):
-        items = cast("Sequence[object]", value)
-        return items[key] if -len(items) <= key < len(items) else UNDEFINED
-    return UNDEFINED
-
-
-def _filter(node: Any) -> Evaluate:
-    function, of = FILTERS[node.name], _compile(node.node)
-    arguments = tuple(_compile(argument) for argument in node.args)
-    if not arguments:
-        return lambda variables: function(of(variables))
-    return lambda variables: function(of(variables), *[a(variables) for a in arguments])
-
-
-def _truth(value: object) -> bool:
-    if isinstance(value, Undefined):
-        raise NothingError
-    return bool(value)
-
-
-def _condition(node: Any) -> Evaluate:
-    test, yes = _compile(node.test), _compile(node.expr1)
-    no = _constant(UNDEFINED) if node.expr2 is None else _compile(node.expr2)
-    return lambda variables: (yes if _truth(test(variables)) else no)(variables)
-
-
-def _is_in(part: Any, whole: Any) -> bool:
-    if isinstance(whole, str):
-        bounded(len(whole))
-    return part in whole
-
-
-_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "eq": eq,
-    "ne": ne,
-    "gt": gt,
-    "gteq": ge,
-    "lt": lt,
-    "lteq": le,
-    "in": _is_in,
-    "notin": lambda a, b: not _is_in(a, b),
-}
-
-
-def _compare(node: Any) -> Evaluate:
-    first = _compile(node.expr)
-    rest = tuple((_OPERATORS[operand.op], _compile(operand.expr)) for operand in node.ops)
-
-    def compare(variables: Variables) -> bool:
-        left = first(variables)
-        for operator, expression in rest:
-            right = expression(variables)
-            if isinstance(left, Undefined) or isinstance(right, Undefined):
-                raise NothingError
-            if not operator(left, right):
-                return False
-            left = right
-        return True
-
-    return compare
-
-
-def _and(node: Any) -> Evaluate:
-    left, right = _compile(node.left), _compile(node.right)
-
-    def both(variables: Variables) -> object:
-        value = left(variables)
-        return right(variables) if _truth(value) else value
-
-    return both
-
-
-def _or(node: Any) -> Evaluate:
-    left, right = _compile(node.left), _compile(node.right)
-
-    def either(variables: Variables) -> object:
-        value = left(variables)
-        return value if _truth(value) else right(variables)
-
-    return either
-
-
-def _not(node: Any) -> Evaluate:
-    of = _compile(node.node)
-    return lambda variables: not _truth(of(variables))
-
-
-def _concat(node: Any) -> Evaluate:
-    parts = tuple(_compile(part) for part in node.nodes)
-
-    def join(variables: Variables) -> str:
-        texts = [text_of(part(variables)) for part in parts]
-        bounded(sum(map(len, texts)))
-        return "".join(texts)
-
-    return join
-
-
-def _list(node: Any) -> Evaluate:
-    items = tuple(_compile(item) for item in node.items)
-    return lambda variables: [item(variables) for item in items]
-
-
-def _const(node: Any) -> Evaluate:
-    value: object = node.value
-    # Jinja2 reads '\\ud800' as half a character, which nothing can write.
-    return _constant(clean_text(value) if isinstance(value, str) else value)
-
-
-_COMPILERS: Mapping[type[nodes.Node], Callable[[Any], Evaluate]] = {
-    nodes.Name: _name,
-    nodes.Getattr: _getattr,
-    nodes.Getitem: _getitem,
-    nodes.Const: _const,
-    nodes.Filter: _filter,
-    nodes.CondExpr: _condition,
-    nodes.Compare: _compare,
-    nodes.And: _and,
-    nodes.Or: _or,
-    nodes.Not: _not,
-    nodes.Concat: _concat,
-    nodes.List: _list,
-}

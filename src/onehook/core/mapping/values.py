@@ -5,9 +5,10 @@ for decides how it is read: a path on a timestamp field reads a time, on an enum
 a member, on an object field the value must be a shape or a map of fields.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.code import generated, inlined, lookup_of
 from onehook.core.mapping.coerce import (
     WORDS,
     EnumGet,
@@ -18,7 +19,7 @@ from onehook.core.mapping.coerce import (
     nothing,
     scalar,
 )
-from onehook.core.mapping.conditions import compile_condition
+from onehook.core.mapping.conditions import compile_condition, if_else
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.enums import compile_enum
 from onehook.core.mapping.kinds import (
@@ -37,11 +38,10 @@ from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
     MISSING,
     SUBSET,
-    Found,
-    Missing,
     Path,
     PathError,
     compile_path,
+    direct_keys,
     is_path,
 )
 from onehook.core.mapping.plans import Plan
@@ -80,7 +80,7 @@ class ValueCompiler:
         """A named value, for conditions: compiled once, however many ask for it."""
         node = self.lets.find(name)
         if node is not None and name not in self._asked:
-            self._asked[name] = remembered(name, self.raw(node))
+            self._asked[name] = remembered(name, generated(self.raw(node), f"let {name}"))
         return self._asked.get(name)
 
     def resolved(self, node: Node) -> Node:
@@ -98,7 +98,7 @@ class ValueCompiler:
             return self._list(node, spec)
         if spec is not None and spec.kind is Kind.ENUM:
             enum = self.enum(node, spec)
-            return lambda item, context: enum(item, context)[0]
+            return inlined(lambda item, context: enum(item, context)[0], "$enum[0]", {"enum": enum})
         if spec is not None and spec.kind in (Kind.TIMESTAMP, Kind.DAY) and _is_source(node):
             return compile_date(self, Map(node.place, {"date": node}), spec)
         return self._branches(node, lambda below: self.typed(below, spec)) or self.leaf(node, spec)
@@ -113,7 +113,7 @@ class ValueCompiler:
             then, other = node.get("then"), node.get("else")
             yes = nothing if then is None else compile_(then)
             no = nothing if other is None else compile_(other)
-            return lambda item, context: (yes if condition(item, context) else no)(item, context)
+            return if_else(condition, yes, no)
         if "coalesce" in node.items:
             return self._coalesce(node, compile_)
         return None
@@ -128,14 +128,7 @@ class ValueCompiler:
         flag = node.get("non_empty")
         skips_empty = isinstance(flag, Scalar) and flag.value is True
 
-        def first(item: JsonValue, context: Context) -> JsonValue:
-            for get in gets:
-                value = get(item, context)
-                if value is not None and not (skips_empty and value in ("", [])):
-                    return value
-            return None
-
-        return first
+        return _first(gets, skips_empty=skips_empty)
 
     def leaf(self, node: Node, spec: FieldSpec | None) -> Get:
         """Compile a value that hands nothing on to others."""
@@ -192,7 +185,7 @@ class ValueCompiler:
         fixed = scalar(value)
         if spec is not None and spec.kind in (Kind.TEXT, Kind.LONG) and fixed is not None:
             fixed = key_text(fixed)
-        return lambda _item, _context: fixed
+        return inlined(lambda _item, _context: fixed, "$fixed", values={"fixed": fixed})
 
     def path(self, node: Node) -> Path | None:
         """Compile a path; E101 or E102 otherwise."""
@@ -340,9 +333,11 @@ class ValueCompiler:
         path = self.path(node.items["each"])
         if path is None:
             return nothing
-        get = self._each_item(node, item_spec)
+        get = generated(self._each_item(node, item_spec), "item of each")
         test = node.get("where")
-        wanted = None if test is None else compile_condition(test, self.report)
+        wanted = None
+        if test is not None:
+            wanted = generated(compile_condition(test, self.report), "where of each")
 
         def each(item: JsonValue, context: Context) -> JsonValue:
             values = path.values(context.body if path.absolute else item)
@@ -378,23 +373,40 @@ class ValueCompiler:
 
 def read(path: Path) -> Get:
     """What *path* finds; null where it leads nowhere."""
-    lookup = path.lookup
-    if path.absolute:
-        return lambda _item, context: _or_null(lookup(context.body))
+    lookup, absolute = path.lookup, path.absolute
 
-    def relative(item: JsonValue, _context: Context) -> JsonValue:
-        found = lookup(item)
+    def get(item: JsonValue, context: Context) -> JsonValue:
+        found = lookup(context.body if absolute else item)
         return None if found is MISSING else found  # type: ignore[return-value]  # narrowed by identity
 
-    return relative
+    keys = direct_keys(path.text)
+    there = None if keys is None else lookup_of(keys, absolute=absolute, missing="None")
+    return get if there is None else inlined(get, "$there", {"there": there})
 
 
-def _or_null(found: Found) -> JsonValue:
-    return None if isinstance(found, Missing) else found
+def _first(gets: Sequence[Get], *, skips_empty: bool) -> Get:
+    """The first of *gets* that gives something."""
+    if len(gets) == 1 and not skips_empty:
+        return gets[0]
+
+    def first(item: JsonValue, context: Context) -> JsonValue:
+        for get in gets:
+            value = get(item, context)
+            if value is not None and not (skips_empty and value in ("", [])):
+                return value
+        return None
+
+    parts = {f"get{at}": get for at, get in enumerate(gets)}
+    empty = " and $v not in ('', [])" if skips_empty else ""
+    choices = " ".join(f"$v if ($v := ${name}) is not None{empty} else" for name in parts)
+    return inlined(first, f"({choices} None)", parts)
 
 
 def _itself(item: JsonValue, _context: Context) -> JsonValue:
     return item
+
+
+inlined(_itself, "item")
 
 
 def _is_source(node: Node) -> bool:
@@ -406,12 +418,22 @@ def _is_source(node: Node) -> bool:
 
 
 def _object(plan: Plan, path: Path | None) -> Get:
+    make = plan.build
     if path is None:
-        return lambda item, context: plan.build(item, context, False)
+        return inlined(
+            lambda item, context: make(item, context, False),
+            "$make(item, context, False)",
+            values={"make": make},
+        )
     lookup = read(path)
 
     def build(item: JsonValue, context: Context) -> JsonValue:
         below = lookup(item, context)
-        return None if below is None else plan.build(below, context, False)
+        return None if below is None else make(below, context, False)
 
-    return build
+    return inlined(
+        build,
+        "(None if ($v := $lookup) is None else $make($v, context, False))",
+        {"lookup": lookup},
+        {"make": make},
+    )

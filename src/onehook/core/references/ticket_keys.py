@@ -61,7 +61,7 @@ def _take(search: Search, joined: Joined, text: str, start: int, end: int) -> No
     prefix, hyphen, rest = key.partition("-")
     type_, site = "ticket", None
     urn: str | None = None
-    name, points = joined.at(start)
+    points: int | None = None  # None: those of the field
     taken, faint = 0, False
     if "-" in rest:
         type_, points = "vulnerability", CATALOGUED
@@ -83,7 +83,9 @@ def _take(search: Search, joined: Joined, text: str, start: int, end: int) -> No
     relation, method, at = "mentions", "key", start
     if (keyword := closing(text, start)) is not None:
         at, points, relation, method, faint = keyword, CLOSING, "closes", "keyword", False
-    target = Target(type_, key, urn, None, relation, method, text[at:end], points + taken, [name])
+    name, usual = joined.at(start)
+    certainty = (usual if points is None else points) + taken
+    target = Target(type_, key, urn, None, relation, method, text[at:end], certainty, [name])
     if faint:
         search.add_faint(target)
     else:

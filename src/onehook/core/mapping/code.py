@@ -1,0 +1,143 @@
+"""Generated code: what the values and conditions of a mapping come to in Python.
+
+Each value compiles to a closure, and calling a closure for each step of each value is most of what
+normalizing costs. So a closure may also carry the *expression* that gives the same, and who uses
+it takes that into a function of its own, in place of a call. The closures say what is meant; a
+test holds what is generated against them. No text of a mapping becomes code but as a quoted string.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from string import Template
+from typing import Any, TypeVar
+
+from onehook.core.jsontext import MAX_SAFE_INTEGER
+from onehook.core.mapping.paths import MISSING
+from onehook.core.schema.base import MAX_TEXT
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_DEPTH = 20  # of expressions in each other: Python takes 200 parentheses in each other
+MAX_SIZE = 4000  # characters of an expression: beyond that it stays a call
+OF_ITEM = "item, context"  # what values and conditions are functions of
+_INLINE = "inline"  # the attribute in which a closure carries its expression
+_COMMON: Mapping[str, object] = {
+    "MISSING": MISSING,
+    "MAX_TEXT": MAX_TEXT,
+    "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
+}
+_numbers = count()  # a name means one thing in all expressions, so that any two can be joined
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Python over the arguments of what it stands for; *names* are what else it names."""
+
+    text: str
+    names: Mapping[str, object]
+    depth: int = 0
+
+
+def inlined(
+    function: F,
+    form: str,
+    parts: Mapping[str, Callable[..., Any] | Expression] | None = None,
+    values: Mapping[str, object] | None = None,
+    arguments: str = OF_ITEM,
+) -> F:
+    """*function*, carrying the expression *form*, which must come to the same.
+
+    In *form* ``$part`` is what one of *parts* gives for the item, ``$value`` one of *values*, and
+    ``$v`` a variable of its own. Too large an expression is left out: it stays a call.
+    """
+    own = next(_numbers)
+    names: dict[str, object] = {}
+    texts = {"v": f"v{own}"}
+    depth = 0
+    for name, part in (parts or {}).items():
+        found = part if isinstance(part, Expression) else expression_of(part, arguments)
+        texts[name] = found.text
+        names |= found.names
+        depth = max(depth, found.depth + 1)
+    for name, value in (values or {}).items():
+        texts[name] = f"{name}{own}"
+        names[texts[name]] = value
+    text = Template(form).substitute(texts)
+    if depth <= MAX_DEPTH and len(text) <= MAX_SIZE:
+        setattr(function, _INLINE, Expression(text, names, depth))
+    return function
+
+
+def expression_of(function: Callable[..., Any], arguments: str = OF_ITEM) -> Expression:
+    """What *function* of *arguments* comes to: at least a call of it."""
+    found = getattr(function, _INLINE, None)
+    if isinstance(found, Expression):
+        return found
+    name = f"call{next(_numbers)}"
+    return Expression(f"{name}({arguments})", {name: function})
+
+
+def lookup_of(keys: Sequence[str | int], *, absolute: bool, missing: str) -> Expression | None:
+    """What *keys*, names and indexes, lead to from the item or the body; else *missing*.
+
+    None if there are too many of them.
+    """
+    if len(keys) > MAX_DEPTH:
+        return None
+    text = "context.body" if absolute else "item"
+    for key in keys:
+        of = f"v{next(_numbers)}"
+        if isinstance(key, str):
+            text = f"({of}.get({key!r}, {missing}) if type({of} := {text}) is dict else {missing})"
+        else:
+            there = f"len({of}) > {key}" if key >= 0 else f"len({of}) >= {-key}"
+            text = f"({of}[{key}] if type({of} := {text}) is list and {there} else {missing})"
+    return Expression(text, {}, len(keys))
+
+
+class Code:
+    """A function of *arguments* in the making: its lines, and the values that they name."""
+
+    def __init__(self, arguments: str = OF_ITEM) -> None:
+        self.arguments = arguments
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = dict(_COMMON)
+
+    def name(self, value: object) -> str:
+        """A name for *value*."""
+        name = f"_{next(_numbers)}"
+        self.names[name] = value
+        return name
+
+    def variable(self) -> str:
+        """The name of a new variable."""
+        return f"v{next(_numbers)}"
+
+    def add(self, *lines: str) -> None:
+        """More lines of the function's body."""
+        self.lines += [line for line in lines if line]
+
+    def take(self, function: Callable[..., Any]) -> str:
+        """An expression for what *function* gives for the same arguments."""
+        found = expression_of(function, self.arguments)
+        self.names.update(found.names)
+        return found.text
+
+    def function(self, title: str, more: str = "") -> Any:
+        """The function, of the arguments and *more*; *title* shows in tracebacks."""
+        body = "\n".join(f"    {line}" for line in self.lines)
+        text = f"def build({self.arguments}{more}):\n{body}\n"
+        exec(compile(text, f"<{title}>", "exec"), self.names)  # noqa: S102 see the module's text
+        return self.names["build"]
+
+
+def generated(function: F, title: str) -> F:
+    """One function for all of *function*; itself if it is made of no others."""
+    found = getattr(function, _INLINE, None)
+    if not isinstance(found, Expression) or found.depth == 0:
+        return function
+    code = Code()
+    code.add(f"return {code.take(function)}")
+    made: F = code.function(title)
+    return made

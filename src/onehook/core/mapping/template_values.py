@@ -1,0 +1,288 @@
+"""The parts of a template, compiled: each to a function of the template's variables.
+
+Each is a closure, with the expression of ``code.py`` that gives the same: no text of a template
+stands in those. Where something is undefined, a part raises, and the template comes to null.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any, cast
+
+from jinja2 import nodes
+
+from onehook.core.mapping.code import Code, inlined
+from onehook.core.mapping.template_filters import (
+    FILTERS,
+    MAX_OUTPUT,
+    UNDEFINED,
+    NothingError,
+    Undefined,
+    bounded,
+    text_of,
+)
+from onehook.core.model import clean_text
+
+_ARGUMENTS = "variables"  # what the parts of a template are functions of
+_PROBLEMS = (NothingError, TypeError, ValueError, OverflowError)
+
+Variables = Mapping[str, object]
+Render = Callable[[Variables], str | None]
+Evaluate = Callable[[Variables], object]
+
+
+def evaluated(evaluate: Evaluate, variables: Variables) -> object:
+    """What an expression comes to; UNDEFINED where something in it is not there."""
+    try:
+        return evaluate(variables)
+    except _PROBLEMS:
+        return UNDEFINED
+
+
+def renderer(tree: nodes.Template) -> Render:
+    """One function for the whole template *tree*, which was checked."""
+    found = [node for output in tree.body for node in cast("nodes.Output", output).nodes]
+    code = Code(_ARGUMENTS)
+    code.names.update(problems=_PROBLEMS, limit=MAX_OUTPUT)
+    code.add(
+        "try:",
+        f"    texts = {code.take(_texts([_piece(node) for node in found]))}",
+        "except problems:",
+        "    return None",
+        "return ''.join(texts) if sum(map(len, texts)) <= limit else None",
+    )
+    render: Render = code.function("template")
+    return render
+
+
+def _piece(node: nodes.Expr) -> Evaluate:
+    return _constant(node.data) if isinstance(node, nodes.TemplateData) else compile_node(node)
+
+
+def _text(of: Evaluate) -> Evaluate:
+    """What *of* comes to, as text."""
+    return _inlined(
+        lambda variables: text_of(of(variables)),
+        "($v if type($v := $of) is str else $text_of($v))",
+        {"of": of},
+        {"text_of": text_of},
+    )
+
+
+def _texts(of: Sequence[Evaluate]) -> Evaluate:
+    """What each of *of* comes to, as text."""
+    parts = [_text(one) for one in of]
+    named = {f"part{at}": part for at, part in enumerate(parts)}
+    form = "".join(f"${name}, " for name in named)
+    return _inlined(lambda variables: [part(variables) for part in parts], f"({form})", named)
+
+
+def _inlined(
+    function: Evaluate,
+    form: str,
+    parts: Mapping[str, Evaluate] | None = None,
+    values: Mapping[str, object] | None = None,
+) -> Evaluate:
+    return inlined(function, form, parts, values, _ARGUMENTS)
+
+
+def _constant(value: object) -> Evaluate:
+    return _inlined(lambda _variables: value, "$value", values={"value": value})
+
+
+def compile_node(node: nodes.Expr) -> Evaluate:
+    """The function that works out the expression *node*, which was checked."""
+    return _COMPILERS[type(node)](node)
+
+
+def _name(node: Any) -> Evaluate:
+    name: str = node.name
+    return _inlined(
+        lambda variables: variables.get(name, UNDEFINED),
+        "variables.get($name, $undefined)",
+        values={"name": name, "undefined": UNDEFINED},
+    )
+
+
+def _getattr(node: Any) -> Evaluate:
+    return _member(compile_node(node.node), _constant(node.attr))
+
+
+def _getitem(node: Any) -> Evaluate:
+    return _member(compile_node(node.node), compile_node(node.arg))
+
+
+def _member(of: Evaluate, key: Evaluate) -> Evaluate:
+    return _inlined(
+        lambda variables: member(of(variables), key(variables)),
+        "($v.get($key, $undefined) if type($v := $of) is dict else $member($v, $key))",
+        {"of": of, "key": key},
+        {"member": member, "undefined": UNDEFINED},
+    )
+
+
+def member(value: object, key: object) -> object:
+    """The member *key* of a map or list; UNDEFINED where there is none."""
+    if type(value) is dict or isinstance(value, Mapping):
+        return cast("Mapping[object, object]", value).get(key, UNDEFINED)
+    if isinstance(value, list) and isinstance(key, int) and not isinstance(key, bool):
+        items = cast("Sequence[object]", value)
+        return items[key] if -len(items) <= key < len(items) else UNDEFINED
+    return UNDEFINED
+
+
+def _filter(node: Any) -> Evaluate:
+    function, of = FILTERS[node.name], compile_node(node.node)
+    arguments = tuple(compile_node(argument) for argument in node.args)
+    more = {f"argument{at}": argument for at, argument in enumerate(arguments)}
+    return _inlined(
+        lambda variables: function(of(variables), *[a(variables) for a in arguments]),
+        f"$function({', '.join(['$of', *(f'${name}' for name in more)])})",
+        {"of": of, **more},
+        {"function": function},
+    )
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, Undefined):
+        raise NothingError
+    return bool(value)
+
+
+def _condition(node: Any) -> Evaluate:
+    test, yes = compile_node(node.test), compile_node(node.expr1)
+    no = _constant(UNDEFINED) if node.expr2 is None else compile_node(node.expr2)
+    return _inlined(
+        lambda variables: (yes if _truth(test(variables)) else no)(variables),
+        "($yes if $truth($test) else $no)",
+        {"test": test, "yes": yes, "no": no},
+        {"truth": _truth},
+    )
+
+
+def _is_in(part: Any, whole: Any) -> bool:
+    if isinstance(whole, str):
+        bounded(len(whole))
+    return part in whole
+
+
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "eq": eq,
+    "ne": ne,
+    "gt": gt,
+    "gteq": ge,
+    "lt": lt,
+    "lteq": le,
+    "in": _is_in,
+    "notin": lambda a, b: not _is_in(a, b),
+}
+
+
+def _compare(node: Any) -> Evaluate:
+    first = compile_node(node.expr)
+    rest = tuple((_OPERATORS[operand.op], compile_node(operand.expr)) for operand in node.ops)
+
+    def compare(variables: Variables) -> bool:
+        left = first(variables)
+        for operator, expression in rest:
+            right = expression(variables)
+            if not _holds(operator, left, right):
+                return False
+            left = right
+        return True
+
+    (operator, second), *more = rest
+    if more:
+        return compare
+    form = "$holds($operator, $first, $second)"
+    values = {"holds": _holds, "operator": operator}
+    return _inlined(compare, form, {"first": first, "second": second}, values)
+
+
+def _holds(operator: Callable[[Any, Any], bool], left: object, right: object) -> bool:
+    """Whether *left* and *right* compare so.
+
+    Raises:
+        NothingError: one of them is not there.
+    """
+    if left is UNDEFINED or right is UNDEFINED:
+        raise NothingError
+    return operator(left, right)
+
+
+def _and(node: Any) -> Evaluate:
+    left, right = compile_node(node.left), compile_node(node.right)
+
+    def both(variables: Variables) -> object:
+        value = left(variables)
+        return right(variables) if _truth(value) else value
+
+    form = "($right if $truth($v := $left) else $v)"
+    return _inlined(both, form, {"left": left, "right": right}, {"truth": _truth})
+
+
+def _or(node: Any) -> Evaluate:
+    left, right = compile_node(node.left), compile_node(node.right)
+
+    def either(variables: Variables) -> object:
+        value = left(variables)
+        return value if _truth(value) else right(variables)
+
+    form = "($v if $truth($v := $left) else $right)"
+    return _inlined(either, form, {"left": left, "right": right}, {"truth": _truth})
+
+
+def _not(node: Any) -> Evaluate:
+    of = compile_node(node.node)
+    return _inlined(
+        lambda variables: not _truth(of(variables)),
+        "(not $truth($of))",
+        {"of": of},
+        {"truth": _truth},
+    )
+
+
+def _concat(node: Any) -> Evaluate:
+    texts = _texts([compile_node(part) for part in node.nodes])
+    return _inlined(
+        lambda variables: _joined(texts(variables)),
+        "$joined($texts)",
+        {"texts": texts},
+        {"joined": _joined},
+    )
+
+
+def _joined(texts: Any) -> str:
+    """*texts* in one.
+
+    Raises:
+        NothingError: it grows too long.
+    """
+    bounded(sum(map(len, texts)))
+    return "".join(texts)
+
+
+def _list(node: Any) -> Evaluate:
+    items = tuple(compile_node(item) for item in node.items)
+    return lambda variables: [item(variables) for item in items]
+
+
+def _const(node: Any) -> Evaluate:
+    value: object = node.value
+    # Jinja2 reads '\\ud800' as half a character, which nothing can write.
+    return _constant(clean_text(value) if isinstance(value, str) else value)
+
+
+_COMPILERS: Mapping[type[nodes.Node], Callable[[Any], Evaluate]] = {
+    nodes.Name: _name,
+    nodes.Getattr: _getattr,
+    nodes.Getitem: _getitem,
+    nodes.Const: _const,
+    nodes.Filter: _filter,
+    nodes.CondExpr: _condition,
+    nodes.Compare: _compare,
+    nodes.And: _and,
+    nodes.Or: _or,
+    nodes.Not: _not,
+    nodes.Concat: _concat,
+    nodes.List: _list,
+}
