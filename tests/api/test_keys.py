@@ -281,7 +281,7 @@ async def test_h3_guesses_behind_a_proxy_are_counted_by_who_makes_them(
 INGEST = ("integrations", "mappings", "quarantine", "platforms", "event-types", "schemas")
 SUBSCRIBER = (
     "subscriptions", "webhooks", "deliveries", "replays", "events", "stream", "references",
-    "stats", "platforms", "event-types", "schemas",
+    "stats", "platforms", "event-types", "schemas", "addresses",
 )  # fmt: skip
 INGEST_ALONE = {"DELETE /v1/platforms/{name}/drift", "GET /v1/platforms/{name}/drift"}
 

@@ -96,8 +96,9 @@ async def test_g5_one_probe_then_everything(gateway: Running, subscriber: Subscr
     sender = await gateway.integrate()
     subscriber.usual = Reply(500)
     subscription = await gateway.subscribe(subscriber, retry=["1m", "1m", "1m"])
-    ids = await send(gateway, sender, 30)
+    ids = await send(gateway, sender, 10)
     await until_shown(gateway, subscription, breaker="open")
+    ids += await send(gateway, sender, 20, 10)
     release = asyncio.Event()
     subscriber.script.append(Reply(500, hold=release))
 

@@ -8,15 +8,16 @@ the process busy with what comes to nothing.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from onehook.core.flow import CONCURRENCY
 from onehook.core.model import Delivery, Subscription
 
 HELD = 240  # new events that may wait in memory for their turn, leased already
+HELD_QUICK = 1000  # the same of a subscriber that answers at once: a second or two of them
 HELD_UNPROVEN = 16  # the same of a subscriber that is not proven: they may all have to go back
-AHEAD = 48  # what is leased from a queue beyond that, if the subscriber is quick
+AHEAD = 176  # what is leased from a queue beyond that, if the subscriber is quick
 MOST_LOADED = 10_000  # deliveries in memory
 UNPROVEN = 32  # slots for subscribers that are not proven
 DOUBTED = 3  # failed attempts in a row after which one is no longer proven
@@ -34,6 +35,7 @@ class Lane:
     retries: int = 0  # those of them that were attempted before
     running: int = 0  # tasks; each makes one attempt at a time
     quick: bool = False  # the last attempt succeeded at once
+    exact: bool = False  # each lease counts: no more is leased than begins at once
     held: deque[tuple[Delivery, float]] = field(default_factory=deque[tuple[Delivery, float]])
     flying: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
 
@@ -58,14 +60,19 @@ class Lanes:
         lane = self._lanes.get(subscription.id)
         if lane is None:
             lane = self._lanes[subscription.id] = Lane(subscription.id)
-        lane.width = subscription.flow.width
+        _set_up(lane, subscription)
         return lane
+
+    def find(self, subscription_id: str) -> Lane | None:
+        """The lane of a subscription of which something is in hand."""
+        return self._lanes.get(subscription_id)
 
     # -- places ------------------------------------------------------------------------------
 
     def has_room(self, lane: Lane) -> bool:
         """Whether one more delivery may wait in memory."""
-        wanted = lane.width + (HELD if lane.id in self._well else HELD_UNPROVEN)
+        held = HELD_QUICK if lane.quick else HELD
+        wanted = lane.width + (held if lane.id in self._well else HELD_UNPROVEN)
         return lane.load < _share(wanted, MOST_LOADED - self.loaded, MOST_LOADED)
 
     def load(self, lane: Lane, *, retry: bool = False) -> None:
@@ -88,14 +95,29 @@ class Lanes:
         Retries take three quarters of the slots at most: first attempts are not held up by them.
         """
         lane = self._lanes.get(subscription.id) or Lane(subscription.id)
-        lane.width = subscription.flow.width
-        width = self._width(lane)
+        _set_up(lane, subscription)
+        ahead, retries = self._ahead(lane), max(1, self._width(lane) * 3 // 4)
+        room = self._reach(lane) + ahead - lane.load
+        return min(room, self.free + ahead), max(0, retries - lane.retries)
+
+    def is_low(self, lane: Lane) -> bool:
+        """Whether it is time to lease more: few of those that wait in memory are left."""
+        ahead = self._ahead(lane)
+        room = min(self._reach(lane) + ahead - lane.load, self.free + ahead)
+        return room > ahead // 2
+
+    def low(self, ids: Iterable[str]) -> list[str]:
+        """Those of *ids* for which more may be leased at any time, and it is time to."""
+        lanes = self._lanes
+        return [
+            id_ for id_ in ids if (lane := lanes.get(id_)) and not lane.exact and self.is_low(lane)
+        ]
+
+    def _ahead(self, lane: Lane) -> int:
         # More than can start at once only from a subscriber that answers at once: what is leased
         # and never attempted counts towards poison. Nor where a lease counts as an attempt.
-        exact = subscription.flow.rate_limit or subscription.flow.concurrency
-        ahead = AHEAD if lane.quick and not exact and width == lane.width else 0
-        room = self._reach(lane) + ahead - lane.load
-        return min(room, self.free + ahead), max(0, max(1, width * 3 // 4) - lane.retries)
+        wide = self._width(lane) == lane.width
+        return AHEAD if lane.quick and wide and not lane.exact else 0
 
     # -- slots -------------------------------------------------------------------------------
 
@@ -184,6 +206,12 @@ class Lanes:
         if lane.id not in self._well:
             reach = min(reach, _share(reach, max(1, self._unproven + back), UNPROVEN))
         return reach
+
+
+def _set_up(lane: Lane, subscription: Subscription) -> None:
+    flow = subscription.flow
+    lane.width = flow.width
+    lane.exact = flow.rate_limit is not None or flow.concurrency is not None or flow.ordered
 
 
 def _share(wanted: int, left: int, total: int) -> int:

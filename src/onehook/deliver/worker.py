@@ -89,6 +89,7 @@ class Worker:
         self._behind: set[str] = set()  # subscriptions whose queue is ahead of new events
         self._open: set[str] = set()  # subscriptions whose breaker we saw open
         self._wake, self._news = asyncio.Event(), False
+        self._looked = -POLL  # when, on the loop's clock, we last asked what is due
         self._group: asyncio.TaskGroup | None = None
         self._running: dict[asyncio.Task[None], Lane] = {}
         self._recorder: Batcher[Record, Recorded] = Batcher(
@@ -113,8 +114,9 @@ class Worker:
                 self._lanes.load(lane)
                 return True
         self._behind.add(id_)
-        if not self._news and id_ not in self._open:  # one that is full wakes us by itself
-            self._news = self._lanes.wanted(subscription)[0] > 0
+        if not self._news and id_ not in self._open:
+            known = self._lanes.find(id_)  # one that is not low is served as its attempts end
+            self._news = known is None or self._lanes.is_low(known)
         return False
 
     def release(self, subscription: Subscription) -> None:
@@ -142,10 +144,11 @@ class Worker:
         """A commit is through: what it left to the queue may be due."""
         if self._news:
             self._news = False
-            self._wake.set()
+            self.hurry()
 
     def hurry(self) -> None:
-        """Something in the queue is due."""
+        """Something in the queue is due, and we may not know of whom."""
+        self._looked = -POLL
         self._wake.set()
 
     # -- lanes -------------------------------------------------------------------------------
@@ -153,7 +156,13 @@ class Worker:
     def _unload(self, lane: Lane, delivery: Delivery | None = None) -> None:
         """Give back the place of *delivery*, or a reserved one."""
         self._lanes.unload(lane, retry=delivery is not None and delivery.again)
-        if lane.id in self._behind:
+        self._refill(lane)
+
+    def _refill(self, lane: Lane) -> None:
+        """Have more leased for *lane*, if more waits and few are left in memory."""
+        if lane.id in self._behind and self._lanes.is_low(lane):
+            if lane.exact or not lane.load or lane.id in self._open:
+                self._looked = -POLL  # only the store knows whether it is its turn
             self._wake.set()
 
     def _run(self, lane: Lane, delivery: Delivery) -> None:
@@ -217,8 +226,7 @@ class Worker:
         lane = self._running.pop(task)
         self._lanes.end(lane)
         self._feed(TRIED)
-        if lane.id in self._behind:
-            self._wake.set()
+        self._refill(lane)
 
     def _feed(self, tries: int | None = None) -> None:
         """Let lanes go on that hold something and may begin it now."""
@@ -278,9 +286,14 @@ class Worker:
         self._feed()
         if self._lanes.free <= 0:
             return
+        now = asyncio.get_running_loop().time()
         try:
-            # Those that have all they may take stay due for other gateways, and come first here.
-            due = await self._deliveries.due(DUE + len(self._behind))
+            if now - self._looked >= POLL:
+                self._looked = now
+                # Those that have all they may take stay due for other gateways, and come first.
+                due = await self._deliveries.due(DUE + len(self._behind))
+            else:  # who is behind has something due: that need not be asked
+                due = self._lanes.low(self._behind - self._open)
             for at in range(0, len(due), TOGETHER):
                 await self._serve_some(due[at : at + TOGETHER])
         except (RedisError, OSError) as error:
@@ -336,7 +349,7 @@ class Worker:
         """Come back at the moment of the next token: a late look would lose a small burst's."""
         wait = await self._deliveries.due_in(id_)
         if wait is not None and timedelta(0) < wait < timedelta(seconds=POLL):
-            asyncio.get_running_loop().call_later(wait.total_seconds(), self._wake.set)
+            asyncio.get_running_loop().call_later(wait.total_seconds(), self.hurry)
 
     async def _begin(self, subscription: Subscription, leased: Sequence[Leased]) -> None:
         """Start an attempt for each of *leased*; what cannot be attempted is recorded as ended."""

@@ -65,7 +65,7 @@ appendfsync always
 no-appendfsync-on-rewrite no
 aof-load-truncated yes
 auto-aof-rewrite-percentage 100
-auto-aof-rewrite-min-size 64mb
+auto-aof-rewrite-min-size 256mb
 maxmemory {maxmemory}
 maxmemory-policy noeviction
 latency-monitor-threshold 50
