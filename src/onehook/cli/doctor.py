@@ -264,7 +264,9 @@ def _complaints(one: Any, name: str, stats: Any, now: datetime) -> list[Finding]
             found.append(Finding(what, "warning", detail, mend))
     failures = stats["consecutive_failures"]
     if failures and not found:
-        detail = f"its last {failures} attempts failed" if failures > 1 else "its last attempt failed"
+        detail = "its last attempt failed"
+        if failures > 1:
+            detail = f"its last {failures} attempts failed"
         mend = f"onehook deliveries list --subscription {name} says how"
         found.append(Finding(what, "warning", detail, mend))
     dead = stats["deliveries"]["dead"]

@@ -81,8 +81,9 @@ def show_table(rows: Sequence[Row], columns: Columns) -> None:
         _show_plain([[name.upper() for name in names], *cells])
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
+    for at, name in enumerate(names):
+        one_word = not any(" " in row[at] for row in cells)  # rich would break ids before texts
+        table.add_column(name, overflow="fold", no_wrap=one_word)
     for row in cells:
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     if _least_width(table) > out.width:
