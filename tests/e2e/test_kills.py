@@ -4,6 +4,8 @@ import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Sized
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,19 @@ async def _established(made: Gateway) -> list[str]:
     return found
 
 
-async def _survive(made: Gateway, count: int, connections: int) -> None:
+async def _kill_by_progress(made: Gateway, answered: Sized, each: int) -> None:
+    """Kill the gateway and the store by turns, whenever *each* more webhooks are answered."""
+    for victim in cycle((made.kill, made.kill_store)):
+        goal = len(answered) + each
+        while len(answered) < goal:  # noqa: ASYNC110 - the load sets no Event
+            await asyncio.sleep(0.01)
+        await victim()
+        if made.process is None or made.process.returncode is not None:
+            await made.restart()
+
+
+async def _survive(made: Gateway, count: int, connections: int, each: int | None = None) -> None:
+    """*each*: kill by so many answers, for a load that is over before long; None: by the clock."""
     subscriber = Subscriber(Behaviour(keep_ids=True))
     await subscriber.start()
     integration = await made.call("/v1/integrations", {"type": "github", "secret": SECRET})
@@ -53,7 +67,12 @@ async def _survive(made: Gateway, count: int, connections: int) -> None:
         if answer.status in (200, 202):
             answered.update(event["id"] for event in json.loads(answer.body)["events"])
 
-    killer = asyncio.create_task(kill_often(made, every=2, store_every=7))
+    killing = (
+        kill_often(made, every=2, store_every=7)
+        if each is None
+        else _kill_by_progress(made, answered, each)
+    )
+    killer = asyncio.create_task(killing)
     patience = Patience(timeout=15, retry_for=240, retry_statuses=(503,))
     path = f"{made.url}/ingest/{integration['id']}"
     try:
@@ -85,7 +104,7 @@ async def _survive(made: Gateway, count: int, connections: int) -> None:
 async def test_e1_e2_a_killed_gateway_loses_nothing(tmp_path: Path) -> None:
     """What was answered 202 arrives, once unless an attempt was in flight at a kill."""
     async with gateway(tmp_path / "data") as made:
-        await _survive(made, 3_000, 8)
+        await _survive(made, 3_000, 8, each=600)
 
 
 @pytest.mark.slow
