@@ -1,7 +1,9 @@
 """A gateway's life: what it starts with, refuses to start with, and leaves behind."""
 
 import asyncio
+import re
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,23 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from onehook import wiring
 from onehook.core.mapping.problems import MappingError
 from onehook.errors import SettingsError, StoreUnavailableError
 from onehook.settings import Settings
 from onehook.store.connection import connect
 from onehook.store.server import EmbeddedServer
 from onehook.wiring import Runtime
-from tests.builders import Api, Running, Subscriber, eventually, issue, until, write_acme
+from tests.builders import (
+    Api,
+    FixedClock,
+    Running,
+    Subscriber,
+    eventually,
+    issue,
+    until,
+    write_acme,
+)
 from tests.conftest import StartGateway
 
 
@@ -234,3 +246,28 @@ async def test_a_fault_ends_one_round_and_not_all(gateway: Running) -> None:
             await went_on.wait()
         task.cancel()
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["round.crashed"]
+
+
+async def test_d15_a_store_whose_clock_is_far_from_ours_is_a_warning(
+    start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond 30 s /readyz says so, and by how much; webhooks are taken, and it ends by itself."""
+    monkeypatch.setattr(wiring, "CLOCKS", 0.05)
+    clock = FixedClock(datetime.now(UTC) + timedelta(minutes=2))
+    gateway = await start_gateway(clock=clock)
+
+    async def warned() -> bool:
+        return (await gateway.api.get("/readyz")).json.get("warnings") == ["clock_skewed"]
+
+    await eventually(warned)
+    ready = await gateway.api.get("/readyz")
+    assert ready.status == 200
+    assert re.search(r"clock is -1[12]\d s from the gateway's", str(ready.json["details"]))
+    sender = await gateway.integrate()
+    assert (await gateway.send(sender, issue())).status == 202
+
+    async def well() -> bool:
+        clock.at = datetime.now(UTC) + timedelta(seconds=20)
+        return "warnings" not in (await gateway.api.get("/readyz")).json
+
+    await eventually(well)

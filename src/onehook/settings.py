@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     mappings: Path | None = None
     destinations: Path | None = None
     api_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    secret_key: SecretStr | None = None
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+[^\s]*$")] | None = None
     delivery_allow: Networks = ()
     delivery_ports: Ports = ()
@@ -139,6 +140,11 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """Where the first admin key lies, unless ``api_key`` is set."""
         return self.data / "api-key"
+
+    @property
+    def key_ring(self) -> Path:
+        """Where the keys lie that seal the secrets, unless ``secret_key`` is set."""
+        return self.data / "secret.key"
 
 
 class ClientSettings(BaseSettings):

@@ -50,6 +50,7 @@ from onehook.store.deliveries import DeliveryStore
 from onehook.store.drift import Drift
 from onehook.store.events import EventStore, Retention
 from onehook.store.fanout import FanOutStore
+from onehook.store.health import clock_skew
 from onehook.store.history import History
 from onehook.store.key_uses import KeyUses
 from onehook.store.keys import Keys
@@ -60,7 +61,7 @@ from onehook.store.registry import Registry
 from onehook.store.relief import Relief
 from onehook.store.replays import ReplayStore
 from onehook.store.retention import sweep
-from onehook.store.sealing import load_sealer, write_private
+from onehook.store.sealing import Sealer, load_sealer, make_sealer, write_private
 from onehook.store.server import EmbeddedServer
 from onehook.store.statistics import Statistics
 from onehook.store.tenant_registry import TenantRegistry
@@ -72,6 +73,9 @@ from onehook.web.workbench import Workbench
 
 log = structlog.get_logger()
 
+UNREADABLE = "configuration_unreadable"  # the code of the warning in /readyz
+SKEWED, SKEW = "clock_skewed", timedelta(seconds=30)  # beyond it, /readyz warns
+CLOCKS = 10.0  # seconds between looks at how far the store's clock is from ours
 REFRESH = 0.5  # seconds between looks for another gateway's changes: a revoked key ends in 1 s
 KEY_USES = 60.0  # seconds between writings of when API keys were used
 STORE_PATIENCE = 10.0  # seconds that a start waits for a store that does not answer
@@ -131,7 +135,7 @@ class Runtime:
         keys = Keys(settings.key_prefix)
         retention = Retention(history=timedelta(days=settings.history_days))
         metrics, readiness = Metrics(), Readiness()
-        sealer = load_sealer(settings.data / "secret.key")
+        sealer = sealer_of(settings)
         destinations = _destinations(settings)
         registry = await self._open(
             lambda: Registry(
@@ -237,6 +241,7 @@ class Runtime:
             asyncio.create_task(self._every(TELL, self.announcer.tell)),
             asyncio.create_task(self._every(SILENCE, self.announcer.check)),
             asyncio.create_task(self._every(KEY_USES, self._write_uses)),
+            asyncio.create_task(self._every(CLOCKS, self._compare_clocks)),
         ]
         readiness.set("starting", holds=False)
 
@@ -399,11 +404,26 @@ class Runtime:
             await registry.keep_lessons()
             await registry.refresh()
             await self.references.catch_up(registry.sightings)
-        except (RedisError, OSError, SettingsError) as error:
+        except (RedisError, OSError) as error:
             self.gateway.readiness.set("store_unavailable", holds=True)
             log.warning("store.unreachable", error=type(error).__name__)
+            return
+        except SettingsError as error:  # the configuration from before still runs
+            self.gateway.readiness.warn(UNREADABLE, [error.detail])
+            log.warning("configuration.unreadable", reason=error.detail)
         else:
-            self.gateway.readiness.set("store_unavailable", holds=False)
+            self.gateway.readiness.warn(UNREADABLE, [])
+        self.gateway.readiness.set("store_unavailable", holds=False)
+
+    async def _compare_clocks(self) -> None:
+        """Warn if the store, whose clock times retries, has another time than we."""
+        try:
+            skew = await clock_skew(self.client, self.clock.now)
+        except (RedisError, OSError):  # told of elsewhere
+            return
+        seconds = round(skew.total_seconds())
+        detail = f"the store's clock is {seconds:+} s from the gateway's: let both keep time by NTP"
+        self.gateway.readiness.warn(SKEWED, [detail] if abs(skew) > SKEW else [])
 
     async def _sweep(self) -> None:
         gateway, snapshot = self.gateway, self.gateway.registry.whole.snapshot
@@ -476,6 +496,18 @@ def _destinations(settings: Settings) -> Mapping[str, Destination]:
         msg = f"ONEHOOK_DEFAULT_DESTINATION: there is no {settings.default_destination!r}"
         raise SettingsError(msg)
     return found
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    """What seals the secrets: the keys that are set, or those of ``secret.key``.
+
+    Raises:
+        SettingsError: they are no keys.
+    """
+    given = settings.secret_key
+    return (
+        load_sealer(settings.key_ring) if given is None else make_sealer(given.get_secret_value())
+    )
 
 
 def _egress(settings: Settings) -> Egress:

@@ -1,4 +1,4 @@
-"""What faults happen to: a gateway, its store, the line between them, and three subscribers."""
+"""What faults happen to: a gateway, its store, the line between them, and its subscribers."""
 
 import asyncio
 import os
@@ -15,8 +15,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from benchmarks.subscriber import Behaviour, Subscriber
+from onehook.ingest.committer import FEW
 from onehook.settings import KILL_POINT
 from onehook.store.connection import call
+from onehook.store.keys import Keys
 from onehook.store.server import EmbeddedServer, find_binary
 from tests.chaos.proxy import StoreProxy
 from tests.chaos.serving import ServedGateway
@@ -26,7 +28,9 @@ SECRET = "a-secret-for-the-chaos-tests"
 RETRY = ["1s"] * 20
 LEASE = 21.0  # seconds: the shortest timeout, 1 s, and the 20 s that every lease has beyond it
 READY = 60.0  # seconds that all may take to be ready again after a fault
+CROWD = FEW + 2  # subscriptions that are paused: more than a commit puts into queues itself
 _MEMORY = 1 << 30
+_KEYS = Keys("oh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ class Arena:
     """Everything that runs. *line* is None where the gateway's own embedded server is the store.
 
     *healthy* takes all that comes from pull requests, *ordered* and *ill* what comes of issues: one
-    in order, the other in whatever state it is.
+    in order, the other in whatever state it is. Issues also queue for a *crowd* that is paused:
+    the fan-out has to see to that.
     """
 
     folder: Path
@@ -85,6 +90,7 @@ class Arena:
     line: StoreProxy | None = None
     integration: str = ""
     subscriptions: dict[str, str] = field(default_factory=dict[str, str])
+    crowd: list[str] = field(default_factory=list[str])
 
     @property
     def ingest(self) -> str:
@@ -94,6 +100,18 @@ class Arena:
     def passings(self) -> int:
         """How often a kill point is passed until it kills."""
         return self.chance.randrange(1, 5)
+
+    async def waiting(self) -> list[tuple[list[str], list[str]]]:
+        """For each of the crowd what is in its queue, and what its log lists; sorted ids."""
+        found: list[tuple[list[str], list[str]]] = []
+        for id_ in self.crowd:
+            queued = await self.store.command("ZRANGE", _KEYS.queue(id_), 0, -1)
+            listed = await self.store.command("XRANGE", _KEYS.log(id_), "-", "+")
+            assert isinstance(queued, list)
+            assert isinstance(listed, list)
+            names = sorted(fields[b"e"].decode() for _, fields in listed)
+            found.append((sorted(name.decode() for name in queued), names))
+        return found
 
     async def ready(self, within: float = READY) -> None:
         """Wait until the gateway says that it is ready, and its store with it.
@@ -183,3 +201,8 @@ async def _configure(found: Arena) -> None:
         body = {"url": subscriber.url, "retry": RETRY, "timeout": "1s", **fields}
         made = await found.gateway.call("/v1/subscriptions", body)
         found.subscriptions[name] = made["id"]
+    for _ in range(CROWD):
+        body = {"url": found.ill.url, "events": ["ticketing.*"]}
+        made = await found.gateway.call("/v1/subscriptions", body)
+        await found.gateway.call(f"/v1/subscriptions/{made['id']}/pause", {})
+        found.crowd.append(made["id"])

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-import onehook.app
 from onehook.deliver.client import DeliveryClient
 from onehook.deliver.courier import Courier
 from onehook.deliver.worker import Worker
+from onehook.ingest.handler import Ingest
 from onehook.ingest.steps import Steps
 from onehook.store.deliveries import DeliveryStore
 from onehook.store.events import EventStore
+from onehook.store.fanout import FanOutStore
+from onehook.web.server import Connection
 
 _ON_THE_WIRE = 0.002  # seconds until what was written has left the process
 
@@ -53,14 +55,16 @@ KILL_POINTS = (
     KillPoint("before commit", EventStore, "commit", after=False),
     KillPoint("after commit", EventStore, "commit", after=True),
     KillPoint("delivery begun", Worker, "start", after=True),
-    KillPoint("before answer", onehook.app, "ingest", after=True, repeats=True),
-    KillPoint("answered", onehook.app, "ingest", after=True, repeats=True, delay=_ON_THE_WIRE),
+    KillPoint("before answer", Ingest, "conclude", after=True, repeats=True),
+    KillPoint("answered", Connection, "answer", after=True, repeats=True, delay=_ON_THE_WIRE),
     KillPoint("before lease", DeliveryStore, "lease", after=False, repeats=True),
     KillPoint("leased", DeliveryStore, "lease", after=True, repeats=True),
     KillPoint("before attempt", Courier, "attempt", after=False, repeats=True),
     KillPoint("answer begun", DeliveryClient, "_send", after=True, repeats=True),
     KillPoint("attempted", Courier, "attempt", after=True, repeats=True),
     KillPoint("before record", DeliveryStore, "record_attempts", after=False, repeats=True),
+    KillPoint("before spread", FanOutStore, "spread", after=False, repeats=True),
+    KillPoint("spread", FanOutStore, "spread", after=True, repeats=True),
     KillPoint("recorded", DeliveryStore, "record_attempts", after=True, repeats=True),
 )
 

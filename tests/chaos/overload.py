@@ -88,7 +88,7 @@ async def run_overload(folder: Path, seconds: float) -> Burst:
     """For so long ten times of what it can take; then once more what it can."""
     async with arena(folder, random.Random(0), embedded=False) as made:
         assert made.line is not None
-        made.line.become(Line.VERY_SLOW)
+        made.line.become(Line.CRAWLING)
         numbers = _numbers()
         burst = Burst(await _capacity(made, numbers))
         assert made.gateway.process is not None
@@ -158,11 +158,13 @@ async def _watch(made: Arena, burst: Burst) -> None:
     """Look at its memory, and ask whether it lives."""
     process = made.gateway.process
     assert process is not None
-    async with aiohttp.ClientSession(made.gateway.url) as session:
+    # Each on a connection of its own, as a load balancer has it: whether there is room or not.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(made.gateway.url, connector=connector) as session:
         while True:
             burst.most = max(burst.most, resident_mib(process.pid))
             since = time.monotonic()
-            async with session.get("/healthz") as response:  # on a connection that is kept
+            async with session.get("/healthz") as response:
                 assert response.status == 200
             burst.looks.append(time.monotonic() - since)
             await asyncio.sleep(_LOOK)

@@ -18,13 +18,18 @@ class Line(Enum):
     CUT = auto()  # what is open breaks, what is new is refused
     SLOW = auto()
     VERY_SLOW = auto()
+    CRAWLING = auto()
     HALF_OPEN = auto()  # stays open, but nothing gets through
     MUTE = auto()  # scripts get through and run; nothing comes back, and nobody is told
     MOVED = auto()  # whoever answers there says that the key lies elsewhere
     DROPPING = auto()  # a command gets through and runs; its reply does not come, the line breaks
 
 
-_DELAYS = {Line.SLOW: 0.05, Line.VERY_SLOW: 0.1}  # seconds that each piece waits
+_DELAYS = {
+    Line.SLOW: 0.05,
+    Line.VERY_SLOW: 0.1,
+    Line.CRAWLING: 0.25,
+}  # seconds that each piece waits
 
 
 class StoreProxy:

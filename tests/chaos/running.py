@@ -32,6 +32,7 @@ class Report:
     verdict: Verdict
     pending: dict[str, int] = field(default_factory=dict[str, int])  # by subscription, at rest
     dead: dict[str, int] = field(default_factory=dict[str, int])
+    unspread: list[str] = field(default_factory=list[str])  # what is wrong with the crowd's queues
     crashed: list[str] = field(default_factory=list[str])  # lines of the gateway's log
 
     def faulty(self) -> list[str]:
@@ -57,6 +58,7 @@ class Report:
             found.append(f"{len(self.ledger.wrong)} wrong answers: {self.ledger.wrong[:3]}")
         found += [f"{n} deliveries are pending for {name}" for name, n in self.pending.items() if n]
         found += [f"{n} deliveries are dead for {name}" for name, n in self.dead.items() if n]
+        found += self.unspread
         if self.crashed:
             found.append(f"{len(self.crashed)} crashes in the log: {self.crashed[:3]}")
         return found
@@ -132,12 +134,15 @@ async def run(
             print(f"{number + 1}/{len(schedule)} {happened[-1]}", file=sys.stderr, flush=True)
         await settle(made, ledger)
         pending, dead = await at_rest(made)
+        unspread = await spread(made, ledger)
         seconds = time.monotonic() - since
         ledger.close()
         verdict = compare(ledger, arrived(made), "ordered", ("healthy", "ordered"), happened)
     crashed = _crashed(folder / "gateway.log")
     cut_short = len(happened) < len(schedule)
-    return Report(sent, cut_short, seconds, happened, ledger, verdict, pending, dead, crashed)
+    return Report(
+        sent, cut_short, seconds, happened, ledger, verdict, pending, dead, unspread, crashed
+    )
 
 
 async def _happen(made: Arena, fault: Fault) -> Happened:
@@ -186,6 +191,26 @@ async def at_rest(made: Arena) -> tuple[dict[str, int], dict[str, int]]:
         if not counts[0].total() or time.monotonic() > deadline:
             return dict(counts[0]), dict(counts[1])
         await asyncio.sleep(_LOOK)
+
+
+async def spread(made: Arena, ledger: Ledger) -> list[str]:
+    """What is wrong with what waits for the crowd, once it is right or time is up."""
+    promised, deadline = sorted(ledger.promised[ISSUES]), time.monotonic() + ARRIVAL
+    while True:
+        waiting = await made.waiting()
+        if time.monotonic() > deadline or waiting == [(promised, promised)] * len(made.crowd):
+            break
+        await asyncio.sleep(_LOOK)
+    wrong: list[str] = []
+    for number, (queued, listed) in enumerate(waiting):
+        lost, twice = {*promised} - {*queued}, len(listed) - len({*listed})
+        strange = {*queued} - {*promised}
+        if lost or twice or strange or listed != queued:
+            wrong.append(
+                f"paused {number}: {len(lost)} lost ({_some(lost)}), {len(strange)} unpromised "
+                f"({_some(strange)}), {twice} listed twice, {len(listed)} of {len(queued)} listed"
+            )
+    return wrong
 
 
 def _crashed(log: Path) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.faults import DiskFull, Fault, StoreFull
 from tests.chaos.kinds import KINDS
 from tests.chaos.running import draw, run
 
@@ -31,3 +32,15 @@ async def test_c1_c2_d1_d2_faults_lose_nothing(tmp_path: Path, embedded: bool, f
     assert report.faulty() == []
     assert report.ledger.webhooks == report.webhooks
     assert len(report.faults) == faults
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", [DiskFull, StoreFull], ids=["d8-disk", "d9-memory"])
+async def test_d8_d9_disk_and_memory_run_full_under_load(tmp_path: Path, kind: type[Fault]) -> None:
+    """Three times, under load: it acknowledges nothing that it cannot keep, and goes on after."""
+    report = await run(tmp_path, "full", embedded=False, webhooks=3000, faults=3, kinds=[kind])
+    print(report.table())
+    assert report.faulty() == []
+    assert [one.name for one in report.faults] == [kind.name()] * 3
+    assert report.ledger.webhooks == report.webhooks

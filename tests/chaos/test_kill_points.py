@@ -16,7 +16,7 @@ from benchmarks.load import Answer, run_load
 from onehook.store.bands import LEASED
 from onehook.store.keys import Keys
 from tests.builders import eventually
-from tests.chaos.arena import LEASE, Arena, arena
+from tests.chaos.arena import CROWD, LEASE, Arena, arena
 from tests.chaos.kill_points import KILL_POINTS, KillPoint
 from tests.chaos.load import PATIENCE, make_revision
 from tests.chaos.own_faults import killed_at
@@ -62,6 +62,11 @@ class Line:
                 return int(await self.store.zcard(KEYS.queue(id_))) == 0
 
             await eventually(empty, SOON)
+
+        async def spread() -> bool:
+            return int(await self.store.xlen(KEYS.fan_out)) == 0
+
+        await eventually(spread, SOON)
 
 
 @pytest.fixture
@@ -112,3 +117,5 @@ async def test_c4_e2_g10_a_death_between_two_steps_loses_nothing(
         assert again <= out, "what was not out at the death came twice"
         assert point.repeats or not again
         assert times.total() - len(times) <= 1
+    once = sorted({*line.ids})
+    assert await made.waiting() == [(once, once)] * CROWD

@@ -130,3 +130,46 @@ async def test_a6_every_active_secret_is_compared_in_constant_time(
         compared.clear()
 
     assert counts == [2, 2]
+
+
+async def test_a6_refusals_cost_the_same_work(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a signature goes wrong: all digests are made, and compared whole, once each."""
+    sender = await gateway.integrate(secret="the-first-of-two-secrets")
+    path = f"/v1/integrations/{sender.id}/rotate-secret"
+    assert (await gateway.api.post(path, {"secret": "the-second-of-two-secrets"})).status == 200
+    body = issue_with(b'"a6"')
+    right = hmac.new(b"the-first-of-two-secrets", body, "sha256").hexdigest()
+    other = {"0": "1"}
+    wrong = {
+        "its first digit": other.get(right[0], "0") + right[1:],
+        "its middle": right[:32] + other.get(right[32], "0") + right[33:],
+        "its last digit": right[:-1] + other.get(right[-1], "0"),
+        "all of it": "".join(other.get(digit, "0") for digit in right),
+        "another body's": hmac.new(b"the-second-of-two-secrets", b"{}", "sha256").hexdigest(),
+    }
+    work: list[tuple[str, int, int]] = []
+    digest, compare = hmac.digest, hmac.compare_digest
+
+    def digested(key: Any, content: Any, algorithm: str) -> bytes:
+        work.append(("digest", len(content), 0))
+        return digest(key, content, algorithm)
+
+    def compared(a: Any, b: Any) -> bool:
+        work.append(("compare", len(a), len(b)))
+        return compare(a, b)
+
+    done: dict[str, list[tuple[str, int, int]]] = {}
+    for name, signature in wrong.items():
+        headers = {**github("issues", body).headers, "X-Hub-Signature-256": f"sha256={signature}"}
+        with monkeypatch.context() as patched:
+            patched.setattr(hmac, "digest", digested)
+            patched.setattr(hmac, "compare_digest", compared)
+            answer = await gateway.post(sender, body, headers.items())
+        assert answer.status == 401
+        done[name] = work.copy()
+        work.clear()
+
+    each = [("digest", len(body), 0)] * 2 + [("compare", 32, 32)] * 2
+    assert done == dict.fromkeys(wrong, each)

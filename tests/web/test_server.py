@@ -1,12 +1,15 @@
 """The edge of HTTP: slow heads, broken ones, requests that hide others; rows B3 and B5."""
 
 import asyncio
+import contextlib
 import json
 import re
+from collections.abc import AsyncIterator
 
 import pytest
 from structlog.testing import capture_logs
 
+from onehook.web import server
 from tests.builders import Running, Sender, eventually, issue
 from tests.conftest import StartGateway
 
@@ -23,13 +26,19 @@ async def connect(gateway: Running) -> Streams:
 async def exchange(gateway: Running, *packets: bytes) -> bytes:
     """All that comes back for *packets*, until the gateway closes."""
     reader, writer = await connect(gateway)
+    said = bytearray()
     try:
         async with asyncio.timeout(15):
-            for packet in packets:
-                writer.write(packet)
-                await writer.drain()
-                await asyncio.sleep(0.02)  # so that it comes by itself
-            return await reader.read()
+            # It may close, having answered, while we still send: the rest then meets a reset.
+            with contextlib.suppress(ConnectionError):
+                for packet in packets:
+                    writer.write(packet)
+                    await writer.drain()
+                    await asyncio.sleep(0.02)  # so that it comes by itself
+            with contextlib.suppress(ConnectionError):
+                while more := await reader.read(65_536):
+                    said += more
+        return bytes(said)
     finally:
         writer.close()
 
@@ -249,22 +258,82 @@ async def test_no_answer_names_what_it_is_made_of(gateway: Running) -> None:
 # -- B7 -------------------------------------------------------------------------------------------
 
 
-async def test_b7_no_more_connections_than_there_is_room_for(start_gateway: StartGateway) -> None:
-    """One too many is told so, before it says anything; as soon as there is room it is let in."""
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+async def full(start_gateway: StartGateway) -> AsyncIterator[Running]:
+    """A gateway with as many connections as it takes."""
     gateway = await start_gateway(max_connections=2)
     held = [await connect(gateway) for _ in range(2)]
-
-    said = await exchange(gateway)
-
-    assert statuses(said) == [503]
-    assert b"Retry-After: 1\r\n" in said
-    assert json.loads(said.partition(b"\r\n\r\n")[2])["code"] == "overloaded"
-    assert refused(gateway, "full") == 1
+    yield gateway
     for _, writer in held:
         writer.close()
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+async def test_b7_no_more_connections_than_there_is_room_for(start_gateway: StartGateway) -> None:
+    """One too many is told so, silent or not; as soon as there is room it is let in."""
+    gateway = await start_gateway(max_connections=2)
+    held = [await connect(gateway) for _ in range(2)]
+    request = HEALTH.replace(b"healthz", b"openapi.json")
+
+    for number, said in enumerate((b"", b"GET /open", request, b"x" * 5000), 1):
+        answer = await exchange(gateway, *filter(None, [said]))
+        assert statuses(answer) == [503], said
+        assert b"Retry-After: 1\r\n" in answer
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "overloaded"
+        assert refused(gateway, "full") == number
+    for _, writer in held:
+        writer.close()
 
     async def answered() -> bool:
-        return statuses(await exchange(gateway, request)) == [200]
+        closing = request.replace(b"Host", b"Connection: close\r\nHost")
+        return statuses(await exchange(gateway, closing)) == [200]
+
+    await eventually(answered)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthz?probe=1"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_b7_a_full_gateway_answers_health_checks(
+    full: Running, path: str, method: str
+) -> None:
+    """However it comes, once for each connection: nothing else gets in behind it."""
+    check = f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+    for packets in ((check,), (check[:7], check[7:30], check[30:])):
+        answer = await exchange(full, *packets)
+        assert statuses(answer) == [200], answer
+        assert b"Connection: close" in answer
+    behind = await exchange(full, check + HEALTH.replace(b"healthz", b"openapi.json"))
+
+    assert statuses(behind) == [200]
+    assert refused(full, "full") == 0
+
+
+@pytest.mark.parametrize("line", ["POST /healthz", "GET /healthzz", "GET /v1/healthz"])
+async def test_b7_only_health_checks_are_answered(full: Running, line: str) -> None:
+    """What only looks like one is told that there is no room."""
+    answer = await exchange(full, f"{line} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    assert statuses(answer) == [503]
+
+
+async def test_b7_health_checks_have_places_for_a_moment_only(
+    full: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes for one and is silent loses it soon; beyond all places it is 503 at once."""
+    monkeypatch.setattr(server, "RESERVE", 1)
+    silent, writer = await connect(full)
+
+    at_once = await exchange(full, HEALTH)
+    async with asyncio.timeout(15):
+        later = await silent.read()
+    writer.close()
+
+    assert [statuses(answer) for answer in (at_once, later)] == [[503], [503]]
+
+    async def answered() -> bool:
+        return statuses(await exchange(full, HEALTH)) == [200]
 
     await eventually(answered)

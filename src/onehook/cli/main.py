@@ -28,6 +28,7 @@ COMMANDS = (
     "subscriptions:app",
     "apply:apply",
     "export:export",
+    "secrets:app",
     "doctor:doctor",
     "completion:completion",
 )

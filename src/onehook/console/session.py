@@ -40,11 +40,20 @@ class Sessions:
     """Makes and reads the cookie, and the token that every form of a session carries."""
 
     def __init__(self, gateway: Gateway) -> None:
-        keys = gateway.registry.sealer.derive("console")
         self._gateway = gateway
-        self._cookies = URLSafeTimedSerializer(keys, salt="session")
-        self._notices = URLSafeTimedSerializer(keys, salt="notice")
-        self._token_key = keys[-1]
+
+    @property
+    def _keys(self) -> list[bytes]:
+        """What signs, as ``secret.key`` has it now: it may be rotated under us."""
+        return self._gateway.registry.sealer.derive("console")
+
+    @property
+    def _cookies(self) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self._keys, salt="session")
+
+    @property
+    def _notices(self) -> URLSafeTimedSerializer:
+        return URLSafeTimedSerializer(self._keys, salt="notice")
 
     def read(self, request: web.Request) -> Session:
         """The session of *request*; without a cookie of ours, that of a new visitor."""
@@ -134,7 +143,7 @@ class Sessions:
 
     def token(self, session: Session) -> str:
         """What every form of *session* carries."""
-        return hmac.new(self._token_key, session.id.encode(), "sha256").hexdigest()
+        return hmac.new(self._keys[-1], session.id.encode(), "sha256").hexdigest()
 
     def check_form(self, request: web.Request, session: Session, token: str) -> None:
         """Take a form only from a page of ours (threats.md H5).

@@ -1,6 +1,8 @@
 """How the store fares: what an operator asks of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from onehook.store.client import Client
@@ -43,3 +45,16 @@ async def store_health(client: Client) -> StoreHealth:
         clients=int(info.get("connected_clients", 0)),
         uptime_seconds=int(info.get("uptime_in_seconds", 0)),
     )
+
+
+async def clock_skew(client: Client, now: Callable[[], datetime]) -> timedelta:
+    """How far the store's clock is ahead of ours, *now*, to within the time that asking takes.
+
+    Raises:
+        redis.exceptions.RedisError: it does not answer.
+    """
+    before = now()
+    seconds, micros = await client.time()
+    theirs = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
+    # Of what fits both, the least: an answer that took long is no skew.
+    return max(theirs - now(), timedelta(0)) or min(theirs - before, timedelta(0))

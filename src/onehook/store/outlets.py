@@ -1,9 +1,10 @@
 """A subscription as it lies in the store to its way out: its secrets opened."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import structs
 
 from onehook.core.destinations.document import Destination
 from onehook.core.destinations.outlets import Auth, AuthType, Choices, shown_url
@@ -44,6 +45,9 @@ class OutletRecord(msgspec.Struct, kw_only=True):
     max_body_bytes: int = MAX_BODY
 
 
+Outlet = TypeVar("Outlet", bound=OutletRecord)
+
+
 def open_choices(id_: str, record: OutletRecord, sealer: Sealer) -> Choices:
     """What the subscription *id_* chose, its secrets open.
 
@@ -71,6 +75,20 @@ def open_choices(id_: str, record: OutletRecord, sealer: Sealer) -> Choices:
         body_template=record.body_template,
         include_raw=record.include_raw,
         max_body_bytes=record.max_body_bytes,
+    )
+
+
+def reseal_outlet(record: Outlet, renew: Callable[[str], str]) -> Outlet:
+    """*record* with everything in it that is sealed as *renew* makes it."""
+    old, auth, url = record.old_secret, record.auth, record.sealed_url
+    return structs.replace(
+        record,
+        secret=renew(record.secret),
+        old_secret=None if old is None else structs.replace(old, sealed=renew(old.sealed)),
+        sealed_url=None if url is None else renew(url),
+        secret_settings={name: renew(value) for name, value in record.secret_settings.items()},
+        headers={name: renew(value) for name, value in record.headers.items()},
+        auth=None if auth is None else structs.replace(auth, sealed=renew(auth.sealed)),
     )
 
 

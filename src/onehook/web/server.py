@@ -6,6 +6,7 @@ whoever never finishes a request as long as an idle connection. Here each of the
 """
 
 import asyncio
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -54,12 +55,31 @@ class TakeRequest(Protocol):
         ...
 
 
+# A health check has to be answered by a gateway that is full, or its load balancer would take it
+# away, and have the others full next. So many more than there are places for may say what they
+# want, for so many seconds: enough for a thousand strangers a second from the other side of the
+# world, and too few to take memory that counts.
+RESERVE, PATIENCE = 256, 1.0
+_LINE = 2048  # bytes that the first line of a health check may have
+_PROBE = re.compile(rb"(?:GET|HEAD) /(?:healthz|readyz)(?:\?\S*)? HTTP/1\.[01]\r?\n")
+
+
 @dataclass(slots=True)
 class Room:
     """How many connections there may be, and how many there are."""
 
     places: int
     taken: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there are more than there may be: only health checks are answered."""
+        return self.taken > self.places
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there is no place even for those."""
+        return self.taken > self.places + RESERVE
 
 
 def _say(error: OnehookError) -> bytes:
@@ -89,16 +109,19 @@ class Connection(RequestHandler):
     """One connection of a sender.
 
     *head_timeout*: seconds that a request's headers may take, from the start of the connection or
-    from their first byte. Each takes a place in *room*; where there is none it is told so at once.
+    from their first byte. Each takes a place in *room*; where there is none, only one request is
+    answered, and only if it asks how the gateway is.
     *shortcut* may take a request that came whole while nothing else is in hand here: then aiohttp
     never hears of it, and :meth:`answer` ends it.
     """
 
     __slots__ = (
         "_begun",
+        "_beyond",
         "_head_timeout",
         "_head_timer",
         "_metrics",
+        "_only",
         "_room",
         "_shortcut",
         "_taken",
@@ -120,20 +143,32 @@ class Connection(RequestHandler):
         self._head_timeout, self._metrics = head_timeout, metrics
         self._taken = self._begun = False  # a request by the shortcut; another one behind it
         self._head_timer: asyncio.TimerHandle | None = None
+        self._beyond: bytes | None = None  # there is no place: what it has said so far
+        self._only = False  # its first request is its last
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Await the first request."""
         super().connection_made(transport)
         self._room.taken += 1
-        if self._room.taken > self._room.places and self.transport is not None:
-            self._metrics.refused_connections.labels("full").inc()
+        if self._room.crowded:
+            self._turn_away()
+            return
+        if self._room.full:
+            self._beyond, self._head_timeout = b"", min(self._head_timeout, PATIENCE)
+        self._await_head()
+
+    def _turn_away(self) -> None:
+        """Say that there is no room, and end it."""
+        self._stop_awaiting()
+        self._metrics.refused_connections.labels("full").inc()
+        if self.transport is not None:
             self.transport.write(_FULL)
             self.transport.close()
-            return
-        self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Take what came; find out whether a request is whole, under way, or broken."""
+        if self._beyond is not None and not (data := self._first_words(data)):
+            return
         idle = self._waiter
         if idle is None or idle.done():  # aiohttp is at work on a request
             super().data_received(data)
@@ -144,7 +179,7 @@ class Connection(RequestHandler):
             if self._taken:
                 self._begun = self._begun or bool(data)
                 return
-            if self._messages and self._is_taken():
+            if self._messages and not self._only and self._is_taken():
                 self._stop_awaiting()
                 return
             if self._messages:
@@ -152,10 +187,29 @@ class Connection(RequestHandler):
         messages = self._messages
         if messages:
             self._stop_awaiting()
+            self._make_last()
             if not isinstance(messages[-1][0], RawRequestMessage):
                 self._break_body()
         elif self._head_timer is None and idle is not None and not idle.done():
             self._await_head()
+
+    def _first_words(self, data: bytes) -> bytes:
+        """What was said so far, if it begins a health check; empty: not yet, or turned away."""
+        said = (self._beyond or b"") + data
+        if b"\n" not in said and len(said) < _LINE:
+            self._beyond = said
+            return b""
+        if _PROBE.match(said) is None:
+            self._turn_away()
+            return b""
+        self._beyond, self._only = None, True
+        return said
+
+    def _make_last(self) -> None:
+        """End the connection after its request, where there was no place for it."""
+        message, content = self._messages[0]
+        if self._only and isinstance(message, RawRequestMessage):
+            self._messages[0] = (message._replace(should_close=True), content)
 
     def _is_taken(self) -> bool:
         """Whether the shortcut took what has come."""
@@ -264,6 +318,9 @@ class Connection(RequestHandler):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
+        if self._beyond is not None:
+            self._turn_away()
+            return
         self._metrics.refused_connections.labels("slow").inc()
         self.force_close()
 
