@@ -57,6 +57,25 @@ async def test_subscriptions_that_fail_are_told_with_what_mends_them(
     assert "        -> onehook subscriptions resume orders" in out
 
 
+async def test_a_receiver_that_fails_is_told_before_its_breaker_opens(
+    applying: Applying, subscriber: Subscriber
+) -> None:
+    """By its name as well, since nobody knows its id; one that was never tried is told apart."""
+    gateway = applying.gateway
+    subscriber.usual = Reply(500)
+    sender = await gateway.integrate()
+    sub = await gateway.subscribe(subscriber, name="Orders")
+    await gateway.subscribe(subscriber, key="new", events=["scm.*"])
+    (id_,) = await gateway.accept(sender, issue())
+    await gateway.settled(id_, sub["id"], status="pending", attempt_count=1)
+    found = await applying.json("doctor")
+    by_name = {one["what"]: one for one in found}
+    failing = by_name[f"subscription {sub['id']} (Orders)"]
+    assert (failing["state"], failing["detail"]) == ("warning", "its last attempt failed")
+    assert failing["mend"].startswith(f"onehook deliveries list --subscription {sub['id']}")
+    assert "--send-tests" in by_name["subscription new"]["detail"]
+
+
 async def test_an_open_breaker_is_told(applying: Applying, subscriber: Subscriber) -> None:
     """A receiver that fails ten times in a row."""
     gateway = applying.gateway

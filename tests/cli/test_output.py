@@ -53,3 +53,22 @@ def test_json_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     """Long values are not cut or wrapped."""
     output.show_json({"a": "x" * 500})
     assert "x" * 500 in capsys.readouterr().out
+
+
+def test_a_terminal_that_is_too_narrow_gets_fields_below_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An id that is broken into pieces can be neither read nor copied."""
+    id_ = "dlv_" + "0123456789abcdef" * 3
+    rows = [{**row, "id": id_ + str(at)} for at, row in enumerate(ROWS)]
+    file = io.StringIO()
+    console = Console(
+        file=file, width=60, force_terminal=True, color_system=None, highlight=False, soft_wrap=True
+    )
+    monkeypatch.setattr(output, "out", console)
+    output.show_table(rows, {"name": "name", "status": "status", "id": "id"})
+    assert file.getvalue().splitlines() == [
+        *("name    a", "status  dead", f"id      {id_}0"),
+        "",
+        *("name    [red]b", "status  active", f"id      {id_}1"),
+    ]

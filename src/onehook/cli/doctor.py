@@ -238,14 +238,16 @@ async def _subscriptions(client: Client, *, send_tests: bool) -> AsyncGenerator[
         if not wrong:
             rate = stats["success_rate"]
             told = "no attempts yet" if rate is None else f"{rate:.1%} of attempts succeed"
-            yield Finding(f"subscription {name}", "ok", f"{one['status']}, {told}")
+            if rate is None and one["url"] and not send_tests:
+                told += ", so nobody knows whether it can be reached: --send-tests tries it"
+            yield Finding(_called(one, name), "ok", f"{one['status']}, {told}")
         if send_tests and one["url"]:
             yield await _tested(client, one, name, types)
 
 
 def _complaints(one: Any, name: str, stats: Any, now: datetime) -> list[Finding]:
     """What is not as it should be."""
-    what, found = f"subscription {name}", list[Finding]()
+    what, found = _called(one, name), list[Finding]()
     backlog = stats["backlog"]
     if one["status"] == "paused":
         detail = f"it is paused ({one['paused_reason']}), and {backlog} deliveries wait"
@@ -260,6 +262,13 @@ def _complaints(one: Any, name: str, stats: Any, now: datetime) -> list[Finding]
             detail = f"{backlog} deliveries wait, the oldest for {round(waits.total_seconds())} s"
             mend = f"onehook deliveries list --status pending --subscription {name}"
             found.append(Finding(what, "warning", detail, mend))
+    failures = stats["consecutive_failures"]
+    if failures and not found:
+        detail = "its last attempt failed"
+        if failures > 1:
+            detail = f"its last {failures} attempts failed"
+        mend = f"onehook deliveries list --subscription {name} says how"
+        found.append(Finding(what, "warning", detail, mend))
     dead = stats["deliveries"]["dead"]
     if dead:
         mend = f"onehook deliveries retry --status dead --subscription {name}"
@@ -267,9 +276,15 @@ def _complaints(one: Any, name: str, stats: Any, now: datetime) -> list[Finding]
     return found
 
 
+def _called(one: Any, name: str) -> str:
+    """A subscription as people know it: an id alone tells them nothing."""
+    shown = f" ({one['name']})" if one["name"] and one["name"] != name else ""
+    return f"subscription {name}{shown}"
+
+
 async def _tested(client: Client, one: Any, name: str, types: list[str]) -> Finding:
     """What came of a test event of a type that the subscription wants."""
-    what = f"test of subscription {name}"
+    what = f"test of {_called(one, name)}"
     wanted = [t for t in types if any(matches(pattern, t) for pattern in one["events"])]
     body = {"event_type": wanted[0] if wanted else types[0]}
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,7 @@ _STYLES: Mapping[str, str] = {
     **dict.fromkeys(("dead", "open", "failed", "wrong", "removed"), "red"),
     **dict.fromkeys(("cancelled", "inactive"), "dim"),
 }
+_BOUNDLESS = 10_000  # columns, wider than any terminal
 _STRANGE = "\N{REPLACEMENT CHARACTER}"
 Row = Mapping[str, Any]
 Columns = Mapping[str, str | Callable[[Row], object]]  # heading -> field, or what to show
@@ -79,11 +81,29 @@ def show_table(rows: Sequence[Row], columns: Columns) -> None:
         _show_plain([[name.upper() for name in names], *cells])
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
+    for at, name in enumerate(names):
+        one_word = not any(" " in row[at] for row in cells)  # rich would break ids before texts
+        table.add_column(name, overflow="fold", no_wrap=one_word)
     for row in cells:
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    out.print(table, soft_wrap=False)
+    if _least_width(table) > out.width:
+        _show_records(names, cells)
+    else:
+        out.print(table, soft_wrap=False)
+
+
+def _least_width(table: Table) -> int:
+    """How wide a terminal has to be for *table* to break no word: an id in pieces is no id."""
+    boundless = out.options.update(max_width=_BOUNDLESS)
+    return Measurement.get(out, boundless, table).minimum
+
+
+def _show_records(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """*rows* one below the other, each field on a line of its own."""
+    for at, row in enumerate(rows):
+        if at:
+            out.print()
+        show_fields(zip(names, row, strict=True))
 
 
 def show_fields(fields: Iterable[tuple[str, object]]) -> None:

@@ -17,6 +17,7 @@ class TimelineRow:
     role: str
     reference: Any
     event: EventRow
+    at: str  # when it happened, which is what the list is ordered by
     url: str | None
 
 
@@ -45,6 +46,7 @@ async def show(visit: Visit) -> Outcome:
             one["role"],
             one["reference"],
             event_row(one["event"]),
+            one["event"]["timestamp"],
             one["event"]["data"].get("url"),
         )
         for one in answer["data"]

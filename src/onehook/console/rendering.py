@@ -33,7 +33,12 @@ CODEMIRROR = (
     ("crelt", "crelt.js"),
     ("@marijn/find-cluster-break", "find-cluster-break.js"),
 )  # fmt: skip
-_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+# Of the Gregorian calendar: 400 years have 146,097 days.
+_YEAR = 31_556_952
+_UNITS = (
+    *((_YEAR, "year"), (_YEAR // 12, "month"), (86_400, "day")),
+    *((3600, "hour"), (60, "minute"), (1, "second")),
+)
 
 
 class Context(Protocol):
@@ -104,6 +109,7 @@ def environment() -> Environment:
     )
     filters: tuple[Callable[..., Any], ...] = (
         ago,
+        moment,
         stamp,
         pretty,
         layout,
