@@ -160,3 +160,17 @@ async def test_many_are_several_entries(shelf: FanShelf) -> None:
     for one in pending:
         await shelf.fan_out.spread([one], ())
     assert await shelf.queued(*many) == [1] * len(many)
+
+
+async def test_nobody_is_forgotten_with_something_queued(shelf: FanShelf) -> None:
+    """What the fan-out queued for a deleted subscription is cancelled before that is forgotten."""
+    event_id = await shelf.commit_one("a", "sub_1")
+
+    assert not await shelf.deliveries.forget("sub_1")
+    assert await shelf.queued("sub_1") == [1]
+    assert await shelf.deliveries.due() == ["sub_1"]
+
+    token = await shelf.lease("sub_1")
+    await shelf.deliveries.record([shelf.record("a", event_id, "sub_1", token, "cancelled")])
+    assert await shelf.deliveries.forget("sub_1")
+    assert await shelf.client.exists(shelf.keys.queue("sub_1"), shelf.keys.due) == 0

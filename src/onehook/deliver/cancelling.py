@@ -35,10 +35,10 @@ class Canceller:
         """Cancel all that is queued; what a crash or a fault leaves is still due."""
         try:
             tenant = await self._deliveries.owner_of(id_)
-            while await self._cancel_some(id_, tenant):
+            own = self._deliveries.of(tenant)
+            while await self._cancel_some(id_, tenant) or not await own.forget(id_):
                 if self._stopped:
                     return
-            await self._deliveries.of(tenant).forget(id_)
             log.info("subscription.cancelled", subscription_id=id_)
         except (RedisError, OSError) as error:
             log.warning("queue.unreachable", error=type(error).__name__)

@@ -22,7 +22,7 @@ from onehook.store.bands import FRESH, LEASED, PAUSED_LOOK, RETRY, next_moment
 from onehook.store.client import Client
 from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
 from onehook.store.keys import Keys
-from onehook.store.scripts import DUE, EXPEDITE, LEASE, POSTPONE, RECORD, RESUME, Argument
+from onehook.store.scripts import DUE, EXPEDITE, FORGET, LEASE, POSTPONE, RECORD, RESUME, Argument
 from onehook.store.statistics import fields_of, minute_of
 from onehook.store.untold import notice_arguments
 
@@ -323,20 +323,26 @@ class DeliveryStore:
         tenant = await self.client.get(self.keys.gone(subscription_id))
         return DEFAULT_TENANT if tenant is None else tenant.decode()
 
-    async def forget(self, subscription_id: str) -> None:
-        """Remove what is left of a deleted subscription of this tenant, whose queue is empty."""
+    async def forget(self, subscription_id: str) -> bool:
+        """Remove what is left of a deleted subscription of this tenant.
+
+        False: something came into its queue meanwhile, and is to be cancelled first.
+        """
         names = self.keys
-        await self.client.zrem(names.due, subscription_id)
-        await self.client.delete(
+        keys = [
             names.queue(subscription_id),
+            names.due,
             names.leases(subscription_id),
             names.dead(subscription_id),
             names.gate(subscription_id),
             names.line(subscription_id),
-        )
+        ]
+        if await FORGET.run(self.client, keys, [subscription_id]) == [0]:
+            return False
         for history in (names.log(subscription_id), names.attempts(subscription_id)):
             await self.client.pexpire(history, milliseconds(self.retention.history))
         await self.client.hdel(names.totals, *fields_of(subscription_id))
+        return True
 
     async def states(self, event_ids: Sequence[str]) -> list[dict[str, DeliveryState]]:
         """The deliveries of each event, by subscription."""
