@@ -8,6 +8,7 @@ import asyncio
 import random
 import shutil
 import signal
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,25 +51,31 @@ class Emptied:
 
 async def run_emptied(folder: Path, seed: str, webhooks: int) -> Emptied:
     """Half of *webhooks*, then the store is emptied, then the other half."""
-    ledger = Ledger(folder / "promised.txt")
-    async with arena(folder, random.Random(seed), embedded=False) as made:
-        vendor, process = Vendor(made, ledger), made.gateway.process
-        made.ill.behaviour.reply = lambda _: None  # so that something is pending
-        made.ill.behaviour.keep_ids = False
-        await vendor.send(webhooks // 2)
-        before = _promised(made, ledger)
-        await _empty(made)
-        made.ill.behaviour.reply = None
-        made.ill.behaviour.keep_ids = True
-        await vendor.send(webhooks - webhooks // 2)
-        after = _promised(made, ledger) - before
-        for kind in ledger.promised:
-            ledger.promised[kind] &= {id_ for _, id_ in after}
-        await settle(made, ledger)
-        came = {(name, attempt.id) for name, (_, some) in arrived(made).items() for attempt in some}
-        pending, _ = await at_rest(made)
-        restarted = made.gateway.process is not process
-    ledger.close()
+    chance = random.Random(seed)
+    async with (
+        closing(Ledger(folder / "promised.txt")) as ledger,
+        arena(folder, chance, embedded=False) as made,
+    ):
+        return await _run(made, ledger, webhooks)
+
+
+async def _run(made: Arena, ledger: Ledger, webhooks: int) -> Emptied:
+    vendor, process = Vendor(made, ledger), made.gateway.process
+    made.ill.behaviour.reply = lambda _: None  # so that something is pending
+    made.ill.behaviour.keep_ids = False
+    await vendor.send(webhooks // 2)
+    before = _promised(made, ledger)
+    await _empty(made)
+    made.ill.behaviour.reply = None
+    made.ill.behaviour.keep_ids = True
+    await vendor.send(webhooks - webhooks // 2)
+    after = _promised(made, ledger) - before
+    for kind in ledger.promised:
+        ledger.promised[kind] &= {id_ for _, id_ in after}
+    await settle(made, ledger)
+    came = {(name, attempt.id) for name, (_, some) in arrived(made).items() for attempt in some}
+    pending, _ = await at_rest(made)
+    restarted = made.gateway.process is not process
     lost = len(before - came), len(after - came)
     return Emptied(len(before), lost[0], len(after), lost[1], sum(pending.values()), restarted)
 
@@ -86,6 +93,6 @@ async def _empty(made: Arena) -> None:
     shutil.rmtree(made.store.socket.parent / "appendonlydir")
     made.store.kill(stopped)
     async with asyncio.timeout(_HEALED):
-        while not await made.store.knows("oh:{cfg}:ver"):  # noqa: ASYNC110 it sets no Event
+        while not await made.store.knows("oh:{cfg}:meta"):  # noqa: ASYNC110 it sets no Event
             await asyncio.sleep(_LOOK)
     await made.ready()

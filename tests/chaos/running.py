@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,8 +116,10 @@ async def run(
     *folder* is there, and empty. After *limit* seconds no further fault begins, and no load.
     """
     chance = random.Random(f"{seed} {embedded}")
-    ledger = Ledger(folder / "promised.txt")
-    async with arena(folder, chance, embedded=embedded) as made:
+    async with (
+        closing(Ledger(folder / "promised.txt")) as ledger,
+        arena(folder, chance, embedded=embedded) as made,
+    ):
         fitting = [kind for kind in kinds if kind.fits(made)]
         schedule = draw(chance, fitting, faults)
         vendor, happened = Vendor(made, ledger), list[Happened]()
@@ -136,7 +139,6 @@ async def run(
         pending, dead = await at_rest(made)
         unspread = await spread(made, ledger)
         seconds = time.monotonic() - since
-        ledger.close()
         verdict = compare(ledger, arrived(made), "ordered", ("healthy", "ordered"), happened)
     crashed = _crashed(folder / "gateway.log")
     cut_short = len(happened) < len(schedule)

@@ -327,3 +327,62 @@ async def test_lessons_of_another_release_are_passed_over(
     await again.open()
 
     assert urns(again) == [STEM + "PAY-1"]
+
+
+async def test_d1_a_store_that_came_back_empty_gets_the_configuration_again(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """Also where somebody wrote into it first, and counts anew: that is kept beside it."""
+    one, two = integration(type="jira"), subscription()
+    await registry.save("integrations", one)
+    await registry.save("subscriptions", two)
+    teach(registry, *LESSONS)
+
+    await client.flushdb()
+    await registry.keep_lessons()  # counts from 1 again
+    assert await registry.refresh()
+
+    assert registry.snapshot.integrations == {one.id: one}
+    assert registry.snapshot.subscriptions == {two.id: two}
+    assert urns(registry) == [STEM + "PAY-1"]
+    other = registry_of(client, keys)
+    await other.open()
+    assert other.snapshot.subscriptions == {two.id: two}
+    assert not await registry.refresh()
+
+
+async def test_d1_of_two_gateways_the_first_one_restores(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """What was deleted and written meanwhile is not undone by the second one."""
+    for id_ in ("sub_1", "sub_2"):
+        await registry.save("subscriptions", subscription(id_))
+    late = registry_of(client, keys)
+    await late.open()
+    early = registry_of(client, keys)
+    await early.open()
+
+    await client.flushdb()
+    await early.refresh()
+    await early.delete("subscriptions", "sub_1")
+    await early.save("subscriptions", subscription("sub_3"))
+    await late.refresh()
+
+    assert sorted(late.snapshot.subscriptions) == ["sub_2", "sub_3"]
+
+
+async def test_d1_a_gateway_that_starts_on_the_empty_store_does_not_hide_the_loss(
+    registry: Registry, client: Redis, keys: Keys
+) -> None:
+    """It begins another life there; the one that knows the earlier one puts it back."""
+    await registry.save("subscriptions", subscription("sub_1"))
+
+    await client.flushdb()
+    fresh = registry_of(client, keys)
+    await fresh.open()
+    await fresh.save("subscriptions", subscription("sub_2"))
+    await registry.refresh()
+
+    assert sorted(registry.snapshot.subscriptions) == ["sub_1", "sub_2"]
+    await fresh.refresh()
+    assert fresh.snapshot.subscriptions == registry.snapshot.subscriptions

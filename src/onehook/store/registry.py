@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from secrets import token_hex
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -78,6 +79,7 @@ class Registry:
         self.client, self.keys, self.sealer, self.mappings = client, keys, sealer, mappings
         self.destinations, self.origin = destinations, origin
         self.snapshot = Configuration()
+        self._life = ""  # of the store: another one begins when it comes back empty
         self.sightings: dict[str, Sightings] = {}  # by tenant
         self._links = {name: mapping.links for name, mapping in mappings.items()}
         self._lessons: set[tuple[str, Lesson]] = set()  # taught, not written yet
@@ -97,34 +99,43 @@ class Registry:
             )
             raise SettingsError(msg)
         self.sealer.open("meta", found[b"check"].decode())
+        self._life = found[b"life"].decode()
         await self.refresh()
 
     async def _mark(self) -> Mapping[bytes, bytes]:
         """Write into the store whose it is, unless that is there; what is there."""
         meta = self.keys.config("meta")
         found = await self.client.hgetall(meta)
-        if found.keys() >= {b"schema", b"partitions", b"check"}:
+        ours = self._meta() | {"life": token_hex(8)}
+        if found.keys() >= {name.encode() for name in ours}:
             return found  # a full store is to be opened, too
-        await self.client.hsetnx(meta, "schema", SCHEMA)
-        await self.client.hsetnx(meta, "partitions", "1")
-        await self.client.hsetnx(meta, "check", self.sealer.seal("meta", "onehook"))
+        for name, value in ours.items():
+            await self.client.hsetnx(meta, name, value)
         return await self.client.hgetall(meta)
 
-    async def restore(self) -> None:
+    def _meta(self) -> dict[str, str]:
+        check = self.sealer.seal("meta", "onehook")
+        return {"schema": SCHEMA, "partitions": "1", "check": check}
+
+    async def _restore(self) -> None:
         """Write the configuration as we have it into a store that came back empty.
 
         What else it held is lost. But a vendor that is told 404 meanwhile might never come again.
+        What somebody wrote since then stays, and of several gateways the first one writes.
         """
         names, ours = ("meta", "ver", *_RECORDS), self.snapshot
-        arguments: list[Argument] = [ours.version + 1]
+        life = token_hex(8)
+        arguments: list[Argument] = [self._life, life, ours.version]
+        meta = self._meta()
+        arguments += [len(meta), *(text for pair in meta.items() for text in pair)]
         for records in (ours.integrations, ours.subscriptions, ours.keys, ours.tenants):
             arguments.append(len(records))
             for id_, record in records.items():
                 arguments += [id_, msgspec.json.encode(record)]
         keys = [self.keys.config(name) for name in names]
-        done = await RESTORE.run(self.client, keys, arguments) == [b"restored"]
-        await self._mark()
-        if done:
+        (found,) = await RESTORE.run(self.client, keys, arguments)
+        self._life = found.decode()
+        if self._life == life:
             log.error(
                 "store.came_back_empty",
                 integrations=len(ours.integrations),
@@ -133,19 +144,30 @@ class Registry:
             )
 
     async def refresh(self) -> bool:
-        """Read the configuration again if another gateway changed it; whether it had."""
-        raw = await self.client.get(self.keys.config("ver"))
-        if raw is None and self.snapshot.version > 0:
-            await self.restore()
-            raw = await self.client.get(self.keys.config("ver"))
-        version = int(raw or 0)
-        if version == self.snapshot.version:
-            return False
-        pipe = self.client.pipeline(transaction=True)
-        pipe.get(self.keys.config("ver"))
-        for name in (*_RECORDS, "learnt"):
-            pipe.hgetall(self.keys.config(name))
-        raw, integrations, subscriptions, keys, tenants, learnt = await pipe.execute()
+        """Read the configuration again if another gateway changed it; whether it had.
+
+        The counter alone does not tell a store that came back empty: whoever was about to write
+        something began to count anew. So its life is looked at in the same moment.
+        """
+        meta, counter = self.keys.config("meta"), self.keys.config("ver")
+        while True:
+            pipe = self.client.pipeline(transaction=True)
+            pipe.get(counter)
+            pipe.hget(meta, "life")
+            raw, life = await pipe.execute()
+            if life is None or life.decode() != self._life:
+                await self._restore()
+                continue
+            if int(raw or 0) == self.snapshot.version:
+                return False
+            pipe = self.client.pipeline(transaction=True)
+            pipe.get(counter)
+            pipe.hget(meta, "life")
+            for name in (*_RECORDS, "learnt"):
+                pipe.hgetall(self.keys.config(name))
+            raw, life, integrations, subscriptions, keys, tenants, learnt = await pipe.execute()
+            if life is not None and life.decode() == self._life:
+                break
         snapshot = Configuration(
             int(raw or 0),
             _decode(integrations, IntegrationRecord),
