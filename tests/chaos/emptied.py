@@ -52,11 +52,9 @@ class Emptied:
 async def run_emptied(folder: Path, seed: str, webhooks: int) -> Emptied:
     """Half of *webhooks*, then the store is emptied, then the other half."""
     chance = random.Random(seed)
-    async with (
-        closing(Ledger(folder / "promised.txt")) as ledger,
-        arena(folder, chance, embedded=False) as made,
-    ):
-        return await _run(made, ledger, webhooks)
+    with closing(Ledger(folder / "promised.txt")) as ledger:
+        async with arena(folder, chance, embedded=False) as made:
+            return await _run(made, ledger, webhooks)
 
 
 async def _run(made: Arena, ledger: Ledger, webhooks: int) -> Emptied:

@@ -54,7 +54,7 @@ KILL_POINTS = (
     KillPoint("handed on", Steps, "_hand_on", after=True),
     KillPoint("before commit", EventStore, "commit", after=False),
     KillPoint("after commit", EventStore, "commit", after=True),
-    KillPoint("delivery begun", Worker, "start", after=True),
+    KillPoint("delivery begun", Worker, "start", after=True, repeats=True),
     KillPoint("before answer", Ingest, "conclude", after=True, repeats=True),
     KillPoint("answered", Connection, "answer", after=True, repeats=True, delay=_ON_THE_WIRE),
     KillPoint("before lease", DeliveryStore, "lease", after=False, repeats=True),

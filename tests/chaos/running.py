@@ -116,30 +116,28 @@ async def run(
     *folder* is there, and empty. After *limit* seconds no further fault begins, and no load.
     """
     chance = random.Random(f"{seed} {embedded}")
-    async with (
-        closing(Ledger(folder / "promised.txt")) as ledger,
-        arena(folder, chance, embedded=embedded) as made,
-    ):
-        fitting = [kind for kind in kinds if kind.fits(made)]
-        schedule = draw(chance, fitting, faults)
-        vendor, happened = Vendor(made, ledger), list[Happened]()
-        since = time.monotonic()
-        part, sent = webhooks // len(schedule), 0
-        for number, fault in enumerate(schedule):
-            if time.monotonic() - since > limit:
-                break
-            more = webhooks - part * len(schedule) if number == 0 else 0
-            sent += part + more
-            async with asyncio.TaskGroup() as group:
-                group.create_task(vendor.send(part + more))
-                happening = group.create_task(_happen(made, fault))
-            happened.append(happening.result())
-            print(f"{number + 1}/{len(schedule)} {happened[-1]}", file=sys.stderr, flush=True)
-        await settle(made, ledger)
-        pending, dead = await at_rest(made)
-        unspread = await spread(made, ledger)
-        seconds = time.monotonic() - since
-        verdict = compare(ledger, arrived(made), "ordered", ("healthy", "ordered"), happened)
+    with closing(Ledger(folder / "promised.txt")) as ledger:
+        async with arena(folder, chance, embedded=embedded) as made:
+            fitting = [kind for kind in kinds if kind.fits(made)]
+            schedule = draw(chance, fitting, faults)
+            vendor, happened = Vendor(made, ledger), list[Happened]()
+            since = time.monotonic()
+            part, sent = webhooks // len(schedule), 0
+            for number, fault in enumerate(schedule):
+                if time.monotonic() - since > limit:
+                    break
+                more = webhooks - part * len(schedule) if number == 0 else 0
+                sent += part + more
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(vendor.send(part + more))
+                    happening = group.create_task(_happen(made, fault))
+                happened.append(happening.result())
+                print(f"{number + 1}/{len(schedule)} {happened[-1]}", file=sys.stderr, flush=True)
+            await settle(made, ledger)
+            pending, dead = await at_rest(made)
+            unspread = await spread(made, ledger)
+            seconds = time.monotonic() - since
+            verdict = compare(ledger, arrived(made), "ordered", ("healthy", "ordered"), happened)
     crashed = _crashed(folder / "gateway.log")
     cut_short = len(happened) < len(schedule)
     return Report(
