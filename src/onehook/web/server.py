@@ -118,6 +118,8 @@ class Connection(RequestHandler):
     __slots__ = (
         "_begun",
         "_beyond",
+        "_first",
+        "_fresh",
         "_head_timeout",
         "_head_timer",
         "_metrics",
@@ -142,6 +144,8 @@ class Connection(RequestHandler):
         self._room, self._shortcut = room, shortcut
         self._head_timeout, self._metrics = head_timeout, metrics
         self._taken = self._begun = False  # a request by the shortcut; another one behind it
+        self._fresh = True  # nothing has come yet
+        self._first: asyncio.Future[None] | None = None  # the first request is answered
         self._head_timer: asyncio.TimerHandle | None = None
         self._beyond: bytes | None = None  # there is no place: what it has said so far
         self._only = False  # its first request is its last
@@ -157,6 +161,13 @@ class Connection(RequestHandler):
             self._beyond, self._head_timeout = b"", min(self._head_timeout, PATIENCE)
         self._await_head()
 
+    async def start(self) -> None:
+        """Let aiohttp begin with what the shortcut leaves; the first request may come before."""
+        if self._taken:
+            self._first = self._loop.create_future()
+            await self._first
+        await super().start()
+
     def _turn_away(self) -> None:
         """Say that there is no room, and end it."""
         self._stop_awaiting()
@@ -169,8 +180,9 @@ class Connection(RequestHandler):
         """Take what came; find out whether a request is whole, under way, or broken."""
         if self._beyond is not None and not (data := self._first_words(data)):
             return
-        idle = self._waiter
-        if idle is None or idle.done():  # aiohttp is at work on a request
+        idle, free = self._waiter, self._fresh or self._taken
+        self._fresh = False
+        if not free and (idle is None or idle.done()):  # aiohttp is at work on a request
             super().data_received(data)
         else:
             self._waiter = None  # so that nobody is woken before we know for whom this is
@@ -182,7 +194,7 @@ class Connection(RequestHandler):
             if self._messages and not self._only and self._is_taken():
                 self._stop_awaiting()
                 return
-            if self._messages:
+            if self._messages and idle is not None:
                 idle.set_result(None)
         messages = self._messages
         if messages:
@@ -239,8 +251,9 @@ class Connection(RequestHandler):
     ) -> None:
         """Answer the request that the shortcut took; with *close* it is the connection's last."""
         self._taken = self._request_in_progress = False
-        if self._handler_waiter is not None and not self._handler_waiter.done():
-            self._handler_waiter.set_result(None)
+        for waiting in (self._handler_waiter, self._first):
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
         transport = self.transport
         if transport is None:  # its sender has gone
             return
