@@ -20,6 +20,7 @@ from onehook.settings import KILL_POINT
 from onehook.store.connection import call
 from onehook.store.keys import Keys
 from onehook.store.server import EmbeddedServer, find_binary
+from tests.chaos.disk import SickDisk
 from tests.chaos.proxy import StoreProxy
 from tests.chaos.serving import ServedGateway
 from tests.e2e.gateways import running
@@ -164,10 +165,15 @@ async def arena(
         yield found
 
 
-def deaf_binary(folder: Path) -> Path:
-    """A server that ignores SIGXFSZ: a limit on the size of its files is a full disk to it."""
+def deaf_binary(folder: Path, disk: SickDisk | None = None) -> Path:
+    """A server that ignores SIGXFSZ: a limit on the size of its files is a full disk to it.
+
+    It keeps its log on *disk*.
+    """
     binary = folder / "valkey-server"
-    binary.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec '{find_binary()}' \"$@\"\n")
+    variables = {} if disk is None else disk.variables
+    set_up = "".join(f"{name}='{value}' " for name, value in variables.items())
+    binary.write_text(f"#!/bin/sh\ntrap '' XFSZ\n{set_up}exec '{find_binary()}' \"$@\"\n")
     binary.chmod(0o700)
     return binary
 
@@ -175,7 +181,7 @@ def deaf_binary(folder: Path) -> Path:
 @asynccontextmanager
 async def _own_store(folder: Path) -> AsyncIterator[Path]:
     """A server as the embedded one, but nobody's child: the socket of it. A death is mended."""
-    binary = deaf_binary(folder)
+    binary = deaf_binary(folder, SickDisk(folder))
     server = EmbeddedServer(folder / "store", binary, _MEMORY)
     stop = asyncio.Event()
     await server.start()

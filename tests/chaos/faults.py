@@ -6,11 +6,13 @@ import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import ClassVar
 
 from redis.exceptions import RedisError
 
 from tests.chaos.arena import LEASE, Arena
+from tests.chaos.disk import SickDisk
 from tests.chaos.proxy import Line
 
 _STEP = 0.02  # seconds between two looks, two flushes, two pieces
@@ -202,6 +204,45 @@ class DiskFull(Fault):
         return max(path.stat().st_size for path in folder.glob("*.incr.aof"))
 
 
+class _SickDisk(Fault):
+    """The disk of a server of our own, where there is a compiler."""
+
+    @classmethod
+    def fits(cls, arena: Arena) -> bool:
+        return arena.line is not None and SickDisk.can_be()
+
+    @staticmethod
+    def order(disk: SickDisk) -> Path:
+        """The file that says so while it is there."""
+        raise NotImplementedError
+
+    async def begin(self, arena: Arena) -> None:
+        self.order(SickDisk(arena.folder)).touch()
+
+    async def end(self, arena: Arena) -> None:
+        self.order(SickDisk(arena.folder)).unlink()
+
+
+class DiskSlow(_SickDisk):
+    """Each fsync takes 2 s more."""
+
+    lasts = (1.0, 4.0)
+
+    @staticmethod
+    def order(disk: SickDisk) -> Path:
+        return disk.slow
+
+
+class DiskFails(_SickDisk):
+    """fsync is an I/O error: with ``appendfsync always`` the server ends itself, each time."""
+
+    lasts = (0.2, 1.0)
+
+    @staticmethod
+    def order(disk: SickDisk) -> Path:
+        return disk.failing
+
+
 class ScriptsFlushed(Fault):
     """Somebody flushes its scripts all the time: NOSCRIPT."""
 
@@ -387,6 +428,8 @@ FAULTS: tuple[type[Fault], ...] = (
     StoreFull,
     StoreReadonly,
     DiskFull,
+    DiskSlow,
+    DiskFails,
     ScriptsFlushed,
     StoreBusy,
     LineCut,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.faults import DiskFull, Fault, StoreFull
+from tests.chaos.disk import SickDisk
+from tests.chaos.faults import DiskFails, DiskFull, DiskSlow, Fault, StoreFull
 from tests.chaos.kinds import KINDS
 from tests.chaos.running import draw, run
 
@@ -36,9 +37,15 @@ async def test_c1_c2_d1_d2_faults_lose_nothing(tmp_path: Path, embedded: bool, f
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", [DiskFull, StoreFull], ids=["d8-disk", "d9-memory"])
-async def test_d8_d9_disk_and_memory_run_full_under_load(tmp_path: Path, kind: type[Fault]) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [DiskFull, DiskSlow, DiskFails, StoreFull],
+    ids=["d8-full", "d8-slow", "d8-fails", "d9-memory"],
+)
+async def test_d8_d9_disk_and_memory_fail_under_load(tmp_path: Path, kind: type[Fault]) -> None:
     """Three times, under load: it acknowledges nothing that it cannot keep, and goes on after."""
+    if issubclass(kind, DiskSlow | DiskFails) and not SickDisk.can_be():
+        pytest.skip("there is no C compiler to make a disk fail with")
     report = await run(tmp_path, "full", embedded=False, webhooks=3000, faults=3, kinds=[kind])
     print(report.table())
     assert report.faulty() == []

@@ -1,5 +1,6 @@
 """The fan-out: queues that are filled behind the commit."""
 
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from redis.asyncio import Redis
 
 from onehook.store.bands import PAUSED_LOOK
 from onehook.store.events import FAN_OUT, CommitWebhook
-from onehook.store.fanout import FanOutStore
+from onehook.store.fanout import FanOutStore, Pending
 from onehook.store.keys import Keys
 from tests.store.test_events import Shelf
 
@@ -26,6 +27,10 @@ class FanShelf(Shelf):
         """A webhook with an event for *subscriptions* by the fan-out, and for *now* at once."""
         webhook = self.webhook(name, *([] if now is None else [now]))
         return replace(webhook, events=[replace(webhook.events[0], later=subscriptions)])
+
+    async def spread(self, group: Sequence[Pending], held: Collection[str] = ()) -> bool:
+        """All of *group*, in one script."""
+        return await self.fan_out.spread(group, 0, FAN_OUT, held)
 
     async def queued(self, *subscriptions: str) -> list[int]:
         """How many deliveries the queue of each has."""
@@ -64,7 +69,7 @@ async def test_deliveries_are_made_with_the_commit_and_queued_by_the_fan_out(
     assert [(one.entry.event_id, one.subscriptions) for one in pending] == [
         (event_id, ",".join(SUBS))
     ]
-    assert await shelf.fan_out.spread(pending, ())
+    assert await shelf.spread(pending)
 
     assert await shelf.queued("sub_0", *SUBS) == [1, 1, 1, 1]
     assert sorted(await shelf.deliveries.due()) == ["sub_0", *SUBS]
@@ -87,12 +92,12 @@ async def test_each_entry_is_done_once(shelf: FanShelf) -> None:
     """Two gateways may find the same entries; what was delivered meanwhile is not queued again."""
     await shelf.events.commit([shelf.later("a", *SUBS), shelf.later("b", *SUBS)])
     pending = await shelf.fan_out.pending(10)
-    await shelf.fan_out.spread(pending[:1], ())
+    await shelf.spread(pending[:1])
     event_id = pending[0].entry.event_id
     token = await shelf.lease("sub_1")
     await shelf.deliveries.record([shelf.record("a", event_id, "sub_1", token, "delivered")])
 
-    await shelf.fan_out.spread(pending, ())
+    await shelf.spread(pending)
 
     assert await shelf.queued(*SUBS) == [1, 2, 2]
     logged = await shelf.deliveries.log("sub_1", since=None, until=None, before=None, count=9)
@@ -111,14 +116,14 @@ async def test_who_is_held_is_not_due(shelf: FanShelf) -> None:
     """A paused subscription's queue fills all the same."""
     await shelf.events.commit([shelf.later("a", *SUBS)])
 
-    due = await shelf.fan_out.spread(await shelf.fan_out.pending(10), SUBS[:2])
+    due = await shelf.spread(await shelf.fan_out.pending(10), SUBS[:2])
 
     assert due
     assert await shelf.queued(*SUBS) == [1, 1, 1]
     assert await shelf.deliveries.due() == ["sub_3"]
     assert await looked_at_in_a_while(shelf, *SUBS[:2])
     await shelf.events.commit([shelf.later("b", *SUBS[:2])])
-    assert not await shelf.fan_out.spread(await shelf.fan_out.pending(10), SUBS)
+    assert not await shelf.spread(await shelf.fan_out.pending(10), SUBS)
 
 
 async def test_who_only_seems_to_be_held_is_not_forgotten(shelf: FanShelf) -> None:
@@ -142,7 +147,7 @@ async def test_nothing_is_due_before_the_gate_opens(shelf: FanShelf) -> None:
     await shelf.client.hset(shelf.keys.gate("sub_1"), mapping={"s": "open", "u": soon})
     await shelf.client.hset(shelf.keys.gate("sub_2"), "h", soon)
 
-    assert await shelf.fan_out.spread(await shelf.fan_out.pending(10), ())
+    assert await shelf.spread(await shelf.fan_out.pending(10))
 
     assert await shelf.deliveries.due() == ["sub_3"]
     assert await shelf.client.zscore(shelf.keys.due, "sub_1") == soon
@@ -158,7 +163,7 @@ async def test_many_are_several_entries(shelf: FanShelf) -> None:
 
     assert [one.subscriptions.count(",") + 1 for one in pending] == [FAN_OUT, FAN_OUT, 1]
     for one in pending:
-        await shelf.fan_out.spread([one], ())
+        await shelf.spread([one])
     assert await shelf.queued(*many) == [1] * len(many)
 
 
@@ -174,3 +179,24 @@ async def test_nobody_is_forgotten_with_something_queued(shelf: FanShelf) -> Non
     await shelf.deliveries.record([shelf.record("a", event_id, "sub_1", token, "cancelled")])
     assert await shelf.deliveries.forget("sub_1")
     assert await shelf.client.exists(shelf.keys.queue("sub_1"), shelf.keys.due) == 0
+
+
+async def test_some_of_the_queues_at_a_time(shelf: FanShelf) -> None:
+    """Whoever comes later goes on where it was left, and none gets anything twice."""
+    await shelf.events.commit([shelf.later("a", *SUBS), shelf.later("b", *SUBS)])
+    pending = await shelf.fan_out.pending(10)
+    await shelf.fan_out.spread(pending, 0, 1, ())
+    assert await shelf.queued(*SUBS) == [2, 0, 0]
+
+    await shelf.fan_out.spread(pending, 0, 2, ())  # another gateway, which has not heard of that
+    await shelf.fan_out.spread(pending, 2, 1, ())
+    assert await shelf.queued(*SUBS) == [2, 0, 0]
+
+    left = await shelf.fan_out.pending(10)
+    assert [one.done for one in left] == [1, 1]
+    await shelf.fan_out.spread(left, 1, 2, ())
+    assert await shelf.queued(*SUBS) == [2, 2, 2]
+    assert await shelf.fan_out.pending(10) == []
+    assert await shelf.client.exists(shelf.keys.fan_out_progress) == 0
+    for id_ in SUBS:
+        assert await shelf.client.xlen(shelf.keys.log(id_)) == 2

@@ -11,10 +11,14 @@ from onehook.store.scripts import FANOUT, Argument
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The deliveries of one event to *subscriptions*, ids with commas between them."""
+    """The deliveries of one event to *subscriptions*, ids with commas between them.
+
+    The queues of the first *done* of them have it already.
+    """
 
     entry: IndexEntry
     subscriptions: str
+    done: int
 
 
 class FanOutStore:
@@ -25,19 +29,30 @@ class FanOutStore:
 
     async def pending(self, count: int) -> list[Pending]:
         """The *count* oldest entries."""
-        rows = await self.client.xrange(self.keys.fan_out, count=count)
-        return [Pending(index_entry(*row), row[1][b"s"].decode()) for row in rows]
+        pipe = self.client.pipeline(transaction=False)
+        pipe.hgetall(self.keys.fan_out_progress)
+        pipe.xrange(self.keys.fan_out, count=count)
+        progress, rows = await pipe.execute()
+        return [
+            Pending(index_entry(*row), row[1][b"s"].decode(), int(progress.get(row[0], 0)))
+            for row in rows
+        ]
 
-    async def spread(self, group: Sequence[Pending], held: Collection[str]) -> bool:
-        """Put the deliveries of *group* into their queues; whether any of them is due now.
+    async def spread(
+        self, group: Sequence[Pending], first: int, count: int, held: Collection[str]
+    ) -> bool:
+        """Put the deliveries of *group* into *count* queues from the *first*; whether one is due.
 
-        All of *group* name the same subscriptions. Those that are *held* are not made due. May be
-        repeated, and another gateway may do it at the same time: each entry is done once.
+        All of *group* name the same subscriptions, and have come as far as *first*. Those that are
+        *held* are not made due. May be repeated, and another gateway may do it at the same time:
+        each is done once.
         """
         names, ids = self.keys, group[0].subscriptions.split(",")
-        keys = [names.fan_out, names.due]
-        arguments: list[Argument] = [len(ids), len(group)]
-        for id_ in ids:
+        some = ids[first : first + count]
+        keys = [names.fan_out, names.fan_out_progress, names.due]
+        last = "1" if first + count >= len(ids) else "0"
+        arguments: list[Argument] = [len(some), len(group), first, last]
+        for id_ in some:
             keys += [names.queue(id_), names.log(id_), names.gate(id_)]
             arguments += [id_, "1" if id_ in held else "0"]
         for one in group:

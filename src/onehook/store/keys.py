@@ -102,6 +102,11 @@ class Keys:
         return self._data("fo")
 
     @property
+    def fan_out_progress(self) -> str:
+        """How many of its subscriptions an entry of the fan-out has come to, if not to none."""
+        return self._data("fp")
+
+    @property
     def index(self) -> str:
         """The stream of all events of the tenant."""
         return self._mine("ix")
