@@ -144,8 +144,8 @@ class Connection(RequestHandler):
         self._room, self._shortcut = room, shortcut
         self._head_timeout, self._metrics = head_timeout, metrics
         self._taken = self._begun = False  # a request by the shortcut; another one behind it
-        self._fresh = True  # nothing has come yet
-        self._first: asyncio.Future[None] | None = None  # the first request is answered
+        self._fresh = True  # aiohttp has not begun to wait for a request
+        self._first: asyncio.Future[None] | None = None  # what was taken before is answered
         self._head_timer: asyncio.TimerHandle | None = None
         self._beyond: bytes | None = None  # there is no place: what it has said so far
         self._only = False  # its first request is its last
@@ -163,9 +163,10 @@ class Connection(RequestHandler):
 
     async def start(self) -> None:
         """Let aiohttp begin with what the shortcut leaves; the first request may come before."""
-        if self._taken:
+        while self._taken:
             self._first = self._loop.create_future()
             await self._first
+        self._fresh = False
         await super().start()
 
     def _turn_away(self) -> None:
@@ -181,7 +182,6 @@ class Connection(RequestHandler):
         if self._beyond is not None and not (data := self._first_words(data)):
             return
         idle, free = self._waiter, self._fresh or self._taken
-        self._fresh = False
         if not free and (idle is None or idle.done()):  # aiohttp is at work on a request
             super().data_received(data)
         else:
