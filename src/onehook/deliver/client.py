@@ -12,16 +12,18 @@ from typing import Any
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from onehook.core.addresses import is_allowed
 from onehook.core.schedule import Answer
 from onehook.deliver.egress import BlockedAddressError, Egress
+from onehook.deliver.exchange import Exchange, Exchanges
 
 MAX_READ = 16 * 1024  # bytes of an answer that are read
 MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
 CONNECT_TIMEOUT = 5.0  # seconds, TLS included, within the subscription's own timeout
-
+_MAX_LINE, _MAX_FIELD = 8190, 16384  # bytes, of an answer
 
 _refused: ContextVar[list[str]] = ContextVar("refused")  # addresses that this attempt was denied
 
@@ -48,6 +50,7 @@ class DeliveryClient:
     def __init__(self, egress: Egress, max_connections: int) -> None:
         self._egress = egress
         self._session = _session(self._socket, max_connections)
+        self._exchanges = Exchanges(self._session, CONNECT_TIMEOUT, _MAX_LINE, _MAX_FIELD)
         # Its connections only ever go to the proxy, which may well be inside.
         self._proxied = _session(self._socket_to_proxy, max_connections)
 
@@ -78,11 +81,12 @@ class DeliveryClient:
         refused: list[str] = []
         _refused.set(refused)  # of several addresses only the last one's error comes back
         try:
-            async with (
-                asyncio.timeout(within.total_seconds()),
-                await self._send(url, headers, body, within) as response,
-            ):
-                content = await _read(response)
+            async with asyncio.timeout(within.total_seconds()):
+                response = await self._send(url, headers, body, within)
+                try:
+                    content = await _read(response)
+                finally:
+                    response.release()
                 answer = Answer(
                     response.status,
                     _status_error(response.status),
@@ -90,16 +94,18 @@ class DeliveryClient:
                 )
                 kept = {k: v[:512] for k, v in list(response.headers.items())[:50]}
                 return Reply(answer, _since(started), None, kept, content)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             name, detail = _CLASSES[0][1:] if refused else _classify(error, within)
             return Reply(Answer(None, name), _since(started), detail, {}, b"")
 
     async def _send(
         self, url: str, headers: Mapping[str, str], body: bytes, within: timedelta
-    ) -> aiohttp.ClientResponse:
+    ) -> aiohttp.ClientResponse | Exchange:
         """POST, directly or by the proxy; the answer's body is yet to be read."""
-        limits = aiohttp.ClientTimeout(total=within.total_seconds(), sock_connect=CONNECT_TIMEOUT)
         by_address = await self._egress.proxied(url)
+        if by_address is None and self._exchanges.take(url, body):
+            return await self._exchanges.post(url, headers, body)
+        limits = aiohttp.ClientTimeout(total=within.total_seconds(), sock_connect=CONNECT_TIMEOUT)
         if by_address is None:
             return await self._session.post(
                 url, data=body, headers=headers, timeout=limits, allow_redirects=False
@@ -145,13 +151,13 @@ def _session(
         trust_env=False,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        max_line_size=8190,
-        max_field_size=16384,
+        max_line_size=_MAX_LINE,
+        max_field_size=_MAX_FIELD,
         skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT),
     )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse | Exchange) -> bytes:
     """The start of the answer's body; the rest of a long one is left unread."""
     taken = b""
     while len(taken) < MAX_READ:
@@ -189,6 +195,7 @@ _CLASSES: tuple[tuple[type[BaseException], str, str], ...] = (
     (aiohttp.ClientSSLError, "tls_error", "TLS failed"),
     (aiohttp.ClientPayloadError, "bad_answer", "the answer broke off"),
     (aiohttp.ClientResponseError, "bad_answer", "the answer is not HTTP"),
+    (HttpProcessingError, "bad_answer", "the answer is not HTTP"),
     (aiohttp.ServerDisconnectedError, "connection", "the connection was closed without an answer"),
     (aiohttp.ClientConnectionError, "connection", "no connection"),
     (OSError, "connection", "no connection"),

@@ -71,8 +71,10 @@ class Egress:
             BlockedAddressError: no address of the host may be called.
             OSError: the host has none.
         """
+        if self.proxy is None:
+            return None
         parsed = URL(url)
-        if self.proxy is None or parsed.scheme != "https" or parsed.host is None:
+        if parsed.scheme != "https" or parsed.host is None:
             return None
         found = await asyncio.get_running_loop().getaddrinfo(
             parsed.host, parsed.port, type=socket.SOCK_STREAM
