@@ -35,6 +35,7 @@ class Lane:
     retries: int = 0  # those of them that were attempted before
     running: int = 0  # tasks; each makes one attempt at a time
     quick: bool = False  # the last attempt succeeded at once
+    failed: int = 0  # attempts in a row
     exact: bool = False  # each lease counts: no more is leased than begins at once
     held: deque[tuple[Delivery, float]] = field(default_factory=deque[tuple[Delivery, float]])
     flying: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
@@ -163,6 +164,7 @@ class Lanes:
 
     def prove(self, lane: Lane, failed: int) -> None:
         """An attempt has ended, the last of so many that *failed* in a row."""
+        lane.failed = failed
         if not failed and lane.id not in self._well:
             self._well.add(lane.id)
             self._unproven += lane.running

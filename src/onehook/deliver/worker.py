@@ -43,6 +43,10 @@ DUE = 100  # subscriptions to look after in one round, beside those that are beh
 TOGETHER = 16  # of these at once: their leases then share an fsync
 TRIED = 8  # lanes that are asked to go on when an attempt ends; the next round asks all
 QUICK_MS = 250
+# Who fails has a rest after each attempt, the longer the more failed in a row, and keeps its slot
+# meanwhile: what comes to nothing must not take the time of those who are well.
+RESPITE = 0.05  # seconds, for each of them
+MOST_FAILED = 10
 GRACE = timedelta(seconds=15)  # of a lease's 20 s beyond the timeout, for waiting in memory
 RECORDS = 128  # in one script
 DRAIN = 10.0  # seconds that attempts in flight may take when we stop
@@ -186,6 +190,8 @@ class Worker:
             finally:
                 self._metrics.in_flight.dec()
             lane.flying.pop(delivery.event_id, None)
+            if lane.failed and self._group is not None:
+                await asyncio.sleep(min(lane.failed, MOST_FAILED) * RESPITE)
             self._unload(lane, delivery)
             delivery = self._next(lane) if self._lanes.may_go_on(lane) else None
 
