@@ -53,7 +53,7 @@ class Shelf:
         """A webhook of that *name* whose events go to *subscriptions*."""
         webhook_id = WebhookId(f"whk_{name:0>26}")
         ids = [EventId(f"evt_{f'{name}{n}':0>26}") for n in range(events)]
-        native = pack_native("int_1", Webhook(Headers(), name.encode(), NOW), [])
+        native = pack_native("int_1", "github", Webhook(Headers(), name.encode(), NOW), [])
         held = b"" if quarantined is None else b"why"
         made = [
             CommitEvent(
