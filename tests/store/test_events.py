@@ -1,5 +1,6 @@
 """The commit: what it writes, that it writes it once, and when what it wrote ends."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -384,6 +385,16 @@ async def test_scripts_declare_every_key(shelf: Shelf) -> None:
 
 
 # -- time -----------------------------------------------------------------------------------------
+
+
+async def test_a_packed_webhook_costs_little_beside_its_bytes(shelf: Shelf) -> None:
+    """The embedded store keeps the hash of a webhook of usual size as a list, not as a table."""
+    webhook = replace(shelf.webhook("a"), native=os.urandom(3000))
+
+    await shelf.events.commit([webhook])
+
+    native = shelf.keys.native(webhook.receipt.webhook_id)
+    assert await shelf.client.execute_command("OBJECT", "ENCODING", native) == b"listpack"
 
 
 async def test_index_is_read_by_time_and_position(shelf: Shelf) -> None:
