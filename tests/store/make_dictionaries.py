@@ -5,8 +5,9 @@ of the events that these become; who writes samples keeps secrets and customers 
 what is here goes to everyone. Names as arguments make only those.
 
 A dictionary that comes out as it is now is left alone. Another one gets the next free id, and
-nothing writes with it yet: this says what to add to ``CURRENT`` in ``store/packing.py``, and to the
-sums in ``test_dictionaries.py``. An old one stays, for what was packed with it.
+nothing writes with it yet: this says what to put into ``CURRENT.txt`` in the next release, and what
+to add to the sums in ``test_dictionaries.py`` in this one. An old one stays, for what was packed
+with it.
 """
 
 import hashlib
@@ -112,7 +113,7 @@ def main(names: Sequence[str]) -> None:
         after = _with_id(dictionary, free)
         (FOLDER / f"{name}-{free}.zdict").write_bytes(after)
         digest = hashlib.sha256(after).hexdigest()
-        sys.stdout.write(f'"{name}": {free},  # {len(after)} bytes, SHA-256 {digest}\n')
+        sys.stdout.write(f"{name} {free}: {len(after)} bytes, SHA-256 {digest}\n")
         free += 1
 
 
