@@ -12,7 +12,7 @@ READY := .venv/.ready
 # What pyright prints about newer versions of itself is no concern of ours.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup lock demo run format check docs test e2e chaos soak fuzz audit bench bench-console wheel vendor
+.PHONY: help setup lock demo run format check docs test e2e chaos soak fuzz audit bench bench-console wheel vendor dictionaries
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench: setup ## every figure beside what it must reach; FULL=1: 1,000,000 events
 
 bench-console: setup ## every page of the console on a full store: under 300 ms and 1 MB; FULL=1: 1,000,000 events
 	@$(BIN)/python -m benchmarks.console
+
+dictionaries: setup ## make the dictionaries of the store anew, where samples have changed; ARGS="github events"
+	@$(BIN)/python tests/store/make_dictionaries.py $(ARGS)
 
 vendor: setup ## copy the console's assets anew from their npm packages, as VENDORED.txt lists them
 	@$(BIN)/python tests/console/vendor.py

@@ -128,7 +128,7 @@ class _Writer:
             Receipt(webhook_id, digest[:16], ((id_, event.type),)),
             sender,
             [],  # markers end after three days, and no page looks at them
-            pack_native(sender, Webhook(Headers([]), native, now), model.headers),
+            pack_native(sender, "github", Webhook(Headers([]), native, now), model.headers),
             [made],
         )
 

@@ -39,6 +39,8 @@ def test_the_wheel_runs_outside_the_checkout(tmp_path: Path) -> None:
     assert [Path(line) for line in where.stdout.splitlines()] == folders
     assert all(list(folder.glob("*.yaml")) for folder in folders)
     assert (folders[0] / "mapping.schema.json").is_file()
+    packed = {path.name for path in (inside / "onehook/store/dictionaries").iterdir()}
+    assert packed == {path.name for path in (ROOT / "src/onehook/store/dictionaries").iterdir()}
     demo = subprocess.run(
         [sys.executable, "-m", "onehook", "demo", "--once"],
         cwd=tmp_path,

@@ -14,6 +14,7 @@
     ├── ConflictError             409
     ├── RateLimitedError          429: too much of something; ``retry_after`` says until when
     ├── InvalidRequestError       400 and 422; 404 to 415 for what HTTP itself refuses
+    ├── UnreadableError           503: a newer release wrote what this one cannot read
     └── StoreUnavailableError     503, exit 69: the store is away, full or overloaded
 
 Each carries a stable ``code`` (it becomes the problem's ``type``), an HTTP ``status`` and the
@@ -137,6 +138,13 @@ class RateLimitedError(OnehookError):
 
     code = "rate_limited"
     status = 429
+
+
+class UnreadableError(OnehookError):
+    """A newer release wrote this into the store; it is whole, and this release cannot read it."""
+
+    code = "record_unreadable"
+    status = 503
 
 
 class StoreUnavailableError(OnehookError):

@@ -1,5 +1,6 @@
 """The commit: what it writes, that it writes it once, and when what it wrote ends."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -53,7 +54,7 @@ class Shelf:
         """A webhook of that *name* whose events go to *subscriptions*."""
         webhook_id = WebhookId(f"whk_{name:0>26}")
         ids = [EventId(f"evt_{f'{name}{n}':0>26}") for n in range(events)]
-        native = pack_native("int_1", Webhook(Headers(), name.encode(), NOW), [])
+        native = pack_native("int_1", "github", Webhook(Headers(), name.encode(), NOW), [])
         held = b"" if quarantined is None else b"why"
         made = [
             CommitEvent(
@@ -384,6 +385,16 @@ async def test_scripts_declare_every_key(shelf: Shelf) -> None:
 
 
 # -- time -----------------------------------------------------------------------------------------
+
+
+async def test_a_packed_webhook_costs_little_beside_its_bytes(shelf: Shelf) -> None:
+    """The embedded store keeps the hash of a webhook of usual size as a list, not as a table."""
+    webhook = replace(shelf.webhook("a"), native=os.urandom(3000))
+
+    await shelf.events.commit([webhook])
+
+    native = shelf.keys.native(webhook.receipt.webhook_id)
+    assert await shelf.client.execute_command("OBJECT", "ENCODING", native) == b"listpack"
 
 
 async def test_index_is_read_by_time_and_position(shelf: Shelf) -> None:

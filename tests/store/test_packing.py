@@ -32,7 +32,7 @@ def test_native_webhook_comes_back(body: bytes, headers: list[tuple[str, str]]) 
     webhook = Webhook(Headers(), body, AT, "POST")
     clean = [(n, v.encode("utf-8", "replace").decode()) for n, v in headers]
 
-    found = unpack_native(pack_native("int_1", webhook, headers))
+    found = unpack_native(pack_native("int_1", "github", webhook, headers))
 
     assert found.integration_id == "int_1"
     assert found.webhook.body == body
@@ -46,7 +46,7 @@ def test_header_bytes_that_are_no_text_can_be_packed() -> None:
     headers = Headers.of_bytes([(b"x-odd", b"a\xff")])
     webhook = Webhook(headers, b"{}", AT)
 
-    found = unpack_native(pack_native("int_1", webhook, headers.pairs()))
+    found = unpack_native(pack_native("int_1", "github", webhook, headers.pairs()))
 
     assert found.webhook.headers.get("x-odd") == "a\ufffd"
 

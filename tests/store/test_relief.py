@@ -57,7 +57,7 @@ class Store:
                 [Route(SUBSCRIPTION, KEEP.native * 0, paused=False)],
                 Indexed((f"entry of {event_id}".encode(),), (b"12345678",)),
             )
-            packed = pack_native("int_1", Webhook(Headers(), os.urandom(native), NOW), [])
+            packed = pack_native("int_1", "github", Webhook(Headers(), os.urandom(native), NOW), [])
             batch.append(
                 CommitWebhook(
                     Receipt(webhook_id, "d" * 16, ((event_id, one.type),)),

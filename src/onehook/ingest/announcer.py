@@ -32,7 +32,7 @@ from onehook.ids import new_id
 from onehook.ingest.committer import Committer, EventToCommit, WebhookToCommit
 from onehook.metrics import Metrics
 from onehook.store.notices import NoticeStore
-from onehook.store.packing import pack_event, pack_native
+from onehook.store.packing import OTHER, pack_event, pack_native
 from onehook.store.snapshot import Configuration
 from onehook.store.untold import Untold
 
@@ -191,7 +191,7 @@ class Announcer:
                 Receipt(webhook_id, "", ((event.id, event.type),)),
                 notice.about.id,
                 [keys.marker(notice.about.id, "notice", [event.id])],
-                pack_native(notice.about.id, webhook, webhook.headers.pairs()),
+                pack_native(notice.about.id, OTHER, webhook, webhook.headers.pairs()),
                 [EventToCommit(event.id, event.type, event.body, packed, wanted, indexed)],
                 tenant=notice.about.tenant,
             ),

@@ -217,7 +217,7 @@ class Steps:
             Receipt(webhook_id, made.body_digest[:16], ids, reason),
             info.id,
             markers,
-            pack_native(info.id, webhook, item.integration.kept_headers(webhook)),
+            pack_native(info.id, info.type, webhook, item.integration.kept_headers(webhook)),
             events,
             held,
             notice,

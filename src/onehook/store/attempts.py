@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from onehook.core.mapping.redactions import REDACTED
-from onehook.store.packing import compress, decompress
+from onehook.store.packing import EVENTS, compress_like, decompress
 
 
 class Sent(msgspec.Struct, array_like=True):
@@ -44,7 +44,7 @@ _SECRET_ANSWERS = frozenset({"set-cookie", "www-authenticate", "proxy-authentica
 
 def pack_sent(headers: Mapping[str, str], body: str) -> Sent:
     """A request for the history."""
-    return Sent(dict(headers), compress(body.encode()))
+    return Sent(dict(headers), compress_like(EVENTS, body.encode()))
 
 
 def sent_body(sent: Sent) -> str:

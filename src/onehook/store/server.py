@@ -69,6 +69,8 @@ auto-aof-rewrite-min-size 256mb
 maxmemory {maxmemory}
 maxmemory-policy noeviction
 latency-monitor-threshold 50
+# A packed webhook is not small, but all of its hash: as a list it takes 200 bytes less.
+hash-max-listpack-value 4096
 enable-debug-command no
 enable-protected-configs no
 enable-module-command no

@@ -47,6 +47,7 @@ KINDS: Mapping[str, ProblemKind] = {
     "internal_error": ProblemKind(500, "The gateway failed", "This is a fault of onehook; its log has the details."),
     "store_unavailable": ProblemKind(503, "The store is away", "Send it again after Retry-After."),
     "store_full": ProblemKind(503, "The store is full", "Send it again later; the operator has to give the store memory."),
+    "record_unreadable": ProblemKind(503, "A newer release wrote this", "Ask a gateway of that release, or upgrade this one."),
     "overloaded": ProblemKind(503, "The gateway has too much waiting", "Send it again after Retry-After."),
     "integration_misconfigured": ProblemKind(503, "The integration lacks its secret", "Set the integration's secret in the gateway."),
 }  # fmt: skip
