@@ -177,6 +177,7 @@ class Runtime:
         fan_out = FanOut(
             FanOutStore(self.client, keys),
             targets=lambda: registry.snapshot.targets,
+            wants=self.worker.wants,
             wake=self.worker.hurry,
         )
         self.committer = Committer(

@@ -18,17 +18,18 @@ from onehook.store.fanout import FanOutStore, Pending
 log = structlog.get_logger()
 
 GATHER = 0.02  # seconds in which commits come together
-GATHER_LONG = 0.25  # seconds, where nothing of what came before was due for anybody
+GATHER_LONG = 0.5  # seconds, where nobody could begin with what came before
 LOOK = 1.0  # seconds between looks at what other gateways left
-READ = 128  # entries read at once
+READ = 256  # entries read at once
 TOGETHER = 64  # entries in one script, which so many do for half the price
-DELIVERIES = 256  # in one script: about a millisecond of the store
+DELIVERIES = 64  # in one script: what else the store has to do waits for it
 
 
 class FanOut:
     """Works through the fan-out stream.
 
-    *targets* gives the subscriptions as they are now; *wake* is called when something came due.
+    *targets* gives the subscriptions as they are now; *wants* says whether one of them may begin
+    with a delivery now, and *wake* is called when one that may has something due.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class FanOut:
         store: FanOutStore,
         *,
         targets: Callable[[], Mapping[str, Subscription]],
+        wants: Callable[[Subscription], bool],
         wake: Callable[[], None],
     ) -> None:
-        self._store, self._targets, self._wake = store, targets, wake
+        self._store, self._targets = store, targets
+        self._wants, self._wake = wants, wake
         self._news = asyncio.Event()
         self._gather = GATHER
 
@@ -69,20 +72,27 @@ class FanOut:
     async def _some(self) -> bool:
         """Spread the oldest entries; False: there are no more."""
         found = await self._store.pending(READ)
-        due = False
+        wanted = False
         for group in _groups(found):
             ids, first = group[0].subscriptions.split(","), group[0].done
             count = max(1, DELIVERIES // len(group))
             for at in range(first, len(ids), count):
-                targets = self._targets()
-                # One that is not there is made due: so what it has is found, and cancelled.
-                held = {id_ for id_ in ids[at : at + count] if id_ in targets and targets[id_].held}
-                due = await self._store.spread(group, at, count, held) or due
+                wanted = await self._spread(group, at, ids[at : at + count]) or wanted
         if found:
-            self._gather = GATHER if due else GATHER_LONG
-        if due:
+            self._gather = GATHER if wanted else GATHER_LONG
+        if wanted:
             self._wake()
         return len(found) == READ
+
+    async def _spread(self, group: Sequence[Pending], first: int, ids: Sequence[str]) -> bool:
+        """Fill the queues of *ids*; whether one of them may begin with something now."""
+        targets = self._targets()
+        # One that is not there is made due: so what it has is found, and cancelled.
+        held = {id_ for id_ in ids if id_ in targets and targets[id_].held}
+        if not await self._store.spread(group, first, len(ids), held):
+            return False
+        targets = self._targets()
+        return any(id_ not in targets or self._wants(targets[id_]) for id_ in ids)
 
 
 def _groups(found: Sequence[Pending]) -> list[list[Pending]]:

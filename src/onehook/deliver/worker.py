@@ -144,6 +144,12 @@ class Worker:
             latest = asyncio.get_running_loop().time() + GRACE.total_seconds()
             self._lanes.hold(lane, delivery, latest)
 
+    def wants(self, subscription: Subscription) -> bool:
+        """Whether something queued for *subscription* could begin now, as far as we know."""
+        if subscription.held or subscription.id in self._open:
+            return False
+        return self._lanes.wanted(subscription)[0] > 0
+
     def wake(self) -> None:
         """A commit is through: what it left to the queue may be due."""
         if self._news:
