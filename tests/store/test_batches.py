@@ -9,7 +9,7 @@ from redis.exceptions import BusyLoadingError, OutOfMemoryError, ResponseError
 from redis.exceptions import ConnectionError as AwayError
 
 from onehook.errors import StoreUnavailableError
-from onehook.store.batches import Batcher
+from onehook.store.batches import ENOUGH, LINGER, Batcher
 from tests.builders import until
 
 Write = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
@@ -223,3 +223,36 @@ async def test_close_writes_what_waits_and_takes_no_more() -> None:
     writer.gate.set()
     assert await asyncio.gather(*tasks) == ["A", "B", "C"]
     await running
+
+
+async def test_who_may_wait_is_written_with_others() -> None:
+    """Items that nobody is in a hurry for come together; the last of them waits for no more."""
+    writer = Writer()
+    async with batcher(writer, items=100) as batch, asyncio.TaskGroup() as tasks:
+        for number in range(2 * ENOUGH):
+            tasks.create_task(batch.submit(str(number), 1, 5, linger=True))
+            await asyncio.sleep(0)
+        await until(lambda: sum(map(len, writer.batches)) == 2 * ENOUGH)
+    assert [len(one) for one in writer.batches[:1]] == [ENOUGH]
+    assert len(writer.batches) <= 3
+
+
+async def test_one_that_may_wait_does_not_wait_for_long() -> None:
+    """Nothing else has to come."""
+    writer = Writer()
+    async with batcher(writer) as batch:
+        async with asyncio.timeout(100 * LINGER):
+            assert await batch.submit("a", 1, 5, linger=True) == "A"
+
+
+async def test_who_is_in_a_hurry_takes_along_who_waits() -> None:
+    """And what is too much for one batch is written at once, too."""
+    writer = Writer()
+    async with batcher(writer, items=2) as batch, asyncio.TaskGroup() as tasks:
+        for text in "abc":
+            tasks.create_task(batch.submit(text, 1, 5, linger=True))
+        await asyncio.sleep(0)
+        assert writer.batches == []
+        tasks.create_task(batch.submit("d", 1, 5))
+        await until(lambda: sum(map(len, writer.batches)) == 4)
+    assert writer.batches == [["a", "b"], ["c", "d"]]

@@ -452,7 +452,9 @@ class Worker:
             held=hold(reply.answer, self._clock.now()),
         )
         patience = delivery.subscription.lease.total_seconds()
-        recorded = await self._recorder.submit(record, len(row) + 500, patience)
+        lane = self._lanes.of(delivery.subscription)
+        linger = lane.quick and not lane.exact and reply.answer.ok  # nobody waits for this record
+        recorded = await self._recorder.submit(record, len(row) + 500, patience, linger=linger)
         self._metrics.attempts.labels(delivery.subscription.id, outcome).inc()
         log.info(
             "delivery.attempted" if recorded.kept else "delivery.lost",

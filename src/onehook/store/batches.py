@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -19,6 +20,8 @@ log = structlog.get_logger()
 # What gets the result; it may also get None, from whoever has nothing to write.
 Done: TypeAlias = "asyncio.Future[Result] | asyncio.Future[Result | None]"
 
+LINGER = 0.01  # seconds that an item may wait for others, if nobody is in a hurry for it
+ENOUGH = 16  # items that wait for no more
 _SWEEP = 0.1  # seconds between looks at who has waited for too long
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between tries of one batch
 
@@ -54,20 +57,33 @@ class Batcher(Generic[Item, Result]):
         self._unsettled: set[_Waiting[Item, Result]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()  # what waits is to be written now
         self._closing = False
 
-    async def submit(self, item: Item, size: int, patience: float) -> Result:
+    async def submit(
+        self, item: Item, size: int, patience: float, *, linger: bool = False
+    ) -> Result:
         """Wait until *item* is written; *size* in bytes, *patience* in seconds.
+
+        With *linger* it may wait for others, up to `LINGER`.
 
         Raises:
             StoreUnavailableError: overloaded, away for too long, or full. The outcome of an item
                 that ran out of patience is unknown; sending it again is safe.
         """
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.put(item, size, patience, done)
+        self.put(item, size, patience, done, linger=linger)
         return await done
 
-    def put(self, item: Item, size: int, patience: float, done: "Done[Result]") -> None:
+    def put(
+        self,
+        item: Item,
+        size: int,
+        patience: float,
+        done: "Done[Result]",
+        *,
+        linger: bool = False,
+    ) -> None:
         """As :meth:`submit`, for whoever awaits *done*, which gets the result or the error.
 
         Raises:
@@ -81,6 +97,8 @@ class Batcher(Generic[Item, Result]):
         self._waiting += size
         self._queue.append(waiting)
         self._wake.set()
+        if not linger or len(self._queue) >= ENOUGH:
+            self._hurry.set()
         self._unsettled.add(waiting)
         if self._sweeper is None:
             self._sweeper = loop.call_later(_SWEEP, self._sweep)
@@ -123,12 +141,21 @@ class Batcher(Generic[Item, Result]):
                 self._wake.clear()
                 await self._wake.wait()
                 continue
+            if not self._hurry.is_set():
+                await self._gather()
             await self._write_batch(self._take())
 
     def close(self) -> None:
         """Take nothing more; :meth:`run` ends when all that waits is written or has failed."""
         self._closing = True
         self._wake.set()
+        self._hurry.set()
+
+    async def _gather(self) -> None:
+        """Wait for more: all that is there may wait."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._hurry.wait()
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         batch = [self._queue.popleft()]
@@ -138,6 +165,8 @@ class Batcher(Generic[Item, Result]):
             if size > self._max_bytes:
                 break
             batch.append(self._queue.popleft())
+        if not self._queue and not self._closing:
+            self._hurry.clear()
         return batch
 
     async def _write_batch(self, batch: list[_Waiting[Item, Result]]) -> None:
