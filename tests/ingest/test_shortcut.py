@@ -1,6 +1,7 @@
 """The short way of plain webhooks: what it answers is what the long way answers."""
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -8,6 +9,7 @@ import pytest
 
 from onehook.ingest.shortcut import Shortcut
 from onehook.store.events import EventStore
+from onehook.web.server import Connection
 from tests.builders import Running, Sender, issue, until
 from tests.conftest import StartGateway
 from tests.web.test_server import Streams, connect, exchange, refused, statuses
@@ -196,6 +198,42 @@ async def test_a_sender_that_goes_meanwhile_harms_nobody(
     answer = await gateway.send(sender, issue(99))
     assert answer.status == 202
     assert taken[-1]
+
+
+async def test_a_connection_whose_only_request_is_given_up_ends_in_silence(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never came to wait for a second one: nothing crashes for want of it."""
+    sender, entered, go = await gateway.integrate(), asyncio.Event(), asyncio.Event()
+    commit = EventStore.commit
+
+    async def held(self: EventStore, *given: object) -> object:
+        entered.set()
+        await go.wait()
+        return await commit(self, *given)  # type: ignore[arg-type]
+
+    start = Connection.start
+
+    async def late(self: Connection) -> None:
+        await asyncio.sleep(0.02)  # as on a busy loop: the request is there before
+        await start(self)
+
+    monkeypatch.setattr(EventStore, "commit", held)
+    monkeypatch.setattr(Connection, "start", late)
+    crashes: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, found: crashes.append(found))
+    reader, writer = await connect(gateway)
+    writer.write(request(gateway, sender, 1))
+    async with asyncio.timeout(15):
+        await entered.wait()
+    writer.transport.abort()
+    await asyncio.sleep(0.05)
+    go.set()
+    for _ in range(5):
+        await asyncio.sleep(0.02)
+        gc.collect()
+    assert crashes == []
+    assert reader.at_eof() or reader.exception() is not None
 
 
 async def test_b3_a_head_behind_a_request_has_its_deadline(start_gateway: StartGateway) -> None:

@@ -167,7 +167,8 @@ class Connection(RequestHandler):
             self._first = self._loop.create_future()
             await self._first
         self._fresh = False
-        await super().start()
+        if self.transport is not None:  # its sender may have gone meanwhile
+            await super().start()
 
     def _turn_away(self) -> None:
         """Say that there is no room, and end it."""
