@@ -110,7 +110,7 @@ async def test_changes_during_a_rotation_are_kept(
     async def change() -> None:
         while True:
             made.append(await gateway.integrate(name=f"number {len(made)}"))
-            await asyncio.sleep(0.1)  # each change costs the rotation another look at everything
+            await asyncio.sleep(0.01)
 
     changing = asyncio.create_task(change())
     await eventually(lambda: _is(len(made) > 3))
@@ -149,7 +149,7 @@ async def test_a_rotation_that_is_killed_loses_nothing_and_goes_on(
     steps = {"key is written": 0, "one is sealed": 1, "two are": 2}
     with monkeypatch.context() as patch:
         if where in steps:
-            patch.setattr(rotation.SWAP, "run", _dying(rotation.SWAP.run, steps[where]))
+            patch.setattr(rotation.RESEAL, "run", _dying(rotation.RESEAL.run, steps[where]))
         else:
             patch.setattr(rotation.asyncio, "sleep", _dying(asyncio.sleep, 0))
         with pytest.raises(Killed):

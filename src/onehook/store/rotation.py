@@ -24,7 +24,7 @@ from onehook.store.client import Client
 from onehook.store.keys import Keys
 from onehook.store.outlets import reseal_outlet
 from onehook.store.records import IntegrationRecord, SubscriptionRecord
-from onehook.store.scripts import SWAP, Argument
+from onehook.store.scripts import RESEAL
 from onehook.store.sealing import Sealer, read_keys, write_keys
 
 # Seconds for which a gateway may have in hand what it sealed with the key before: longer than a
@@ -78,12 +78,10 @@ async def reseal(client: Client, stores: Sequence[Keys], sealer: Sealer) -> int:
     done = 0
     for keys in stores:
         while stale := await _stale(client, keys, sealer):
-            for version, row in enumerate(stale.rows, stale.version):
-                names = [keys.config(name) for name in (row.name, "ver", "untold")]
-                arguments: list[Argument] = [version, row.id, row.renewed, "", ""]
-                if await SWAP.run(client, names, arguments) != [b"saved"]:
-                    break  # a gateway changed something: look again
-                done += 1
+            for row in stale:
+                names = [keys.config(row.name), keys.config("ver")]
+                saved = await RESEAL.run(client, names, [row.id, row.found, row.renewed])
+                done += saved == [b"saved"]  # else a gateway changed it: the next look finds it
     return done
 
 
@@ -120,38 +118,30 @@ async def find_stores(client: Client, keys: Keys, sealer: Sealer) -> list[Keys]:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """A record of the hash *name* as it was *found*, and sealed anew."""
+
     name: str
     id: str
+    found: bytes
     renewed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Stale:
-    """What has yet to be sealed anew, of the configuration at *version*."""
-
-    version: int
-    rows: Sequence[_Row]
-
-    def __bool__(self) -> bool:
-        return bool(self.rows)
-
-
-async def _stale(client: Client, keys: Keys, sealer: Sealer) -> _Stale:
+async def _stale(client: Client, keys: Keys, sealer: Sealer) -> list[_Row]:
+    """What has yet to be sealed anew."""
     pipe = client.pipeline(transaction=True)
-    pipe.get(keys.config("ver"))
     for name in ("meta", "integrations", "subscriptions"):
         pipe.hgetall(keys.config(name))
-    version, meta, integrations, subscriptions = await pipe.execute()
+    meta, integrations, subscriptions = await pipe.execute()
     rows = [*_check(meta, sealer)]
     rows += [row for id_, raw in integrations.items() if (row := _integration(id_, raw, sealer))]
     rows += [row for id_, raw in subscriptions.items() if (row := _subscription(id_, raw, sealer))]
-    return _Stale(int(version or 0), rows)
+    return rows
 
 
 def _check(meta: Mapping[bytes, bytes], sealer: Sealer) -> Iterator[_Row]:
     sealed = meta.get(b"check", b"").decode()
     if sealed and (renewed := sealer.renew("meta", sealed)) != sealed:
-        yield _Row("meta", "check", renewed.encode())
+        yield _Row("meta", "check", sealed.encode(), renewed.encode())
 
 
 def _integration(id_: bytes, raw: bytes, sealer: Sealer) -> _Row | None:
@@ -166,7 +156,7 @@ def _integration(id_: bytes, raw: bytes, sealer: Sealer) -> _Row | None:
     )
     if renewed == record:
         return None
-    return _Row("integrations", record.id, msgspec.json.encode(renewed))
+    return _Row("integrations", record.id, raw, msgspec.json.encode(renewed))
 
 
 def _subscription(id_: bytes, raw: bytes, sealer: Sealer) -> _Row | None:
@@ -174,7 +164,7 @@ def _subscription(id_: bytes, raw: bytes, sealer: Sealer) -> _Row | None:
     renewed = reseal_outlet(record, partial(sealer.renew, id_.decode()))
     if renewed == record:
         return None
-    return _Row("subscriptions", record.id, msgspec.json.encode(renewed))
+    return _Row("subscriptions", record.id, raw, msgspec.json.encode(renewed))
 
 
 @contextlib.contextmanager
