@@ -62,7 +62,8 @@ class Shortcut:
             ingest.guard.enter(caller, integration)
         except OnehookError:  # found again, and answered, on the other way
             return False
-        body = payload.read_nowait(-1) if payload.total_bytes else b""
+        # All of it is there. To read it would have the connection ask for more, twice.
+        body = b"".join(payload._buffer)  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
         webhook = ingest.webhook(message.raw_headers, body, message.method, message.path)
         item = ingest.steps.begin(integration, webhook)
         item.done.add_done_callback(
