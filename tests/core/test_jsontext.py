@@ -2,8 +2,10 @@
 
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from onehook.core.jsontext import (
     JsonValue,
     Num,
     decode,
+    decoder,
     ecmascript,
     encode,
     number,
@@ -320,3 +323,26 @@ def test_a_decimal_whose_double_is_whole_keeps_its_digits(text: str) -> None:
 def test_m2_an_exponent_of_thousands_of_zeros_does_not_raise() -> None:
     """``1.5e000…0`` is 1.5."""
     assert number(decode(b"1.5e" + b"0" * 5000)) == 1.5  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2000, 4299, 4300, 6001])
+@pytest.mark.parametrize("digits", [4299, 4300, 4301, 9000])
+@pytest.mark.parametrize("form", ["{}", "-{}", "{}.5", '"{}"'])
+def test_m2_a_reader_that_passes_over_a_number_refuses_the_same_ones(
+    at: int, digits: int, form: str
+) -> None:
+    """An integer that nothing can hold is a fault wherever it stands, and whoever reads."""
+    read = decoder(msgspec.defstruct("Some", [("a", int)]), least=0)
+    body = b'{"b":"%b","c":%b,"a":1}' % (b"x" * at, form.format("1" * digits).encode())
+
+    def refused(reader: Callable[[bytes], object]) -> bool:
+        try:
+            reader(body)
+        except JsonSyntaxError:
+            return True
+        return False
+
+    assert refused(read) == refused(decode)
+    assert refused(decode) == (
+        (form == "{}" and digits > 4300) or (form == "-{}" and digits >= 4300)
+    )

@@ -17,6 +17,7 @@ JsonValue: TypeAlias = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_INDEX = 2**32 - 2  # the largest key that ECMAScript takes for an array's index
 _EXPONENT = 9  # digits of an exponent that are looked at: beyond that no double goes
+_MOST_DIGITS, _DIGITS = 4300, b"0123456789"
 _LARGE = 4096  # bytes: of less than that, nearly all is looked at
 MAX_DEPTH = 64  # no vendor sends deeper bodies, and no path of ours looks deeper
 
@@ -80,6 +81,8 @@ def decoder(type_: Any, least: int = _LARGE) -> Callable[[bytes], JsonValue]:
     def read(body: bytes) -> JsonValue:
         if len(body) < least:
             return decode(body)
+        if _has_long_number(body):  # passed over it would be no fault
+            return decode(body)
         try:
             if not body.isascii():
                 body.decode()  # bytes that are passed over are not looked at otherwise
@@ -89,6 +92,21 @@ def decoder(type_: Any, least: int = _LARGE) -> Callable[[bytes], JsonValue]:
         return found
 
     return read
+
+
+def _has_long_number(body: bytes) -> bool:
+    """Whether *body* holds as many digits in a row as msgspec takes for no integer.
+
+    So many cover one of the places that are looked at: few are, and fewer are digits.
+    """
+    for at in range(_MOST_DIGITS - 1, len(body), _MOST_DIGITS):
+        if body[at] in _DIGITS:
+            before, after = body[at - _MOST_DIGITS + 1 : at], body[at : at + _MOST_DIGITS]
+            digits = len(before) - len(before.rstrip(_DIGITS))
+            digits += len(after) - len(after.lstrip(_DIGITS))
+            if digits >= _MOST_DIGITS:
+                return True
+    return False
 
 
 def _refuse(body: bytes, error: Exception) -> NoReturn:
