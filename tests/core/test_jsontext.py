@@ -346,3 +346,9 @@ def test_m2_a_reader_that_passes_over_a_number_refuses_the_same_ones(
     assert refused(decode) == (
         (form == "{}" and digits > 4300) or (form == "-{}" and digits >= 4300)
     )
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "1" * 400 + ".5"])
+def test_what_no_double_holds_is_written_as_text(text: str) -> None:
+    """Else it would be ``inf``, which is no JSON."""
+    assert encode([decode(text.encode())]) == f'["{text}"]'.encode()

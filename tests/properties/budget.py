@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 Case = TypeVar("Case")
@@ -29,7 +29,9 @@ SHARES = {
     "api": 4,
 }
 ROUND = 2_000  # cases that Hypothesis makes from one seed; the next round has another
-PATIENCE = 2.0  # seconds of the processor for one case; a thing without a bound takes minutes
+PATIENCE = 5.0  # seconds of the processor for one case; a thing without a bound takes minutes
+# Not `explain`: it traces every line, and what takes a second then takes twenty.
+PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
 
 
 def seconds(target: str) -> float:
@@ -62,7 +64,12 @@ def fuzz(
         taken = time.thread_time() - begun
         assert taken < PATIENCE, f"{taken:.1f} s for one case"
 
-    common = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
+    common = {
+        "database": None,
+        "deadline": None,
+        "phases": PHASES,
+        "suppress_health_check": list(HealthCheck),
+    }
     if not MINUTES:
         settings(max_examples=fixed, derandomize=True, **common)(given(cases)(one))()  # type: ignore[arg-type]
         return ran

@@ -79,6 +79,8 @@ def check(made: tuple[str, Case]) -> None:
     if case.code() != "verified" or isinstance(case.scheme, Unsigned):
         return
     signed = signed_bytes(case.scheme, case.webhook, case.settings)
+    if signed is None:  # another way in, by a token that signs nothing
+        return
     original = SIGNED[name]
     assert signed == signed_bytes(original.scheme, original.webhook, original.settings)
 

@@ -5,6 +5,7 @@ What we send must equal ``JSON.stringify(JSON.parse(body))``, because receivers 
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Never, NoReturn, TypeAlias, cast
@@ -261,6 +262,8 @@ def canonical(value: JsonValue) -> JsonValue:
 
 
 def _write(value: object) -> Any:  # Any: msgspec's own hook type
+    if isinstance(value, Num) and math.isinf(value):
+        return value.text  # as a text, as `number` has it: no double holds it
     if isinstance(value, float):
         return msgspec.Raw(ecmascript(value).encode())
     msg = f"{type(value).__name__} is no JSON value"
