@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
+from onehook.errors import SignatureError
 from onehook.ingest.shortcut import Shortcut
 from onehook.store.events import EventStore
 from onehook.web.server import Connection
@@ -234,6 +235,31 @@ async def test_a_connection_whose_only_request_is_given_up_ends_in_silence(
         gc.collect()
     assert crashes == []
     assert reader.at_eof() or reader.exception() is not None
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+async def test_a13_a_refused_webhook_leaves_nothing_to_the_collector(
+    taken: list[bool], gateway: Running, dial: Dial, way: str
+) -> None:
+    """Garbage of many forged ones at once would hold up everybody while it is collected."""
+    sender = await gateway.integrate()
+    reader, writer = await dial(gateway)
+    taken.clear()
+    gc.disable()
+    try:
+        for number in range(5):
+            raw = request(gateway, sender, number, forged=True)
+            packets = [raw] if way == "short" else [raw[:-40], raw[-40:]]
+            for packet in packets:
+                writer.write(packet)
+                await asyncio.sleep(0.02)  # so that it comes by itself
+            ((status, _, _),) = await answers(reader, 1)
+            assert status == 401
+        left = [found for found in gc.get_objects() if isinstance(found, SignatureError)]
+    finally:
+        gc.enable()
+    assert left == []
+    assert any(taken) is (way == "short")
 
 
 async def test_b3_a_head_behind_a_request_has_its_deadline(start_gateway: StartGateway) -> None:
