@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 from pydantic import BaseModel
 
-from onehook.api.pagination import POSITION, Page, decode_cursor, encode_cursor
+from onehook.api.pagination import LOG_POSITION, Page, decode_cursor, encode_cursor
 from onehook.api.selection import DeliveryFilter, Row, Status, pages, resolve
 from onehook.core.model import EventId, SubscriptionId, delivery_id, split_delivery_id
 from onehook.errors import NotFoundError
@@ -94,7 +94,7 @@ async def listing(call: Call[NoBody, DeliveryQuery]) -> DeliveryList:
     """List deliveries, newest first. Those of one event are never split between two pages."""
     query, gateway = call.query, call.gateway
     selection = resolve(gateway, query)
-    position = decode_cursor(query.cursor, POSITION)
+    position = decode_cursor(query.cursor, LOG_POSITION)
     found: list[DeliveryOut] = []
     seen, more = 0, True
     async for rows in pages(gateway, selection, position):

@@ -64,6 +64,7 @@ def encode_cursor(position: str) -> str:
 
 
 POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")  # in a stream
+LOG_POSITION = re.compile(POSITION.pattern + r"(\.[0-9]{1,6})?")  # in a log, whose rows hold some
 IDENTIFIER = re.compile(r"[a-z]{3}_[0-9a-z]{26}")
 
 

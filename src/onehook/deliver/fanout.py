@@ -20,11 +20,12 @@ log = structlog.get_logger()
 
 GATHER = 0.02  # seconds in which commits come together
 GATHER_LONG = 0.5  # seconds, where nobody could begin with what came before
-TURN = 0.005  # seconds that a script waits for a commit to go first, where nobody waits for it
+TURN = 0.005  # seconds that a script waits for others to leave with, where nobody waits for it
+SOON = 0.001  # the same where somebody does
 LOOK = 1.0  # seconds between looks at what other gateways left
 READ = 256  # entries read at once
-TOGETHER = 64  # entries in one script, which so many do for half the price
-DELIVERIES = 64  # in one script: what else the store has to do waits for it
+TOGETHER = 32  # entries in one script, which so many do for half the price
+DELIVERIES = 32  # in one script: what else the store has to do waits for it
 
 
 class FanOut:
@@ -44,13 +45,13 @@ class FanOut:
     ) -> None:
         self._store, self._targets = store, targets
         self._wants, self._wake = wants, wake
-        self._news, self._committed = asyncio.Event(), asyncio.Event()
+        self._news, self._leaving = asyncio.Event(), asyncio.Event()
         self._gather = GATHER
+        store.on_leaving(self._leaving.set)
 
     def notice(self) -> None:
         """A commit left something."""
         self._news.set()
-        self._committed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fill queues until *stop* is set; what is left then the next start, or another, does."""
@@ -80,8 +81,8 @@ class FanOut:
             ids, first = group[0].subscriptions.split(","), group[0].done
             count = max(1, DELIVERIES // len(group))
             for at in range(first, len(ids), count):
-                if self._gather == GATHER_LONG and len(found) < READ:
-                    await self._commit_first()
+                if len(found) < READ:
+                    await self._company(TURN if self._gather == GATHER_LONG else SOON)
                 wanted = await self._spread(group, at, ids[at : at + count]) or wanted
         if found:
             self._gather = GATHER if wanted else GATHER_LONG
@@ -89,12 +90,12 @@ class FanOut:
             self._wake()
         return len(found) == READ
 
-    async def _commit_first(self) -> None:
-        """Wait for the end of a commit: after that the next one is the farthest away."""
-        self._committed.clear()
+    async def _company(self, patience: float) -> None:
+        """Wait until something else leaves for the store: to go with it costs little more."""
+        self._leaving.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(TURN):
-                await self._committed.wait()
+            async with asyncio.timeout(patience):
+                await self._leaving.wait()
 
     async def _spread(self, group: Sequence[Pending], first: int, ids: Sequence[str]) -> bool:
         """Fill the queues of *ids*; whether one of them may begin with something now."""

@@ -16,7 +16,7 @@ from onehook.core.model import Delivery, Subscription
 
 HELD = 240  # new events that may wait in memory for their turn, leased already
 HELD_QUICK = 1000  # the same of a subscriber that answers at once: a second or two of them
-HELD_UNPROVEN = 16  # the same of a subscriber that is not proven: they may all have to go back
+HELD_UNPROVEN = 1  # the same of a subscriber that is not proven: they may all have to go back
 AHEAD = 176  # what is leased from a queue beyond that, if the subscriber is quick
 MOST_LOADED = 10_000  # deliveries in memory
 UNPROVEN = 32  # slots for subscribers that are not proven
@@ -72,8 +72,10 @@ class Lanes:
 
     def has_room(self, lane: Lane) -> bool:
         """Whether one more delivery may wait in memory."""
-        held = HELD_QUICK if lane.quick else HELD
-        wanted = lane.width + (held if lane.id in self._well else HELD_UNPROVEN)
+        if self.is_proven(lane):
+            wanted = lane.width + (HELD_QUICK if lane.quick else HELD)
+        else:
+            wanted = self._reach(lane) + HELD_UNPROVEN
         return lane.load < _share(wanted, MOST_LOADED - self.loaded, MOST_LOADED)
 
     def load(self, lane: Lane, *, retry: bool = False) -> None:
@@ -171,6 +173,10 @@ class Lanes:
         elif failed >= DOUBTED and lane.id in self._well:
             self._well.discard(lane.id)
             self._unproven -= lane.running
+
+    def is_proven(self, lane: Lane) -> bool:
+        """Whether *lane*'s last attempts did not all fail; False if none was made yet."""
+        return lane.id in self._well
 
     def slow_down(self, lane: Lane) -> None:
         """Half as many attempts at once: the subscriber said that we are too fast."""

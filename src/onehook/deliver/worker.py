@@ -28,6 +28,7 @@ from onehook.deliver.cancelling import Canceller
 from onehook.deliver.client import Reply
 from onehook.deliver.courier import Courier
 from onehook.deliver.lanes import Lane, Lanes
+from onehook.deliver.pacing import Pacing
 from onehook.deliver.records import make_record, outcome_of
 from onehook.errors import StoreUnavailableError
 from onehook.metrics import Metrics
@@ -43,10 +44,6 @@ DUE = 100  # subscriptions to look after in one round, beside those that are beh
 TOGETHER = 16  # of these at once: their leases then share an fsync
 TRIED = 8  # lanes that are asked to go on when an attempt ends; the next round asks all
 QUICK_MS = 250
-# Who fails has a rest after each attempt, the longer the more failed in a row, and keeps its slot
-# meanwhile: what comes to nothing must not take the time of those who are well.
-RESPITE = 0.05  # seconds, for each of them
-MOST_FAILED = 10
 GRACE = timedelta(seconds=15)  # of a lease's 20 s beyond the timeout, for waiting in memory
 RECORDS = 128  # in one script
 DRAIN = 10.0  # seconds that attempts in flight may take when we stop
@@ -99,7 +96,8 @@ class Worker:
         self._recorder: Batcher[Record, Recorded] = Batcher(
             deliveries.record_attempts, max_items=RECORDS, max_bytes=1 << 20, max_waiting=64 << 20
         )
-        self._random = random.SystemRandom()
+        deliveries.on_leaving(self._recorder.hasten)
+        self._random, self._pacing = random.SystemRandom(), Pacing()
 
     # -- what the committer asks -------------------------------------------------------------
 
@@ -192,12 +190,14 @@ class Worker:
             lane.flying[delivery.event_id] = delivery
             self._metrics.in_flight.inc()
             try:
+                if not self._lanes.is_proven(lane):
+                    await self._pacing.turn()
                 lane.quick = await self._attempt(delivery)
             finally:
                 self._metrics.in_flight.dec()
             lane.flying.pop(delivery.event_id, None)
             if lane.failed and self._group is not None:
-                await asyncio.sleep(min(lane.failed, MOST_FAILED) * RESPITE)
+                await self._pacing.rest(lane.failed)  # and keep the slot meanwhile
             self._unload(lane, delivery)
             delivery = self._next(lane) if self._lanes.may_go_on(lane) else None
 

@@ -151,6 +151,11 @@ class Batcher(Generic[Item, Result]):
         self._wake.set()
         self._hurry.set()
 
+    def hasten(self) -> None:
+        """What waits for others waits no longer."""
+        if self._queue:
+            self._hurry.set()
+
     async def _gather(self) -> None:
         """Wait for more: all that is there may wait."""
         with suppress(TimeoutError):

@@ -6,6 +6,8 @@ redis-py types its commands for both of its modes at once; here replies are alwa
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
+from onehook.store.trips import Trips
+
 StreamRow: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 
 
@@ -45,12 +47,22 @@ class Pipeline(Protocol):
     async def execute(self) -> list[Any]: ...  # Any: a row a command, of that command's type
 
 
-class Client(Protocol):
-    """A client of the store; :func:`onehook.store.connection.connect` makes one."""
+class Runner(Protocol):
+    """What runs scripts."""
 
-    def pipeline(self, transaction: bool = True) -> Pipeline: ...
     async def execute_command(self, *args: str | bytes | int) -> Any: ...  # Any: the script's reply
     async def script_load(self, script: str) -> str: ...
+
+
+class Client(Runner, Protocol):
+    """A client of the store; :func:`onehook.store.connection.connect` makes one."""
+
+    @property
+    def trips(self) -> Trips:
+        """Runs scripts together with those of others."""
+        ...
+
+    def pipeline(self, transaction: bool = True) -> Pipeline: ...
     async def get(self, name: str) -> bytes | None: ...
     async def set(self, name: str, value: bytes, *, px: int, nx: bool) -> bool | None: ...
     async def mget(self, keys: list[str]) -> list[bytes | None]: ...

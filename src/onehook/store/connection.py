@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Literal, Protocol, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +30,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.typing import EncodableT
 
 from onehook.errors import SettingsError, StoreUnavailableError
+from onehook.store.trips import Trips
 
 Ack = Literal["fsync", "memory"]
 Kind = Literal["valkey", "redis"]
@@ -76,7 +78,18 @@ _CONNECTIONS = {Connection: _TcpConnection, SSLConnection: _TlsConnection}
 # --- clients -------------------------------------------------------------------------------------
 
 
-def connect(url: str, *, max_connections: int = 32, timeout: timedelta = COMMAND_TIMEOUT) -> Redis:
+class StoreClient(Redis):
+    """A client for commands, with the trips that those of several writers share."""
+
+    @cached_property
+    def trips(self) -> Trips:
+        """One round trip at a time for all that is to be written."""
+        return Trips(self)
+
+
+def connect(
+    url: str, *, max_connections: int = 32, timeout: timedelta = COMMAND_TIMEOUT
+) -> StoreClient:
     """Make a client for commands; it connects when it is first used. Close it with ``aclose()``.
 
     Args:
@@ -88,7 +101,7 @@ def connect(url: str, *, max_connections: int = 32, timeout: timedelta = COMMAND
     Raises:
         SettingsError: the URL cannot be used. The message never shows the password.
     """
-    return Redis.from_pool(
+    made = StoreClient.from_pool(
         BlockingConnectionPool(
             max_connections=max_connections,
             timeout=POOL_TIMEOUT.total_seconds(),
@@ -107,6 +120,7 @@ def connect(url: str, *, max_connections: int = 32, timeout: timedelta = COMMAND
             **_target(url),
         )
     )
+    return cast("StoreClient", made)  # redis-py types it as its own
 
 
 # What a URL may set. redis-py lets a URL overrule every argument of the pool, its timeouts and

@@ -1,6 +1,6 @@
 """Deliveries in the store: due, leased, attempted, recorded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,15 +18,15 @@ from onehook.core.flow import (
 )
 from onehook.core.model import DEFAULT_TENANT
 from onehook.core.notices import Notice
+from onehook.store import logs
 from onehook.store.bands import FRESH, LEASED, PAUSED_LOOK, RETRY, next_moment
 from onehook.store.client import Client
-from onehook.store.events import IndexEntry, Retention, index_entry, milliseconds
+from onehook.store.events import IndexEntry, Retention, milliseconds
 from onehook.store.keys import Keys
 from onehook.store.scripts import DUE, EXPEDITE, FORGET, LEASE, POSTPONE, RECORD, RESUME, Argument
 from onehook.store.statistics import fields_of, minute_of
 from onehook.store.untold import notice_arguments
 
-_NEAR = 200  # log entries read at once, to find one of a known moment
 _LATE = timedelta(seconds=10)  # after which a delivery is in the log, if the fan-out had much to do
 
 
@@ -162,6 +162,10 @@ class DeliveryStore:
             return self
         return DeliveryStore(self.client, self.keys.of(tenant), self.retention, self._clock)
 
+    def on_leaving(self, tell: Callable[[], object]) -> None:
+        """Call *tell* when something leaves for the store: records given then leave with it."""
+        self.client.trips.on_leaving(tell)
+
     async def due(self, limit: int = 100) -> list[str]:
         """Subscriptions with something due, the longest waiting first."""
         return [row.decode() for row in await DUE.run(self.client, [self.keys.due], [limit])]
@@ -258,7 +262,7 @@ class DeliveryStore:
             ]
             if record.outcome == "dead":
                 arguments += notice_arguments(record.notice)
-        return [_recorded(row) for row in await RECORD.run(self.client, keys, arguments)]
+        return [_recorded(row) for row in await RECORD.run(self.client.trips, keys, arguments)]
 
     async def leases(
         self, subscription_id: str, event_ids: Sequence[str]
@@ -394,14 +398,10 @@ class DeliveryStore:
         count: int,
     ) -> list[IndexEntry]:
         """Deliveries of a subscription, newest first."""
-        newest = "+" if until is None else f"({int(until.timestamp() * 1000)}-0"
-        if before is not None:
-            newest = f"({before}"
-        oldest = "-" if since is None else f"{int(since.timestamp() * 1000)}-0"
-        rows = await self.client.xrevrange(
-            self.keys.log(subscription_id), newest, oldest, count=count
-        )
-        return [index_entry(*row) for row in rows]
+        last = "+" if until is None else f"({int(until.timestamp() * 1000)}-0"
+        first = "-" if since is None else f"{int(since.timestamp() * 1000)}-0"
+        log = self.keys.log(subscription_id)
+        return await logs.newest(self.client, log, first, last, before, count)
 
     async def find_logged(
         self, subscription_id: str, event_id: str, made: datetime
@@ -409,15 +409,8 @@ class DeliveryStore:
         """What the log has of the delivery *made* then, also once its event expired."""
         first = f"{round(made.timestamp() * 1000)}-0"
         last = f"{round((made + _LATE).timestamp() * 1000)}"
-        while rows := await self.client.xrange(
-            self.keys.log(subscription_id), first, last, count=_NEAR
-        ):
-            entries = [index_entry(*row) for row in rows]
-            for entry in entries:
-                if entry.event_id == event_id:
-                    return entry
-            first = f"({entries[-1].position}"
-        return None
+        log = self.keys.log(subscription_id)
+        return await logs.find(self.client, log, event_id, first, last)
 
     async def waiting(self, subscription_id: str) -> int:
         """How many deliveries are due and nobody has leased them, by the store's clock."""

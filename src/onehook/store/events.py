@@ -110,7 +110,7 @@ class IndexEntry:
 
 
 def index_entry(position: bytes, fields: Mapping[bytes, bytes]) -> IndexEntry:
-    """A row of the index, or of a subscription's log, as `commit.lua` writes it."""
+    """A row of the index, as `commit.lua` writes it."""
     return IndexEntry(
         position.decode(), fields[b"e"].decode(), fields[b"t"].decode(), fields[b"i"].decode()
     )
@@ -175,7 +175,7 @@ class EventStore:
         ]
         for webhook in batch:
             self._add(webhook, *owners[webhook.tenant], keys, arguments)
-        now, *seen, refused = await COMMIT.run(self.client, keys, arguments)
+        now, *seen, refused = await COMMIT.run(self.client.trips, keys, arguments)
         receipts = [
             (webhook.receipt, False) if not found else self._seen(webhook, found)
             for webhook, found in zip(batch, seen, strict=True)

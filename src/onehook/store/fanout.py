@@ -1,6 +1,6 @@
 """What commits left for later: deliveries that are made, and in no queue yet."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from onehook.store.client import Client
@@ -26,6 +26,10 @@ class FanOutStore:
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
+
+    def on_leaving(self, tell: Callable[[], object]) -> None:
+        """Call *tell* when something leaves for the store: what is spread then leaves with it."""
+        self.client.trips.on_leaving(tell)
 
     async def pending(self, count: int) -> list[Pending]:
         """The *count* oldest entries."""
@@ -58,5 +62,5 @@ class FanOutStore:
         for one in group:
             entry = one.entry
             arguments += [entry.position, entry.event_id, entry.type, entry.integration_id]
-        _, due = await FANOUT.run(self.client, keys, arguments)
+        _, due = await FANOUT.run(self.client.trips, keys, arguments)
         return bool(due)

@@ -4,8 +4,9 @@ The native webhooks go first, then all the rest of what is delivered. What is on
 in quarantine never goes: when nothing else is left, the store takes no more webhooks (OOM).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 
@@ -13,6 +14,7 @@ from onehook.store.client import Client
 from onehook.store.events import SCAN, Retention, milliseconds
 from onehook.store.history import PRESSURE, is_pressed
 from onehook.store.keys import LIVE_TURNS, Keys
+from onehook.store.logs import deliveries_of
 from onehook.store.packing import WEBHOOK_ID
 from onehook.store.scripts import TRIM, Argument
 
@@ -112,11 +114,17 @@ class Relief:
         while freed.steps < 2 * STEPS:
             freed.steps += 1
             rows = await self._client.xrange(stream, self._after("", stream), "+", count=SCAN)
+            found = [[one.event_id for one in deliveries_of(*row)] for row in rows]
             pipe = self._client.pipeline(transaction=False)
-            for _, fields in rows:
-                pipe.hget(names.deliveries(fields[b"e"].decode()), "at")
-            made: list[bytes | None] = await pipe.execute() if rows else []
-            gone = [row[0] for row, at in zip(rows, made, strict=True) if at is None]
+            for id_ in chain.from_iterable(found):
+                pipe.hget(names.deliveries(id_), "at")
+            made: Iterator[bytes | None] = iter(await pipe.execute() if rows else [])
+            there = [[next(made) for _ in ids] for ids in found]
+            gone = [
+                row[0]
+                for row, moments in zip(rows, there, strict=True)
+                if all(at is None for at in moments)
+            ]
             if gone:
                 await self._client.execute_command("XDEL", stream, *gone)
             if len(gone) < len(rows) or not rows:  # from here on they are there, or on their way

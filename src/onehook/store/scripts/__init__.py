@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from onehook.store.client import Client
+from onehook.store.client import Runner
 
 Argument = str | bytes | int
 
@@ -18,26 +18,26 @@ class Script:
         self.text = files("onehook.store.scripts").joinpath(f"{name}.lua").read_text("utf-8")
         self._sha: str | None = None
 
-    async def run(self, client: Client, keys: list[str], arguments: list[Argument]) -> list[Any]:
-        """Run it with every key declared.
+    async def run(self, runner: Runner, keys: list[str], arguments: list[Argument]) -> list[Any]:
+        """Run it with every key declared; *runner* is a client, or its trips.
 
         Raises:
             redis.exceptions.RedisError: as the server or the connection gives it.
         """
         for _ in range(2):
             if self._sha is None:
-                self._sha = await client.script_load(self.text)
+                self._sha = await runner.script_load(self.text)
             try:
-                return await _call(client, "EVALSHA", self._sha, keys, arguments)
+                return await _call(runner, "EVALSHA", self._sha, keys, arguments)
             except NoScriptError:
                 self._sha = None
-        return await _call(client, "EVAL", self.text, keys, arguments)
+        return await _call(runner, "EVAL", self.text, keys, arguments)
 
 
 async def _call(
-    client: Client, command: str, script: str, keys: list[str], arguments: list[Argument]
+    runner: Runner, command: str, script: str, keys: list[str], arguments: list[Argument]
 ) -> list[Any]:
-    reply: list[Any] = await client.execute_command(command, script, len(keys), *keys, *arguments)
+    reply: list[Any] = await runner.execute_command(command, script, len(keys), *keys, *arguments)
     return reply
 
 

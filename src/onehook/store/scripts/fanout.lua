@@ -16,30 +16,31 @@ local fan, progress, due = KEYS[1], KEYS[2], KEYS[3]
 local subs, count, before = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local PAUSED_LOOK = 10000 -- store/bands.py
 local a = 5 + 2 * subs
-local members, entries, positions = {}, {}, {}
-local function is_next(position)
-  local come = redis.call('HGET', progress, position)
-  if before ~= '0' then return come == before end
-  return not come and #redis.call('XRANGE', fan, position, position) > 0
-end
-for _ = 1, count do
+local members, positions, made = {}, {}, {}
+for e = 0, count - 1 do positions[#positions + 1] = ARGV[a + 4 * e] end
+local come = redis.call('HMGET', progress, unpack(positions))
+positions = {}
+for e = 1, count do
   local position = ARGV[a]
-  if is_next(position) then
+  local is_next = come[e] == before
+  if before == '0' then
+    is_next = not come[e] and #redis.call('XRANGE', fan, position, position) > 0
+  end
+  if is_next then
     members[#members + 1] = string.match(position, '^%d+')
     members[#members + 1] = ARGV[a + 1]
-    entries[#entries + 1] = a
+    made[#made + 1] = ARGV[a + 1] .. ' ' .. ARGV[a + 2] .. ' ' .. ARGV[a + 3]
     positions[#positions + 1] = position
   end
   a = a + 4
 end
-if #entries == 0 then return {0, 0} end
+if #positions == 0 then return {0, 0} end
+local row = table.concat(made, '\n') -- store/logs.py
 local moments, any = {}, 0
 for s = 0, subs - 1 do
   local sub, paused = ARGV[5 + 2 * s], ARGV[6 + 2 * s] == '1'
   local queue, log, gate = KEYS[4 + 3 * s], KEYS[5 + 3 * s], KEYS[6 + 3 * s]
-  for _, entry in ipairs(entries) do
-    redis.call('XADD', log, '*', 'e', ARGV[entry + 1], 't', ARGV[entry + 2], 'i', ARGV[entry + 3])
-  end
+  redis.call('XADD', log, '*', 'm', row)
   redis.call('ZADD', queue, 'NX', unpack(members))
   local moment = now + PAUSED_LOOK
   if not paused then
@@ -55,12 +56,12 @@ if ARGV[4] == '1' then
   redis.call('XDEL', fan, unpack(positions))
   redis.call('HDEL', progress, unpack(positions))
 else
-  local come = string.format('%.0f', before + subs)
+  local reached = string.format('%.0f', before + subs)
   local fields = {}
   for _, position in ipairs(positions) do
     fields[#fields + 1] = position
-    fields[#fields + 1] = come
+    fields[#fields + 1] = reached
   end
   redis.call('HSET', progress, unpack(fields))
 end
-return {#entries, any}
+return {#positions, any}

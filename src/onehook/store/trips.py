@@ -1,0 +1,120 @@
+"""Round trips to the store that several writers share.
+
+A commit, the records of attempts and the filling of queues each are one script, and each alone
+would cost a round trip and an fsync of its own, while which everything else waits. So what is there
+when a trip comes back makes up the next one: one write, and one fsync for all of it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError, ResponseError
+
+Word = str | bytes | int
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    words: tuple[Word, ...]
+    done: "asyncio.Future[Any]"
+
+    def answer(self, reply: object) -> None:
+        if not self.done.done():  # whoever called may have gone
+            self.done.set_result(reply)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class Trips:
+    """Sends calls over a connection of its own, one trip at a time.
+
+    What one call of a trip does to the store, or fails of, is nothing to the others. If the
+    connection is lost, or no reply comes in time, the outcome of every call that is not answered
+    is unknown.
+    """
+
+    def __init__(self, client: "Redis") -> None:
+        self._client = client
+        self._connection: AbstractConnection | None = None
+        self._waiting: list[_Call] = []
+        self._leaving: list[Callable[[], object]] = []
+        self._under_way = False
+        self._trip: asyncio.Task[None] | None = None
+
+    def on_leaving(self, tell: Callable[[], object]) -> None:
+        """Call *tell* before each trip: what is called within one turn of the loop joins it."""
+        self._leaving.append(tell)
+
+    async def execute_command(self, *words: Word) -> Any:  # Any: the script's reply
+        """Send a command with the next trip.
+
+        Raises:
+            redis.exceptions.RedisError: as the server or the connection gives it.
+            OSError: the server cannot be reached.
+        """
+        loop = asyncio.get_running_loop()
+        call = _Call(words, loop.create_future())
+        self._waiting.append(call)
+        if not self._under_way:
+            self._under_way = True
+            self._set_off()
+        return await call.done
+
+    async def script_load(self, script: str) -> str:
+        """Load a script, by the client's own connections."""
+        return str(await self._client.script_load(script))
+
+    def _set_off(self) -> None:
+        for tell in self._leaving:
+            tell()
+        asyncio.get_running_loop().call_soon(self._depart)
+
+    def _depart(self) -> None:
+        calls, self._waiting = self._waiting, []
+        self._trip = asyncio.get_running_loop().create_task(self._travel(calls))
+
+    async def _travel(self, calls: list[_Call]) -> None:
+        try:
+            await self._exchange(calls)
+        except (RedisError, OSError) as error:
+            for call in calls:
+                call.fail(error)
+        finally:
+            for call in calls:
+                call.done.cancel()  # one is left only if this very task was cancelled
+            # After those who got a reply: what they have next joins the trip.
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        if self._waiting:
+            self._set_off()
+        else:
+            self._under_way = False
+
+    async def _exchange(self, calls: list[_Call]) -> None:
+        pool: Any = self._client.connection_pool  # redis-py types half of it
+        connection: Any = self._connection or await pool.get_connection()
+        self._connection = None
+        try:
+            packed = [(b"".join(connection.pack_command(*call.words)), call) for call in calls]
+            # The largest first: the server reads it in pieces, and has the rest once it is whole.
+            # The other way round the small ones were executed, and fsynced, while it still comes.
+            packed.sort(key=lambda one: len(one[0]), reverse=True)
+            await connection.send_packed_command([words for words, _ in packed])
+            for _, call in packed:
+                try:
+                    reply: object = await connection.read_response()
+                    call.answer(reply)
+                except ResponseError as error:  # an answer, too: the connection is sound
+                    call.fail(error)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            await pool.release(connection)
+            raise
+        self._connection = connection
