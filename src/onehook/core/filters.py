@@ -25,10 +25,9 @@ def compile_filter(conditions: JsonValue, pointer: str = "/filter") -> Filter:
     pointers: list[str] = []
     node = _node(conditions, pointer, pointers)
     if len(pointers) > MAX_TESTS:
-        detail = f"holds more than {MAX_TESTS} conditions and values"
-        raise InvalidRequestError(
-            f"the filter is wrong: {pointer} {detail}", errors=[FieldError(pointer, detail)]
-        )
+        error = FieldError(pointer, f"holds more than {MAX_TESTS} conditions and values")
+        detail = f"the filter is wrong: {pointer} {error.detail}"
+        raise InvalidRequestError(detail, errors=[error])
     report = Report((), headers=False)
     condition = compile_condition(node, report)
     errors = [FieldError(pointers[p.place.line], _text(p.message, p.hint)) for p in report.problems]

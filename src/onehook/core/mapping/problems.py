@@ -91,7 +91,7 @@ class MappingError(ConfigurationError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean x?`` for the nearest of *known*, else a list of them.
 
-    Takes a bounded time: of very many names the first are compared, and listed.
+    Takes a bounded time: of very many names some are compared, and the first listed.
     """
     names = sorted(known)
     close = get_close_matches(name, _comparable(name, names), n=1)
@@ -104,7 +104,7 @@ def _comparable(name: str, names: Sequence[str]) -> list[str]:
     """Those of *names* that *name* may be meant for, as many as can be compared."""
     found: list[str] = []
     room = _PAIRS if len(name) <= _LONGEST else 0
-    for one in names:
+    for one in sorted(names, key=lambda one: one[:1] != name[:1]):  # few mistype the first
         shorter, longer = sorted((len(name), len(one)))
         if 3 * longer <= 7 * shorter:  # others difflib never finds near enough
             room -= len(name) * len(one) + _EACH

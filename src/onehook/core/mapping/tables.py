@@ -48,7 +48,8 @@ def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
     """A function from key text to a row of *table*, without case if *node* says so."""
     flag = node.get("ignore_case")
     fold = isinstance(flag, Scalar) and flag.value is True
-    rows, written = table.rows, table.folded() if fold else {}
+    rows = table.rows
+    written: Mapping[str, str] = table.folded() if fold else {}
 
     def find(key: str, context: Context) -> Found:
         key = written.get(key.lower(), key) if fold else key
