@@ -6,8 +6,11 @@
 
 import os
 import random
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
+from pprint import pformat
 from typing import TypeVar
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -39,6 +42,17 @@ def seconds(target: str) -> float:
     return MINUTES * 60 * SHARES[target] / sum(SHARES.values())
 
 
+def kept(target: str, case: object) -> Path:
+    """The file in which *case* is kept: Hypothesis shows but the beginning of a long one.
+
+    Shrinking ends with the smallest case that it found, so what is written last is what it reports.
+    """
+    path = Path(tempfile.gettempdir()) / f"onehook-fuzz-{target}-{SEED}.txt"
+    text = case if isinstance(case, str) else pformat(case)
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    return path
+
+
 def fuzz(
     target: str,
     cases: st.SearchStrategy[Case],
@@ -60,9 +74,14 @@ def fuzz(
             return  # what is left of the round
         ran += 1
         begun = time.thread_time()
-        check(case)
-        taken = time.thread_time() - begun
-        assert taken < PATIENCE, f"{taken:.1f} s for one case"
+        try:
+            check(case)
+            taken = time.thread_time() - begun
+            assert taken < PATIENCE, f"{taken:.1f} s for one case"
+        except Exception as error:
+            if MINUTES:
+                error.add_note(f"the case is in {kept(target, case)}")
+            raise
 
     common = {
         "database": None,

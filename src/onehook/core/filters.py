@@ -24,11 +24,13 @@ def compile_filter(conditions: JsonValue, pointer: str = "/filter") -> Filter:
     """
     pointers: list[str] = []
     node = _node(conditions, pointer, pointers)
+    if len(pointers) > MAX_TESTS:
+        error = FieldError(pointer, f"holds more than {MAX_TESTS} conditions and values")
+        detail = f"the filter is wrong: {pointer} {error.detail}"
+        raise InvalidRequestError(detail, errors=[error])
     report = Report((), headers=False)
     condition = compile_condition(node, report)
     errors = [FieldError(pointers[p.place.line], _text(p.message, p.hint)) for p in report.problems]
-    if len(pointers) > MAX_TESTS:
-        errors.append(FieldError(pointer, f"holds more than {MAX_TESTS} conditions and values"))
     if errors:
         detail = f"the filter is wrong: {errors[0].pointer} {errors[0].detail}"
         raise InvalidRequestError(detail, errors=errors)

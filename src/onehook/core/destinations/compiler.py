@@ -40,6 +40,7 @@ def compile_destination(source: Source) -> Destination:
     """
     top = parse(source, "a destination's file", f"onehook: {FORMAT}")
     report = Report()
+    report.reads(source)
     found = _Document(top, source, report).compile()
     if report.problems:
         raise MappingError(report.problems)

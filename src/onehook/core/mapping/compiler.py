@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from onehook.core.durations import parse_duration
-from onehook.core.jsontext import decoder
+from onehook.core.jsontext import JsonValue, decode, decoder
 from onehook.core.mapping.code import generated
 from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import Condition, always, compile_condition
@@ -90,6 +90,7 @@ def compile_mapping(
     """
     top = parse(source)
     report = Report()
+    report.reads(source)
     top = extended(top, parent_of, report)
     mapping = _Document(top, source, report).compile()
     errors = [problem for problem in report.problems if not problem.is_warning]
@@ -142,7 +143,7 @@ class _Document:
             tests,
             self.values.tables,
             self.values.plans,
-            decoder(reads_of(top, self.values.shapes, self.values.lets.nodes).type()),
+            self._decoder(),
             compile_redactions(self.reader.items("redact"), self.report),
             (),
             top,
@@ -155,6 +156,12 @@ class _Document:
         self._warn_of_unused()
         warnings = tuple(p for p in self.report.problems if p.is_warning)
         return replace(compiled, warnings=warnings)
+
+    def _decoder(self) -> Callable[[bytes], JsonValue]:
+        """What decodes of a body what the file looks at."""
+        if any(not problem.is_warning for problem in self.report.problems):
+            return decode  # the file is refused, and may hold what is too deep to follow
+        return decoder(reads_of(self.top, self.values.shapes, self.values.lets.nodes).type())
 
     def _warn_of_unused(self) -> None:
         """W205, of this file: a mapping that it extends may be used in part only."""

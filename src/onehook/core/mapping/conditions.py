@@ -32,6 +32,8 @@ from onehook.core.model import clean_text
 Condition = Callable[[JsonValue, Context], bool]
 Subject = Callable[[JsonValue, Context], Found]
 T = TypeVar("T")
+_PATTERN_STEP = 200  # instructions of a pattern's program that take as long as a value to compile
+_LARGEST_PATTERN = 300  # steps: the largest program that `max_mem` leaves room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def compile_condition(node: Node, report: Report) -> Condition:
         return always
     parts: list[Condition] = []
     for key, value in node.items.items():
+        report.takes(node.keys[key])
         if key == "any":
             parts.append(_any(value, report))
         elif key == "not":
@@ -180,6 +183,7 @@ def compile_subject(key: str, place: Place, report: Report) -> Subject:
         message = f"{error.message} (column {error.column + 1} of {key})"
         report("E102", place, message, SUBSET)
         return lambda _item, _context: MISSING
+    report.takes(place, path.effort)
     return lookup(path)
 
 
@@ -311,13 +315,17 @@ def compile_pattern(node: Node, report: Report) -> Any:
     options.log_errors = False
     options.max_mem = 1 << 20
     try:
-        return engine.compile(node.value, options)
+        pattern = engine.compile(node.value, options)
     except engine.error as error:
         raw: object = error.args[0]
         detail = raw.decode() if isinstance(raw, bytes) else str(raw)
+        if "too large" in detail:
+            report.takes(node.place, _LARGEST_PATTERN)
         hint = "patterns are RE2: no look-around, no back references"
         report("E107", node.place, f"the pattern is refused: {detail}", hint)
         return None
+    report.takes(node.place, pattern.programsize // _PATTERN_STEP)
+    return pattern
 
 
 def _matches(node: Node, report: Report) -> Test:

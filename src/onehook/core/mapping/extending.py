@@ -20,6 +20,7 @@ def extended(top: Map, parent_of: Callable[[str], Source | None], report: Report
         report("E104", name.place, f"there is no mapping {shown!r} to extend")
         return top
     under = parse(parent)
+    report.reads(parent)
     if "extends" in under.items:
         report("E104", name.place, "one level only: that mapping extends another itself")
     merged = dict(under.items)
@@ -55,11 +56,13 @@ def _rule_id(node: Node) -> str | None:
 
 def _merge_rules(under: Seq, over: Seq) -> Seq:
     items: list[Node] = list(under.items)
-    ids = [_rule_id(item) for item in items]
+    places: dict[str | None, int] = {}
+    for at, item in enumerate(items):
+        places.setdefault(_rule_id(item), at)
     for rule in over.items:
         name = _rule_id(rule)
-        if name is not None and name in ids:
-            items[ids.index(name)] = merge(items[ids.index(name)], rule)
+        if name is not None and name in places:
+            items[places[name]] = merge(items[places[name]], rule)
         else:
             items.append(rule)
     return Seq(over.place, tuple(items))

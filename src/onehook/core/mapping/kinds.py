@@ -38,6 +38,7 @@ from onehook.core.mapping.templates import TemplateError, compile_template, temp
 from onehook.core.model import clean_text
 from onehook.core.schema.base import FieldSpec, Kind
 
+_TEMPLATE_STEP = 20  # characters of a template that take as long as a path to compile
 MAX_DIGITS = 18  # of text that is read as a whole number
 VARIABLES = frozenset({"body", "item", "headers", "settings"})
 Compile = Callable[[Values, Map, FieldSpec | None], Get]
@@ -87,6 +88,7 @@ def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     if not isinstance(text, Scalar) or not isinstance(text.value, str):
         values.report("E103", text.place, "template: is text")
         return nothing
+    values.report.takes(text.place, len(text.value) // _TEMPLATE_STEP)
     try:
         render = compile_template(text.value, VARIABLES).render
         headers = any(variable == "headers" for variable, _ in template_reads(text.value))

@@ -16,6 +16,8 @@ from onehook.core.mapping.source import Map, Node, Scalar, Seq
 
 LET: Keys = {"let": TEXT}
 PREFIX = "let."  # of a name in a condition
+MAX_CHAIN = 40  # values that name one another, the first included
+_LINKS = 200  # names that take as long to go through as a value to compile
 
 
 class Lets:
@@ -25,12 +27,8 @@ class Lets:
         self.report = report
         self.nodes: Mapping[str, Node] = {} if section is None else section.items
         self.used: set[str] = set()
-        for name in list(self.nodes):
-            way = _cycle(name, self.nodes, ())
-            if way:
-                place = section.keys[name] if section is not None else self.nodes[name].place
-                report("E104", place, f"the value names itself: {' -> '.join(way)}", "write it out")
-                self.nodes = {n: node for n, node in self.nodes.items() if n != name}
+        if section is not None:
+            self.nodes = _Chains(section, report).sound()
 
     def find(self, name: str) -> Node | None:
         """The value called *name*, None if there is none."""
@@ -72,14 +70,46 @@ def remembered(name: str, get: Get) -> Get:
     return once
 
 
-def _cycle(name: str, nodes: Mapping[str, Node], way: tuple[str, ...]) -> tuple[str, ...]:
-    """The names on the way from *name* back to a name on it; none if there is no such way."""
-    if name in way:
-        return (*way, name)
-    if name not in nodes:
+class _Chains:
+    """Which named values come to an end; each is looked into once, however many name it."""
+
+    def __init__(self, section: Map, report: Report) -> None:
+        self.section, self.report = section, report
+        self.nodes = dict(section.items)
+        self.links = {n: tuple(dict.fromkeys(names_in(node))) for n, node in self.nodes.items()}
+        self.lengths: dict[str, int] = {}  # of the longest chain from each name known to be sound
+
+    def sound(self) -> dict[str, Node]:
+        """The values whose chains end in time; E104 for each of the others."""
+        for name, place in self.section.keys.items():
+            way = self._endless(name, ())
+            if not way:
+                continue
+            shown = " -> ".join(way)
+            if way[-1] in way[:-1]:
+                self.report("E104", place, f"the value names itself: {shown}", "write it out")
+            else:
+                message = f"more than {MAX_CHAIN} values name one another: {shown}"
+                self.report("E104", place, message, "write some of them out")
+            del self.nodes[name]
+        return self.nodes
+
+    def _endless(self, name: str, way: tuple[str, ...]) -> tuple[str, ...]:
+        """*way* and on from *name*, to a name on it or as far as is taken; none if it ends."""
+        if name in way or (name in self.nodes and len(way) == MAX_CHAIN):
+            return (*way, name)
+        if name not in self.nodes:
+            return ()
+        if name in self.lengths:
+            return (*way, name) if len(way) + self.lengths[name] > MAX_CHAIN else ()
+        links = self.links[name]
+        self.report.takes(self.section.keys[name], 1 + len(links) // _LINKS)
+        for other in links:
+            found = self._endless(other, (*way, name))
+            if found:
+                return found
+        self.lengths[name] = 1 + max((self.lengths.get(other, 0) for other in links), default=0)
         return ()
-    below = (_cycle(other, nodes, (*way, name)) for other in names_in(nodes[name]))
-    return next((found for found in below if found), ())
 
 
 def names_in(node: Node) -> Iterator[str]:

@@ -22,6 +22,8 @@ from onehook.core.jsontext import JsonValue
 MAX_LENGTH = 256
 MAX_STEPS = 64
 MAX_FOUND = 100_000
+_FREE_STEPS = 10  # of a path; each further one takes half as long as a value to compile
+_SLICE_EFFORT = 5  # jsonpath-ng takes its time
 # What every path looks like from afar: for those who can only compare with a pattern.
 PATTERN = r"^\$\$?(?:\.(?:\*|[^.\[\](){}\s]+)|\[[^\n]+?\])*$"
 SUBSET = "a path is made of .name, ['a name'], [0], [*], [0:5] and [?@.name == 'x']"
@@ -59,6 +61,7 @@ class Path:
     many: bool  # it can find more than one value, and so gives a list
     lookup: Lookup
     names: tuple[str, ...] | None = None  # of a path that is nothing but names
+    effort: int = 0  # steps of compiling that it takes, see `report.py`: most paths next to none
 
     def values(self, root: JsonValue) -> list[JsonValue] | None:
         """All values found, as a list; None if even the place to look in is not there."""
@@ -132,7 +135,9 @@ def compile_path(text: str) -> Path:
     many = any(isinstance(step, Wild | Library | Filter) for step in steps)
     names = tuple(step.name for step in steps if isinstance(step, Name))
     only_names = names if names and len(names) == len(steps) else None
-    return Path(text, absolute, many, _compile(steps), only_names)
+    slices = sum(isinstance(step, Library) for step in steps)
+    effort = slices * _SLICE_EFFORT + max(0, len(steps) - _FREE_STEPS)
+    return Path(text, absolute, many, _compile(steps), only_names, effort)
 
 
 def steps_of(text: str) -> tuple[bool, tuple[Step, ...]]:

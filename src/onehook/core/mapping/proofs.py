@@ -227,6 +227,7 @@ def _body_path(reader: Reader, node: Node) -> BodyPath | None:
     except PathError as error:
         reader.report("E108", node.place, error.message)
         return None
+    reader.report.takes(node.place, 2 * path.effort)
     return BodyPath(text, _getter(path), items)
 
 

@@ -17,6 +17,9 @@ from onehook.core.mapping.templates import TemplateError, template_reads
 
 _BELOW = frozenset({*INHERITED, "data", "foreach", "rules"})  # read at the items of a rule
 _OF_THE_BODY = ("event_name", "host", "dedupe", "ignore")
+# Values that are followed, each as often as there are things that it may be read of; the shipped
+# mappings have up to 65,000. Lists in lists double them at each level.
+MAX_FOLLOWED = 120_000
 
 
 @dataclass(slots=True)
@@ -68,12 +71,15 @@ def reads_of(top: Map, shapes: Mapping[str, Map], lets: Mapping[str, Node]) -> R
     """What the mapping *top* reads of a body; *shapes* and *lets* are what it has names for."""
     body = Reads()
     walk = _Walk(body, shapes, lets)
-    for key in _OF_THE_BODY:
-        if key in top.items:
-            walk.value(top.items[key], body)
-    rules = top.get("rules")
-    for rule in rules.items if isinstance(rules, Seq) else ():
-        walk.rule(rule, body, {})
+    try:
+        for key in _OF_THE_BODY:
+            if key in top.items:
+                walk.value(top.items[key], body)
+        rules = top.get("rules")
+        for rule in rules.items if isinstance(rules, Seq) else ():
+            walk.rule(rule, body, {})
+    except _TooManyError:
+        body.whole = True
     return body
 
 
@@ -81,7 +87,14 @@ def read_by(
     node: Node, body: Reads, item: Reads, shapes: Mapping[str, Map], lets: Mapping[str, Node]
 ) -> None:
     """Note in *body* what the value *node* reads of it, its paths starting at *item*, a part."""
-    _Walk(body, shapes, lets).value(node, item)
+    try:
+        _Walk(body, shapes, lets).value(node, item)
+    except _TooManyError:
+        body.whole = True
+
+
+class _TooManyError(Exception):
+    """More is read than is worth finding out."""
 
 
 class _Walk:
@@ -94,6 +107,7 @@ class _Walk:
             **{f"let.{name}": node for name, node in lets.items()},
         }
         self._open: list[str] = []  # those that are being followed
+        self._left = MAX_FOLLOWED
 
     def rule(self, node: Node, item: Reads, inherited: Mapping[str, Node]) -> None:
         """A rule or group; what a group states is read at the items of each rule below it."""
@@ -118,7 +132,14 @@ class _Walk:
                     self.value(value, root)
 
     def value(self, node: Node, item: Reads) -> None:
-        """Everything that *node* can read, if its paths start at *item*."""
+        """Everything that *node* can read, if its paths start at *item*.
+
+        Raises:
+            _TooManyError: it is too much to follow.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise _TooManyError
         match node:
             case Scalar(value=str(text)):
                 self.read(text, item)

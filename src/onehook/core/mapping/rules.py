@@ -40,6 +40,7 @@ from onehook.core.schema.events import EVENT_TYPES
 
 MAX_ITEMS = 1000
 INDEXED = 4  # siblings that name one subject, from which on an index is worth it
+MAX_INDEX = 20_000  # entries of an index; the largest of the shipped mappings have some 300
 FOREACH: Keys = {
     "in": one_or_list(PATH),
     "key": PATH,
@@ -96,17 +97,20 @@ class RuleCompiler:
             return Branch(rules)
         values = {value for words in wanted for value in words.get(name, ())}
         pairs = list(zip(rules, wanted, strict=True))
-        index = {
-            value: tuple(r for r, words in pairs if value in words.get(name, (value,)))
-            for value in values
-        }
         others = tuple(r for r, words in pairs if name not in words)
+        if len(values) * len(others) > MAX_INDEX:
+            return Branch(rules)
+        index: dict[str, list[Rule | Group]] = {value: [] for value in values}
+        for rule, words in pairs:
+            for value in dict.fromkeys(words[name]) if name in words else values:
+                index[value].append(rule)
         node = next(n for n, words in zip(nodes, wanted, strict=True) if name in words)
         when = node.get("when") if isinstance(node, Map) else None
         if not isinstance(when, Map):
             return Branch(rules)
         subject = compile_subject(name, when.keys[name], self.report)
-        return Branch(rules, generated(subject, f"subject {name}"), index, others)
+        by_value = {value: tuple(some) for value, some in index.items()}
+        return Branch(rules, generated(subject, f"subject {name}"), by_value, others)
 
     def _rule(self, node: Node, above: _Above) -> Rule | Group | None:
         if not isinstance(node, Map):

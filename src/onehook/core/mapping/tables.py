@@ -1,7 +1,7 @@
 """Lookup tables: what a source calls a thing, and what we call it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from onehook.core.jsontext import JsonScalar
 from onehook.core.mapping.context import Context
@@ -9,6 +9,8 @@ from onehook.core.mapping.paths import MISSING, Found
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Scalar
+
+_ROWS = 200  # of a table, whose fit with a field takes as long to check as a value to compile
 
 
 @dataclass(slots=True)
@@ -19,6 +21,13 @@ class Table:
     rows: dict[str, JsonScalar]
     node: Map
     used: bool = False  # by some value
+    _folded: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+
+    def folded(self) -> Mapping[str, str]:
+        """Each row's key as it is looked up without case, and as the file has it."""
+        if not self._folded:  # once, however many values ask
+            self._folded.append({key.lower(): key for key in self.rows})
+        return self._folded[0]
 
 
 def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table | None:
@@ -31,6 +40,7 @@ def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table 
         return None
     table = tables[str(name.value)]
     table.used = True
+    report.takes(node.place, len(table.rows) // _ROWS)
     return table
 
 
@@ -38,14 +48,14 @@ def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
     """A function from key text to a row of *table*, without case if *node* says so."""
     flag = node.get("ignore_case")
     fold = isinstance(flag, Scalar) and flag.value is True
-    rows = {key.lower(): value for key, value in table.rows.items()} if fold else table.rows
-    written = {key.lower() if fold else key: key for key in table.rows}
+    rows = table.rows
+    written: Mapping[str, str] = table.folded() if fold else {}
 
     def find(key: str, context: Context) -> Found:
-        key = key.lower() if fold else key
+        key = written.get(key.lower(), key) if fold else key
         row = rows.get(key, MISSING)
         if context.hits is not None and row is not MISSING:
-            context.hits.add((table.name, written[key]))
+            context.hits.add((table.name, key))
         return row
 
     return find

@@ -170,7 +170,8 @@ def _parse(text: str) -> nodes.Template:
         _refuse_depth()
 
 
-def template_reads(text: str) -> list[tuple[str, tuple[str | int, ...]]]:
+@lru_cache(maxsize=10_000)
+def template_reads(text: str) -> tuple[tuple[str, tuple[str | int, ...]], ...]:
     """What the template *text* looks at: a variable, and the members that it follows from there.
 
     Raises:
@@ -190,7 +191,7 @@ def template_reads(text: str) -> list[tuple[str, tuple[str | int, ...]]]:
                 waiting.append((of, (key, *below)))
             case _:  # what is worked out: all of what it is worked out from
                 waiting += [(child, ()) for child in node.iter_child_nodes()]
-    return found
+    return tuple(found)
 
 
 def _refuse_depth() -> NoReturn:

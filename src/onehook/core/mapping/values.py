@@ -84,7 +84,8 @@ class ValueCompiler:
         return self._asked.get(name)
 
     def resolved(self, node: Node) -> Node:
-        """*node*, or what it names by ``let``."""
+        """*node*, or what it names by ``let``; counts as a step."""
+        self.report.takes(node.place)
         return self.lets.resolved(node)
 
     # -- what a field asks for ---------------------------------------------------------------
@@ -198,15 +199,17 @@ class ValueCompiler:
             self.report("E101", node.place, f"{text!r} is not a path", hint)
             return None
         try:
-            return compile_path(text)
+            path = compile_path(text)
         except PathError as error:
             message = f"{error.message} (column {error.column + 1} of {text})"
             self.report("E102", node.place, message, SUBSET)
             return None
+        self.report.takes(node.place, path.effort)
+        return path
 
     def constant(self, node: Node) -> bool:
         """Whether the value reads nothing from the webhook: it makes no object by itself."""
-        match self.resolved(node):
+        match self.lets.resolved(node):
             case Scalar(value=value):
                 return not isinstance(value, str)
             case Seq(items=items):
