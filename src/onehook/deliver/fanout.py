@@ -20,12 +20,13 @@ log = structlog.get_logger()
 
 GATHER = 0.02  # seconds in which commits come together
 GATHER_LONG = 0.5  # seconds, where nobody could begin with what came before
-TURN = 0.005  # seconds that a script waits for others to leave with, where nobody waits for it
+TURN = 0.01  # seconds that a script waits for others to leave with, where nobody waits for it
 SOON = 0.001  # the same where somebody does
 LOOK = 1.0  # seconds between looks at what other gateways left
-READ = 256  # entries read at once
-TOGETHER = 32  # entries in one script, which so many do for half the price
-DELIVERIES = 32  # in one script: what else the store has to do waits for it
+READ = 128  # entries read at once
+TOGETHER = 64  # entries in one script, which so many do for half the price
+DELIVERIES = 64  # in one script: what else the store has to do waits for it
+MORE = 128  # the same while more is left than is read at once
 
 
 class FanOut:
@@ -55,7 +56,9 @@ class FanOut:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fill queues until *stop* is set; what is left then the next start, or another, does."""
+        loop = asyncio.get_running_loop()
         while not stop.is_set():
+            began = loop.time()
             try:
                 while not stop.is_set() and await self._some():
                     pass
@@ -63,35 +66,39 @@ class FanOut:
                 log.warning("fan_out.postponed", error=type(error).__name__)
             except Exception:
                 log.exception("fan_out.crashed")
-            await self._pause(stop)
+            await self._pause(stop, began)
 
-    async def _pause(self, stop: asyncio.Event) -> None:
+    async def _pause(self, stop: asyncio.Event, began: float) -> None:
+        """Wait for more, and let it gather, since we *began* with what was there."""
         waits = {asyncio.create_task(event.wait()) for event in (self._news, stop)}
         _, pending = await asyncio.wait(waits, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
         self._news.clear()
-        await asyncio.sleep(self._gather)
+        rest = began + self._gather - asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(rest):
+                await stop.wait()
 
     async def _some(self) -> bool:
         """Spread the oldest entries; False: there are no more."""
         found = await self._store.pending(READ)
-        wanted = False
+        behind, wanted = len(found) == READ, False
+        most = MORE if behind else DELIVERIES
         for group in _groups(found):
             ids, first = group[0].subscriptions.split(","), group[0].done
-            count = max(1, DELIVERIES // len(group))
+            count = max(1, most // len(group))
             for at in range(first, len(ids), count):
-                if len(found) < READ:
-                    await self._company(TURN if self._gather == GATHER_LONG else SOON)
                 wanted = await self._spread(group, at, ids[at : at + count]) or wanted
         if found:
             self._gather = GATHER if wanted else GATHER_LONG
         if wanted:
             self._wake()
-        return len(found) == READ
+        return behind
 
-    async def _company(self, patience: float) -> None:
+    async def _company(self) -> None:
         """Wait until something else leaves for the store: to go with it costs little more."""
+        patience = SOON if self._gather == GATHER else TURN
         self._leaving.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -102,7 +109,7 @@ class FanOut:
         targets = self._targets()
         # One that is not there is made due: so what it has is found, and cancelled.
         held = {id_ for id_ in ids if id_ in targets and targets[id_].held}
-        if not await self._store.spread(group, first, len(ids), held):
+        if not await self._store.spread(group, first, len(ids), held, self._company):
             return False
         targets = self._targets()
         return any(id_ not in targets or self._wants(targets[id_]) for id_ in ids)

@@ -72,7 +72,7 @@ class Lanes:
 
     def has_room(self, lane: Lane) -> bool:
         """Whether one more delivery may wait in memory."""
-        if self.is_proven(lane):
+        if self.is_proven(lane.id):
             wanted = lane.width + (HELD_QUICK if lane.quick else HELD)
         else:
             wanted = self._reach(lane) + HELD_UNPROVEN
@@ -174,9 +174,9 @@ class Lanes:
             self._well.discard(lane.id)
             self._unproven -= lane.running
 
-    def is_proven(self, lane: Lane) -> bool:
-        """Whether *lane*'s last attempts did not all fail; False if none was made yet."""
-        return lane.id in self._well
+    def is_proven(self, subscription_id: str) -> bool:
+        """Whether the last attempts did not all fail; False if none was made yet."""
+        return subscription_id in self._well
 
     def slow_down(self, lane: Lane) -> None:
         """Half as many attempts at once: the subscriber said that we are too fast."""

@@ -143,8 +143,14 @@ class Worker:
             self._lanes.hold(lane, delivery, latest)
 
     def wants(self, subscription: Subscription) -> bool:
-        """Whether something queued for *subscription* could begin now, as far as we know."""
-        if subscription.held or subscription.id in self._open:
+        """Whether something queued for *subscription* could begin now, as far as we know.
+
+        One that is not proven, and has something queued already, is in no hurry for more.
+        """
+        id_ = subscription.id
+        if subscription.held or id_ in self._open:
+            return False
+        if id_ in self._behind and not self._lanes.is_proven(id_):
             return False
         return self._lanes.wanted(subscription)[0] > 0
 
@@ -190,7 +196,7 @@ class Worker:
             lane.flying[delivery.event_id] = delivery
             self._metrics.in_flight.inc()
             try:
-                if not self._lanes.is_proven(lane):
+                if not self._lanes.is_proven(lane.id):
                     await self._pacing.turn()
                 lane.quick = await self._attempt(delivery)
             finally:

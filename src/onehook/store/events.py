@@ -175,7 +175,7 @@ class EventStore:
         ]
         for webhook in batch:
             self._add(webhook, *owners[webhook.tenant], keys, arguments)
-        now, *seen, refused = await COMMIT.run(self.client.trips, keys, arguments)
+        now, *seen, refused = await COMMIT.run(self.client.trips.hasty, keys, arguments)
         receipts = [
             (webhook.receipt, False) if not found else self._seen(webhook, found)
             for webhook, found in zip(batch, seen, strict=True)

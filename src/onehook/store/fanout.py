@@ -1,6 +1,6 @@
 """What commits left for later: deliveries that are made, and in no queue yet."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from onehook.store.client import Client
@@ -43,13 +43,18 @@ class FanOutStore:
         ]
 
     async def spread(
-        self, group: Sequence[Pending], first: int, count: int, held: Collection[str]
+        self,
+        group: Sequence[Pending],
+        first: int,
+        count: int,
+        held: Collection[str],
+        company: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
         """Put the deliveries of *group* into *count* queues from the *first*; whether one is due.
 
         All of *group* name the same subscriptions, and have come as far as *first*. Those that are
         *held* are not made due. May be repeated, and another gateway may do it at the same time:
-        each is done once.
+        each is done once. When all is ready, *company* is awaited first.
         """
         names, ids = self.keys, group[0].subscriptions.split(",")
         some = ids[first : first + count]
@@ -62,5 +67,7 @@ class FanOutStore:
         for one in group:
             entry = one.entry
             arguments += [entry.position, entry.event_id, entry.type, entry.integration_id]
+        if company is not None:
+            await company()
         _, due = await FANOUT.run(self.client.trips, keys, arguments)
         return bool(due)

@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 Word = str | bytes | int
+MOST = 2  # trips under way
 
 
 @dataclass(slots=True, eq=False)
 class _Call:
     words: tuple[Word, ...]
     done: "asyncio.Future[Any]"
+    hasty: bool
 
     def answer(self, reply: object) -> None:
         if not self.done.done():  # whoever called may have gone
@@ -32,7 +33,7 @@ class _Call:
 
 
 class Trips:
-    """Sends calls over a connection of its own, one trip at a time.
+    """Sends calls over connections of its own: one trip at a time, and a second for the hasty.
 
     What one call of a trip does to the store, or fails of, is nothing to the others. If the
     connection is lost, or no reply comes in time, the outcome of every call that is not answered
@@ -41,11 +42,12 @@ class Trips:
 
     def __init__(self, client: "Redis") -> None:
         self._client = client
-        self._connection: AbstractConnection | None = None
+        self._connections: list[Any] = []  # that nobody uses; redis-py types half of them
         self._waiting: list[_Call] = []
         self._leaving: list[Callable[[], object]] = []
-        self._under_way = False
-        self._trip: asyncio.Task[None] | None = None
+        self._under_way = 0
+        self._trips: set[asyncio.Task[None]] = set()
+        self.hasty = _Hasty(self)
 
     def on_leaving(self, tell: Callable[[], object]) -> None:
         """Call *tell* before each trip: what is called within one turn of the loop joins it."""
@@ -58,30 +60,39 @@ class Trips:
             redis.exceptions.RedisError: as the server or the connection gives it.
             OSError: the server cannot be reached.
         """
-        loop = asyncio.get_running_loop()
-        call = _Call(words, loop.create_future())
-        self._waiting.append(call)
-        if not self._under_way:
-            self._under_way = True
-            self._set_off()
-        return await call.done
+        return await self.call(words, hasty=False)
 
     async def script_load(self, script: str) -> str:
         """Load a script, by the client's own connections."""
         return str(await self._client.script_load(script))
 
+    async def call(self, words: tuple[Word, ...], *, hasty: bool) -> Any:
+        """As :meth:`execute_command`; what is *hasty* does not wait for a trip under way."""
+        call = _Call(words, asyncio.get_running_loop().create_future(), hasty)
+        self._waiting.append(call)
+        self._set_off()
+        return await call.done
+
     def _set_off(self) -> None:
+        """Begin a trip, if it is time."""
+        hasty = any(call.hasty for call in self._waiting)
+        if not self._waiting or self._under_way >= (MOST if hasty else 1):
+            return
+        self._under_way += 1
         for tell in self._leaving:
             tell()
         asyncio.get_running_loop().call_soon(self._depart)
 
     def _depart(self) -> None:
         calls, self._waiting = self._waiting, []
-        self._trip = asyncio.get_running_loop().create_task(self._travel(calls))
+        trip = asyncio.get_running_loop().create_task(self._travel(calls))
+        self._trips.add(trip)
+        trip.add_done_callback(self._trips.discard)
 
     async def _travel(self, calls: list[_Call]) -> None:
         try:
-            await self._exchange(calls)
+            if calls:  # else another trip, that was about to leave, too, has taken them
+                await self._exchange(calls)
         except (RedisError, OSError) as error:
             for call in calls:
                 call.fail(error)
@@ -89,23 +100,21 @@ class Trips:
             for call in calls:
                 call.done.cancel()  # one is left only if this very task was cancelled
             # After those who got a reply: what they have next joins the trip.
-            asyncio.get_running_loop().call_soon(self._next)
+            asyncio.get_running_loop().call_soon(self._return)
 
-    def _next(self) -> None:
-        if self._waiting:
-            self._set_off()
-        else:
-            self._under_way = False
+    def _return(self) -> None:
+        self._under_way -= 1
+        self._set_off()
 
     async def _exchange(self, calls: list[_Call]) -> None:
-        pool: Any = self._client.connection_pool  # redis-py types half of it
-        connection: Any = self._connection or await pool.get_connection()
-        self._connection = None
+        pool: Any = self._client.connection_pool
+        free = self._connections
+        connection = free.pop() if free else await pool.get_connection()
         try:
             packed = [(b"".join(connection.pack_command(*call.words)), call) for call in calls]
             # The largest first: the server reads it in pieces, and has the rest once it is whole.
             # The other way round the small ones were executed, and fsynced, while it still comes.
-            packed.sort(key=lambda one: len(one[0]), reverse=True)
+            packed.sort(key=lambda one: (one[1].hasty, len(one[0])), reverse=True)
             await connection.send_packed_command([words for words, _ in packed])
             for _, call in packed:
                 try:
@@ -117,4 +126,16 @@ class Trips:
             await connection.disconnect(nowait=True)
             await pool.release(connection)
             raise
-        self._connection = connection
+        free.append(connection)
+
+
+class _Hasty:
+    """Runs scripts that do not wait for a trip that is under way."""
+
+    def __init__(self, trips: Trips) -> None:
+        self._trips = trips
+        self.script_load = trips.script_load
+
+    async def execute_command(self, *words: Word) -> Any:  # Any: the script's reply
+        """Send a command with a trip that begins now, if it is not the third."""
+        return await self._trips.call(words, hasty=True)
