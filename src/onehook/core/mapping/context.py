@@ -41,6 +41,7 @@ class Context(msgspec.Struct):
     before_each: Callable[[], None] | None = None  # called for each event; may raise to stop
     oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
+    urn_head: str = ""  # what all urns begin with; made when it is first needed
     # By name and id() of an object: that object, and what ``let`` calls so of it.
     named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = {}
 
@@ -51,14 +52,15 @@ class Context(msgspec.Struct):
             found["headers"] = self.headers.first_values()
         return found
 
-    def urn(self, entity: str, parts: list[str]) -> str:
+    def urn(self, entity: str, path: str) -> str:
         """``oh:<platform>:<host>:<entity>:<path>`` (`schema.md` §2 rule 7)."""
-        path = "/".join(parts)
         if self.fold == "lower":
             path = path.lower()
         elif self.fold == "upper":
             path = path.upper()
         if not _SAFE(path):
             path = quote(path, safe="/!~*'()", errors="replace")
-        host = self.host if _SAFE_HOST(self.host) else quote(self.host, safe="")
-        return f"oh:{self.platform}:{host}:{entity}:{path}"
+        if not self.urn_head:
+            host = self.host if _SAFE_HOST(self.host) else quote(self.host, safe="")
+            self.urn_head = f"oh:{self.platform}:{host}:"
+        return f"{self.urn_head}{entity}:{path}"

@@ -108,11 +108,11 @@ def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
             if isinstance(row, Scalar) and not literal_fits(row.value, spec):
                 message = f"table row {row.value!r} is no {spec.kind} for {spec.name}"
                 values.report("E106", row.place, message)
-    find = finder(node, table)
+    finds = finder(node, table)
 
     def row_of(value: JsonValue, context: Context) -> Found:
         key = key_text(value)
-        return None if key is None else find(key, context)
+        return None if key is None else finds.find(key, context)
 
     def lookup(item: JsonValue, context: Context) -> JsonValue:
         row = row_of(get(item, context), context)
@@ -120,9 +120,10 @@ def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
 
     inlined(
         lookup,
-        "($v if ($v := $row_of($get, context)) is not MISSING else $other)",
+        f"(None if ($v := $get) is None else ${{v}}row if {finds.form} else"
+        " ${v}row if (${v}row := $row_of($v, context)) is not MISSING else $other)",
         {"get": get, "other": other},
-        {"row_of": row_of},
+        {"row_of": row_of, "rows": finds.rows},
     )
     return coerced(lookup, spec)
 
