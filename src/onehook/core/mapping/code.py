@@ -97,10 +97,13 @@ def lookup_of(keys: Sequence[str | int], *, absolute: bool, missing: str) -> Exp
 
 
 class Code:
-    """A function of *arguments* in the making: its lines, and the values that they name."""
+    """A function in the making: its lines, and the values that they name.
 
-    def __init__(self, arguments: str = OF_ITEM) -> None:
-        self.arguments = arguments
+    What it is made of are functions of *arguments*. So is it, unless its *signature* says else.
+    """
+
+    def __init__(self, arguments: str = OF_ITEM, signature: str = "") -> None:
+        self.arguments, self.signature = arguments, signature or arguments
         self.lines: list[str] = []
         self.names: dict[str, Any] = dict(_COMMON)
 
@@ -127,7 +130,7 @@ class Code:
     def function(self, title: str, more: str = "") -> Any:
         """The function, of the arguments and *more*; *title* shows in tracebacks."""
         body = "\n".join(f"    {line}" for line in self.lines)
-        text = f"def build({self.arguments}{more}):\n{body}\n"
+        text = f"def build({self.signature}{more}):\n{body}\n"
         exec(compile(text, f"<{title}>", "exec"), self.names)  # noqa: S102 see the module's text
         return self.names["build"]
 

@@ -45,13 +45,6 @@ class Context(msgspec.Struct):
     # By name and id() of an object: that object, and what ``let`` calls so of it.
     named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = {}
 
-    def variables(self, item: JsonValue, *, headers: bool) -> Mapping[str, object]:
-        """What a template may name; the headers only if it does."""
-        found: dict[str, object] = {"body": self.body, "item": item, "settings": self.settings}
-        if headers:
-            found["headers"] = self.headers.first_values()
-        return found
-
     def urn(self, entity: str, path: str) -> str:
         """``oh:<platform>:<host>:<entity>:<path>`` (`schema.md` §2 rule 7)."""
         if self.fold == "lower":

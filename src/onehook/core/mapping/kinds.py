@@ -34,12 +34,11 @@ from onehook.core.mapping.forms import (
 from onehook.core.mapping.paths import Found, Missing
 from onehook.core.mapping.source import Map, Scalar, Seq, plain
 from onehook.core.mapping.tables import find_table, finder
-from onehook.core.mapping.templates import TemplateError, compile_template, template_reads
+from onehook.core.mapping.templates import TemplateError, compile_value
 from onehook.core.model import clean_text
 from onehook.core.schema.base import FieldSpec, Kind
 
 MAX_DIGITS = 18  # of text that is read as a whole number
-VARIABLES = frozenset({"body", "item", "headers", "settings"})
 Compile = Callable[[Values, Map, FieldSpec | None], Get]
 
 
@@ -88,12 +87,11 @@ def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         values.report("E103", text.place, "template: is text")
         return nothing
     try:
-        render = compile_template(text.value, VARIABLES).render
-        headers = any(variable == "headers" for variable, _ in template_reads(text.value))
+        get = compile_value(text.value)
     except TemplateError as problem:
         values.report("E103", text.place, str(problem), problem.hint)
         return nothing
-    return coerced(lambda item, context: render(context.variables(item, headers=headers)), spec)
+    return coerced(get, spec)
 
 
 def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:

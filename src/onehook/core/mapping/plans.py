@@ -201,7 +201,7 @@ def _object(code: Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
     if parts.urn is not None:
         _urn(code, parts.urn)
     for name in parts.required:
-        value = "out['urn']" if name == "urn" else initial[name]
+        value = "out['urn']" if name == "urn" else initial.get(name, "None")
         code.add(f"if {value} is None: raise MissingField({'/' + name!r})")
     code.add("return out")
 

@@ -203,6 +203,23 @@ def _last(value: object) -> object:
     return _end_of(value, -1)
 
 
+# Those that end the template where there is nothing to work on.
+OF_TEXT = frozenset(
+    {
+        "lower",
+        "upper",
+        "trim",
+        "replace",
+        "urlencode",
+        "url_host",
+        "url_origin",
+        "strip_prefix",
+        "basename",
+        "first",
+        "last",
+        "truncate",
+    }
+)
 FILTERS: Mapping[str, Callable[..., object]] = {
     "lower": _lower,
     "upper": _upper,
