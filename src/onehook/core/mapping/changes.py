@@ -33,7 +33,7 @@ from onehook.core.schema.identity import Membership
 
 Made = dict[str, JsonValue] | None
 Make = Callable[[JsonValue, Context], Made]
-Many = Callable[[JsonValue, Context], list[dict[str, JsonValue]]]
+Many = Callable[[JsonValue, Context], list[JsonValue]]
 _ENTRY: Keys = {"if": PATH, "each": PATH, "when": CONDITION}
 CHANGE: Keys = {
     "field": defined("change_field"),
@@ -62,7 +62,7 @@ class _Entry:
     each: Path | None
     make: Make
 
-    def of(self, item: JsonValue, context: Context) -> list[dict[str, JsonValue]]:
+    def of(self, item: JsonValue, context: Context) -> list[JsonValue]:
         """What this line gives for its items; beyond `MAX_ITEMS` one more, and all of it is cut."""
         each = self.each
         items = each.values(context.body if each.absolute else item) if each is not None else [item]
@@ -137,7 +137,7 @@ def _entries(
     return _run(found, title)
 
 
-def _none(_item: JsonValue, _context: Context) -> list[dict[str, JsonValue]]:
+def _none(_item: JsonValue, _context: Context) -> list[JsonValue]:
     return []
 
 

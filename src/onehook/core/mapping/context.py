@@ -1,7 +1,7 @@
 """What one normalization carries along: the webhook's parts, and what was odd on the way."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -14,7 +14,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_.~/!*'()-]*").fullmatch
 _SAFE_HOST = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 # The data of an event, with its native references, and its type -> all its references.
-FindReferences = Callable[[Mapping[str, JsonValue], str], Sequence[JsonValue]]
+FindReferences = Callable[[Mapping[str, JsonValue], str], list[JsonValue]]
 
 
 class MissingField(Exception):  # noqa: N818 a signal inside this package, never seen outside
@@ -23,6 +23,16 @@ class MissingField(Exception):  # noqa: N818 a signal inside this package, never
     def __init__(self, pointer: str) -> None:
         super().__init__(pointer)
         self.pointer = pointer
+
+
+def located(missing: MissingField, at: str | int) -> None:
+    """Say that *at* is where the object stands that lacks something.
+
+    Raises:
+        MissingField: always.
+    """
+    missing.pointer = f"/{at}{missing.pointer}"
+    raise missing
 
 
 class Context(msgspec.Struct):

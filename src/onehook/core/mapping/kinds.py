@@ -10,7 +10,7 @@ from onehook.core.mapping import dates
 from onehook.core.mapping.code import inlined
 from onehook.core.mapping.coerce import Get, applied, coerced, key_text, literal_fits, nothing
 from onehook.core.mapping.compiling import Values
-from onehook.core.mapping.conditions import compile_pattern, search
+from onehook.core.mapping.conditions import compile_pattern
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import (
     ANY_TEXT,
@@ -193,16 +193,14 @@ def _match(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     pattern = compile_pattern(given, values.report)
     if pattern is None:
         return nothing
-    group = 1 if pattern.groups else 0
-
-    def match(value: JsonValue, _context: Context) -> JsonValue:
-        if not isinstance(value, str):
-            return None
-        found = search(pattern, value)
-        part = None if found is None else found[group]
-        return None if part is None else part.decode()
-
-    return coerced(applied(match, get), spec)
+    part = pattern.part
+    found: Get = inlined(
+        lambda item, context: part(v) if isinstance(v := get(item, context), str) else None,
+        "($part($v) if type($v := $get) is str else None)",
+        {"get": get},
+        {"part": part},
+    )
+    return coerced(found, spec)
 
 
 def _split(values: Values, node: Map, spec: FieldSpec | None) -> Get:

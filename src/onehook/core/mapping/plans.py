@@ -13,7 +13,7 @@ from typing import Protocol
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.code import Code
 from onehook.core.mapping.coerce import EnumGet, Get, scalar
-from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.context import Context, MissingField, located
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.source import Node
 from onehook.core.schema.base import Kind, Model
@@ -103,7 +103,7 @@ class Plan:
 def make_build(title: str, parts: Parts) -> Build:
     """The function that builds the object of *parts*; *title* shows in tracebacks."""
     code = Code()
-    code.names.update(MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, lacks=_lacks)
+    code.names.update(MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, located=located)
     code.add("get = item.get if type(item) is dict else nothing")
     for field in parts.fields:
         _field(code, field)
@@ -135,7 +135,7 @@ def _field(code: Code, field: FieldPlan) -> None:
             "try:",
             f"    {target} = {call}",
             "except MissingField as missing:",
-            f"    lacks(missing, {field.name!r})",
+            f"    located(missing, {field.name!r})",
         )
     else:
         code.add(f"{target} = {call}")
@@ -147,16 +147,6 @@ def _follow(code: Code, target: str, path: Path) -> None:
     code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names.pop(0)!r})")
     for name in names:
         code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
-
-
-def _lacks(missing: MissingField, name: str) -> None:
-    """Say where the object stands that lacks something.
-
-    Raises:
-        MissingField: always.
-    """
-    missing.pointer = f"/{name}{missing.pointer}"
-    raise missing
 
 
 def _finds(field: FieldPlan) -> str:

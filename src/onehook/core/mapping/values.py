@@ -8,7 +8,7 @@ a member, on an object field the value must be a shape or a map of fields.
 from collections.abc import Callable, Mapping, Sequence
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import generated, inlined, lookup_of
+from onehook.core.mapping.code import Code, generated, inlined, lookup_of
 from onehook.core.mapping.coerce import (
     WORDS,
     EnumGet,
@@ -19,8 +19,8 @@ from onehook.core.mapping.coerce import (
     nothing,
     scalar,
 )
-from onehook.core.mapping.conditions import compile_condition, if_else
-from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.conditions import Condition, compile_condition, if_else
+from onehook.core.mapping.context import Context, MissingField, located
 from onehook.core.mapping.enums import compile_enum
 from onehook.core.mapping.kinds import (
     COALESCE,
@@ -36,6 +36,7 @@ from onehook.core.mapping.kinds import (
 from onehook.core.mapping.lets import Lets, remembered
 from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
+    MAX_FOUND,
     MISSING,
     SUBSET,
     Path,
@@ -43,6 +44,7 @@ from onehook.core.mapping.paths import (
     compile_path,
     direct_keys,
     is_path,
+    list_keys,
 )
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import nearest
@@ -333,32 +335,9 @@ class ValueCompiler:
         path = self.path(node.items["each"])
         if path is None:
             return nothing
-        get = generated(self._each_item(node, item_spec), "item of each")
-        test = node.get("where")
-        wanted = None
-        if test is not None:
-            wanted = generated(compile_condition(test, self.report), "where of each")
-
-        def each(item: JsonValue, context: Context) -> JsonValue:
-            values = path.values(context.body if path.absolute else item)
-            if values is None:
-                return None
-            found: list[JsonValue] = []
-            for at, value in enumerate(values):
-                if wanted is not None and not wanted(value, context):
-                    continue
-                try:
-                    one = get(value, context)
-                except MissingField as missing:
-                    missing.pointer = f"/{at}{missing.pointer}"
-                    raise
-                if one is not None:
-                    found.append(one)
-                    if most is not None and len(found) > most:
-                        break  # all that follows would be made in order to be cut
-            return found
-
-        return each
+        get, test = self._each_item(node, item_spec), node.get("where")
+        wanted = None if test is None else compile_condition(test, self.report)
+        return _loop(path, get, wanted, most)
 
     def _each_item(self, node: Map, item_spec: FieldSpec | None) -> Get:
         """What each item becomes: a shape, a value or map of its own, or itself."""
@@ -369,6 +348,44 @@ class ValueCompiler:
                 self.plans[id(node)] = self.plans.pop(id(inner))
             return get
         return self.typed(node.items["as"], item_spec) if "as" in node.items else _itself
+
+
+def _loop(path: Path, get: Get, wanted: Condition | None, most: int | None) -> Get:
+    """What *get* gives for each item that *path* finds and *wanted* takes, up to one beyond *most*.
+
+    All beyond that would be made in order to be cut.
+    """
+    code = Code()
+    code.names.update(MissingField=MissingField, located=located)
+    items = code.take(_items(path))
+    code.add(f"if (items := {items}) is None: return None", "found = []")
+    code.add("for at, item in enumerate(items):")
+    if wanted is not None:
+        code.add(f"    if not {code.take(wanted)}: continue")
+    code.add("    try:", f"        one = {code.take(get)}")
+    code.add("    except MissingField as missing:", "        located(missing, at)")
+    code.add("    if one is not None:", "        found.append(one)")
+    if most is not None:
+        code.add(f"        if len(found) > {most}: break")
+    code.add("return found")
+    each: Get = code.function("each")
+    return each
+
+
+def _items(path: Path) -> Callable[[JsonValue, Context], list[JsonValue] | None]:
+    """All that *path* finds; None if even the place to look in is not there."""
+
+    def items(item: JsonValue, context: Context) -> list[JsonValue] | None:
+        return path.values(context.body if path.absolute else item)
+
+    keys = list_keys(path.text)
+    there = None if keys is None else lookup_of(keys, absolute=path.absolute, missing="None")
+    if there is None:
+        return items
+    # Nearly always it is a list: its items need not be gathered first.
+    whole = f"type($v) is list and len($v) <= {MAX_FOUND}"
+    form = f"(None if ($v := $there) is None else $v if {whole} else $items)"
+    return inlined(items, form, {"there": there, "items": items})
 
 
 def read(path: Path) -> Get:
