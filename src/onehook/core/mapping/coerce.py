@@ -74,8 +74,11 @@ def applied(step: Callable[[JsonValue, Context], T], get: Get) -> Callable[[Json
     )
 
 
-def coerced(get: Get, spec: FieldSpec | None) -> Get:
-    """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars."""
+def coerced(get: Get, spec: FieldSpec | None, *, made: bool = False) -> Get:
+    """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars.
+
+    *made*: it gives lists whose items were made for *spec*.
+    """
     if spec is None:
         return inlined(
             lambda item, context: _loose(get(item, context), context),
@@ -95,7 +98,7 @@ def coerced(get: Get, spec: FieldSpec | None) -> Get:
 
     return inlined(
         lambda item, context: fitted(get(item, context), context),
-        "$get" if fit is _as_is else _unless(spec.kind),
+        "$get" if fit is _as_is else _MADE if made else _unless(spec.kind),
         {"get": get},
         {"fit": fitted},
     )
@@ -161,8 +164,14 @@ def _as_is(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
 
 def _unless(kind: Kind) -> str:
     """The expression that asks ``fit``, which is seldom: nearly always a value fits as it is."""
-    fits = _FITS_AS_IS.get(kind, "False")
+    return _unless_it(_FITS_AS_IS.get(kind, "False"))
+
+
+def _unless_it(fits: str) -> str:
     return f"($v if ($v := $get) is None or {fits} else $fit($v, context))"
+
+
+_MADE = _unless_it(f"len($v) <= {MAX_ITEMS}")
 
 
 _FITS_AS_IS: Mapping[Kind, str] = {

@@ -9,8 +9,8 @@ import msgspec
 from onehook.core.jsontext import JsonValue
 from onehook.core.model import Headers
 
-# What quote() would leave as it is: asking that first costs a tenth of quoting.
-_SAFE = re.compile(r"[A-Za-z0-9_.~/!*'()-]*").fullmatch
+# What quote() would not leave as it is: quoting only that costs a tenth of quoting all.
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.~/!*'()-]+")
 _SAFE_HOST = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 # The data of an event, with its native references, and its type -> all its references.
@@ -33,6 +33,10 @@ def located(missing: MissingField, at: str | int) -> None:
     """
     missing.pointer = f"/{at}{missing.pointer}"
     raise missing
+
+
+def _quoted(unsafe: re.Match[str]) -> str:
+    return quote(unsafe[0], safe="", errors="replace")
 
 
 class Context(msgspec.Struct):
@@ -61,8 +65,8 @@ class Context(msgspec.Struct):
             path = path.lower()
         elif self.fold == "upper":
             path = path.upper()
-        if not _SAFE(path):
-            path = quote(path, safe="/!~*'()", errors="replace")
+        if _UNSAFE.search(path) is not None:
+            path = _UNSAFE.sub(_quoted, path)
         if not self.urn_head:
             host = self.host if _SAFE_HOST(self.host) else quote(self.host, safe="")
             self.urn_head = f"oh:{self.platform}:{host}:"

@@ -272,7 +272,8 @@ class ValueCompiler:
         if isinstance(node, Map) and "concat" in node.items:
             return self._concat(node, spec)
         if isinstance(node, Map) and "each" in node.items:
-            return coerced(self._each(node, item_spec, MAX_ITEMS), spec)
+            made = "use" in node.items or "as" in node.items
+            return coerced(self._each(node, item_spec, MAX_ITEMS), spec, made=made)
         if isinstance(node, Scalar) and not isinstance(node.value, str):
             if node.value is not None:
                 self.report("E106", node.place, f"{node.value!r} is no list for {spec.name}")
@@ -280,13 +281,7 @@ class ValueCompiler:
         if isinstance(node, Seq):
             gets = tuple(self.typed(item, item_spec) for item in node.items)
 
-            def some(item: JsonValue, context: Context) -> JsonValue:
-                found: list[JsonValue] = [
-                    v for get in gets if (v := get(item, context)) is not None
-                ]
-                return found or None
-
-            return coerced(some, spec) if gets else lambda _item, _context: []
+            return coerced(_some(gets), spec, made=True) if gets else lambda _item, _context: []
         if item_spec is not None and item_spec.kind is Kind.MODEL:
             if not (isinstance(node, Scalar) and node.value is None):
                 hint = "write {each: path, use: shape}"
@@ -357,7 +352,7 @@ def _loop(path: Path, get: Get, wanted: Condition | None, most: int | None) -> G
     """
     code = Code()
     code.names.update(MissingField=MissingField, located=located)
-    items = code.take(_items(path))
+    items = code.take(items_of(path))
     code.add(f"if (items := {items}) is None: return None", "found = []")
     code.add("for at, item in enumerate(items):")
     if wanted is not None:
@@ -372,7 +367,7 @@ def _loop(path: Path, get: Get, wanted: Condition | None, most: int | None) -> G
     return each
 
 
-def _items(path: Path) -> Callable[[JsonValue, Context], list[JsonValue] | None]:
+def items_of(path: Path) -> Callable[[JsonValue, Context], list[JsonValue] | None]:
     """All that *path* finds; None if even the place to look in is not there."""
 
     def items(item: JsonValue, context: Context) -> list[JsonValue] | None:
@@ -417,6 +412,21 @@ def _first(gets: Sequence[Get], *, skips_empty: bool) -> Get:
     empty = " and $v not in ('', [])" if skips_empty else ""
     choices = " ".join(f"$v if ($v := ${name}) is not None{empty} else" for name in parts)
     return inlined(first, f"({choices} None)", parts)
+
+
+def _some(gets: Sequence[Get]) -> Get:
+    """A list of what *gets* give; null where it is nothing."""
+
+    def there(found: Sequence[JsonValue]) -> JsonValue:
+        return [value for value in found if value is not None] or None
+
+    parts = {f"get{at}": get for at, get in enumerate(gets)}
+    return inlined(
+        lambda item, context: there([get(item, context) for get in gets]),
+        f"$there(({''.join(f'${name}, ' for name in parts)}))",
+        parts,
+        {"there": there},
+    )
 
 
 def _itself(item: JsonValue, _context: Context) -> JsonValue:
