@@ -82,7 +82,7 @@ def coerced(get: Get, spec: FieldSpec | None, *, made: bool = False) -> Get:
     if spec is None:
         return inlined(
             lambda item, context: _loose(get(item, context), context),
-            _unless(Kind.TEXT),
+            _unless_it(_FITS_AS_IS[Kind.TEXT]),
             {"get": get},
             {"fit": _loose},
         )
@@ -164,11 +164,12 @@ def _as_is(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
 
 def _unless(kind: Kind) -> str:
     """The expression that asks ``fit``, which is seldom: nearly always a value fits as it is."""
-    return _unless_it(_FITS_AS_IS.get(kind, "False"))
+    digits = "str($v) if type($v) is int else " if _FITS[kind] is _text else ""
+    return _unless_it(_FITS_AS_IS.get(kind, "False"), digits)
 
 
-def _unless_it(fits: str) -> str:
-    return f"($v if ($v := $get) is None or {fits} else $fit($v, context))"
+def _unless_it(fits: str, other: str = "") -> str:
+    return f"($v if ($v := $get) is None or {fits} else {other}$fit($v, context))"
 
 
 _MADE = _unless_it(f"len($v) <= {MAX_ITEMS}")

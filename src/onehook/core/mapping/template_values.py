@@ -24,6 +24,7 @@ from onehook.core.mapping.template_filters import (
 from onehook.core.model import clean_text
 
 _ARGUMENTS = "variables"  # what the parts of a template are functions of
+_FEW = 5  # pieces of a template that are put together without a call
 _PROBLEMS = (NothingError, TypeError, ValueError, OverflowError)
 
 Variables = Mapping[str, object]
@@ -49,16 +50,22 @@ def renderer(tree: nodes.Template, signature: str = "", variables: str = "") -> 
     code.names.update(problems=_PROBLEMS, undefined=UNDEFINED, whole=_whole)
     code.add(f"variables = {variables}" if variables else "", "try:")
     pieces = [_piece(code, node) for node in found]
-    if len(pieces) == 1:
-        code.add(
-            f"    piece = {pieces[0]}",
-            f"    if type(piece) is str and len(piece) <= {MAX_OUTPUT}: return piece",
-            "    return whole((piece,))",
-        )
-    else:
-        code.add(f"    return whole(({''.join(f'{piece}, ' for piece in pieces)}))")
+    _join(code, pieces)
     code.add("except problems:", "    return None")
     return code.function("template")
+
+
+def _join(code: Code, pieces: Sequence[str]) -> None:
+    """Return the text that *pieces* come to: where few are texts, as most are, without a call."""
+    if 0 < len(pieces) <= _FEW:
+        names = [code.variable() for _ in pieces]
+        code.add(*(f"    {n} = {piece}" for n, piece in zip(names, pieces, strict=True)))
+        fits = "".join(f"type({name}) is str and " for name in names)
+        size = " + ".join(f"len({name})" for name in names)
+        text = names[0] if len(names) == 1 else f"f'{{{'}{'.join(names)}}}'"
+        code.add(f"    if {fits}{size} <= {MAX_OUTPUT}: return {text}")
+        pieces = names
+    code.add(f"    return whole(({''.join(f'{piece}, ' for piece in pieces)}))")
 
 
 def _whole(pieces: Sequence[object]) -> str | None:
