@@ -21,11 +21,12 @@ from onehook.core.mapping.conditions import (
 )
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import CONDITION, PATH, TEXTS, VALUE, Keys, defined, word_of
+from onehook.core.mapping.lists import items_of
 from onehook.core.mapping.paths import Missing, Path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
-from onehook.core.mapping.values import ValueCompiler, items_of
+from onehook.core.mapping.values import ValueCompiler
 from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind, Model, fields_of
 from onehook.core.schema.common import Reference
 from onehook.core.schema.identity import Membership

@@ -24,9 +24,12 @@ _CLASS = re.compile(rf"\[(\^?)((?:\\[dwsrntf{re.escape(punctuation)}]|[^\\\[\]\n
 _REPEAT = re.compile(r"(?:[*+]|\{[0-9]{1,2}(,[0-9]{0,2})?\})\??")
 _SPACE = r"\t\n\f\r "  # of \s: `re` takes \v as well
 # What stands for a character, in RE2 and in `re`.
-_ATOMS = {r"\d": "[0-9]", r"\w": "[0-9A-Za-z_]", r"\s": f"[{_SPACE}]", r"\S": f"[^{_SPACE}]"}
-_ATOMS |= {"\\" + c: "\\" + c for c in "rntf"} | {".": "."}
-_ATOMS |= {"\\" + c: re.escape(c) for c in punctuation if c != "_"}
+_ATOMS = {
+    **{r"\d": "[0-9]", r"\w": "[0-9A-Za-z_]", r"\s": f"[{_SPACE}]", r"\S": f"[^{_SPACE}]"},
+    **{"\\" + c: "\\" + c for c in "rntf"},
+    **{"\\" + c: re.escape(c) for c in punctuation if c != "_"},
+    ".": ".",
+}
 _SPECIAL = frozenset("\\^$.[]|()?*+{}")
 
 
@@ -104,7 +107,8 @@ class _Rewriter:
             if not self._piece():
                 return False
         starts = 0 if self.anchored else 1
-        return _LONGEST ** (self.repeats + starts) << self.choices <= _MAX_STEPS
+        steps: int = _LONGEST ** (self.repeats + starts) << self.choices
+        return steps <= _MAX_STEPS
 
     def _piece(self) -> bool:
         text, at = self.text, self.at

@@ -103,7 +103,9 @@ class Plan:
 def make_build(title: str, parts: Parts) -> Build:
     """The function that builds the object of *parts*; *title* shows in tracebacks."""
     code = Code()
-    code.names.update(MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, located=located)
+    code.names.update(
+        MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, located=located
+    )
     code.add("get = item.get if type(item) is dict else nothing")
     for field in parts.fields:
         _field(code, field)

@@ -8,7 +8,7 @@ a member, on an object field the value must be a shape or a map of fields.
 from collections.abc import Callable, Mapping, Sequence
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import Code, generated, inlined, lookup_of
+from onehook.core.mapping.code import generated, inlined, lookup_of
 from onehook.core.mapping.coerce import (
     WORDS,
     EnumGet,
@@ -19,8 +19,8 @@ from onehook.core.mapping.coerce import (
     nothing,
     scalar,
 )
-from onehook.core.mapping.conditions import Condition, compile_condition, if_else
-from onehook.core.mapping.context import Context, MissingField, located
+from onehook.core.mapping.conditions import compile_condition, if_else
+from onehook.core.mapping.context import Context
 from onehook.core.mapping.enums import compile_enum
 from onehook.core.mapping.kinds import (
     COALESCE,
@@ -34,9 +34,9 @@ from onehook.core.mapping.kinds import (
     compile_date,
 )
 from onehook.core.mapping.lets import Lets, remembered
+from onehook.core.mapping.lists import each_of, list_of
 from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
-    MAX_FOUND,
     MISSING,
     SUBSET,
     Path,
@@ -44,7 +44,6 @@ from onehook.core.mapping.paths import (
     compile_path,
     direct_keys,
     is_path,
-    list_keys,
 )
 from onehook.core.mapping.plans import Plan
 from onehook.core.mapping.problems import nearest
@@ -281,7 +280,7 @@ class ValueCompiler:
         if isinstance(node, Seq):
             gets = tuple(self.typed(item, item_spec) for item in node.items)
 
-            return coerced(_some(gets), spec, made=True) if gets else lambda _item, _context: []
+            return coerced(list_of(gets), spec, made=True) if gets else lambda _item, _context: []
         if item_spec is not None and item_spec.kind is Kind.MODEL:
             if not (isinstance(node, Scalar) and node.value is None):
                 hint = "write {each: path, use: shape}"
@@ -332,7 +331,7 @@ class ValueCompiler:
             return nothing
         get, test = self._each_item(node, item_spec), node.get("where")
         wanted = None if test is None else compile_condition(test, self.report)
-        return _loop(path, get, wanted, most)
+        return each_of(path, get, wanted, most)
 
     def _each_item(self, node: Map, item_spec: FieldSpec | None) -> Get:
         """What each item becomes: a shape, a value or map of its own, or itself."""
@@ -343,44 +342,6 @@ class ValueCompiler:
                 self.plans[id(node)] = self.plans.pop(id(inner))
             return get
         return self.typed(node.items["as"], item_spec) if "as" in node.items else _itself
-
-
-def _loop(path: Path, get: Get, wanted: Condition | None, most: int | None) -> Get:
-    """What *get* gives for each item that *path* finds and *wanted* takes, up to one beyond *most*.
-
-    All beyond that would be made in order to be cut.
-    """
-    code = Code()
-    code.names.update(MissingField=MissingField, located=located)
-    items = code.take(items_of(path))
-    code.add(f"if (items := {items}) is None: return None", "found = []")
-    code.add("for at, item in enumerate(items):")
-    if wanted is not None:
-        code.add(f"    if not {code.take(wanted)}: continue")
-    code.add("    try:", f"        one = {code.take(get)}")
-    code.add("    except MissingField as missing:", "        located(missing, at)")
-    code.add("    if one is not None:", "        found.append(one)")
-    if most is not None:
-        code.add(f"        if len(found) > {most}: break")
-    code.add("return found")
-    each: Get = code.function("each")
-    return each
-
-
-def items_of(path: Path) -> Callable[[JsonValue, Context], list[JsonValue] | None]:
-    """All that *path* finds; None if even the place to look in is not there."""
-
-    def items(item: JsonValue, context: Context) -> list[JsonValue] | None:
-        return path.values(context.body if path.absolute else item)
-
-    keys = list_keys(path.text)
-    there = None if keys is None else lookup_of(keys, absolute=path.absolute, missing="None")
-    if there is None:
-        return items
-    # Nearly always it is a list: its items need not be gathered first.
-    whole = f"type($v) is list and len($v) <= {MAX_FOUND}"
-    form = f"(None if ($v := $there) is None else $v if {whole} else $items)"
-    return inlined(items, form, {"there": there, "items": items})
 
 
 def read(path: Path) -> Get:
@@ -412,21 +373,6 @@ def _first(gets: Sequence[Get], *, skips_empty: bool) -> Get:
     empty = " and $v not in ('', [])" if skips_empty else ""
     choices = " ".join(f"$v if ($v := ${name}) is not None{empty} else" for name in parts)
     return inlined(first, f"({choices} None)", parts)
-
-
-def _some(gets: Sequence[Get]) -> Get:
-    """A list of what *gets* give; null where it is nothing."""
-
-    def there(found: Sequence[JsonValue]) -> JsonValue:
-        return [value for value in found if value is not None] or None
-
-    parts = {f"get{at}": get for at, get in enumerate(gets)}
-    return inlined(
-        lambda item, context: there([get(item, context) for get in gets]),
-        f"$there(({''.join(f'${name}, ' for name in parts)}))",
-        parts,
-        {"there": there},
-    )
 
 
 def _itself(item: JsonValue, _context: Context) -> JsonValue:
