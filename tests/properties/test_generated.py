@@ -31,7 +31,7 @@ EACH = -(-1000 // len(SHIPPED))  # webhooks for each mapping where no time is gi
 def judge(name: str) -> CompiledMapping:
     """The shipped mapping *name*, made of closures alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(code, "MAX_SIZE", -1)
+        patch.setattr(code, "MAX_DEPTH", -1)
         compile_value.cache_clear()
         made = read_file(shipped_folder() / f"{name}.yaml").mapping
     compile_value.cache_clear()
