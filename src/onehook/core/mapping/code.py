@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_DEPTH = 20  # of expressions in each other: Python takes 200 parentheses in each other
 MAX_SIZE = 4000  # characters of an expression: beyond that it becomes a function of its own
+MAX_FUNCTION = 16_000  # characters of that: to compile more takes too much memory
 OF_ITEM = "item, context"  # what values and conditions are functions of
 _INLINE = "inline"  # the attribute in which a closure carries its expression
 _COMMON: Mapping[str, object] = {
@@ -49,8 +50,8 @@ def inlined(
     """*function*, carrying the expression *form*, which must come to the same.
 
     In *form* ``$part`` is what one of *parts* gives for the item, ``$value`` one of *values*, and
-    ``$v`` a variable of its own. Too large an expression becomes a function, and a call of that;
-    one that goes too deep is left out.
+    ``$v`` a variable of its own. A large expression becomes a function, and a call of that; one
+    that is too large, or goes too deep, is left out.
     """
     own = next(_numbers)
     names: dict[str, object] = {}
@@ -65,7 +66,7 @@ def inlined(
         texts[name] = f"{name}{own}"
         names[texts[name]] = value
     text = Template(form).substitute(texts)
-    if depth <= MAX_DEPTH:
+    if depth <= MAX_DEPTH and len(text) <= MAX_FUNCTION:
         whole = Expression(text, names, depth)
         small = len(text) <= MAX_SIZE
         setattr(function, _INLINE, whole if small else _called(whole, arguments))

@@ -25,7 +25,10 @@ _REPEAT = re.compile(r"(?:[*+]|\{[0-9]{1,2}(,[0-9]{0,2})?\})\??")
 _SPACE = r"\t\n\f\r "  # of \s: `re` takes \v as well
 # What stands for a character, in RE2 and in `re`.
 _ATOMS = {
-    r"\d": "[0-9]", r"\w": "[0-9A-Za-z_]", r"\s": f"[{_SPACE}]", r"\S": f"[^{_SPACE}]",
+    r"\d": "[0-9]",
+    r"\w": "[0-9A-Za-z_]",
+    r"\s": f"[{_SPACE}]",
+    r"\S": f"[^{_SPACE}]",
     **{"\\" + c: "\\" + c for c in "rntf"},
     **{"\\" + c: re.escape(c) for c in punctuation if c != "_"},
     ".": ".",
