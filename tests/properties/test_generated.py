@@ -15,7 +15,7 @@ import pytest
 from onehook.core.integration import Normalized
 from onehook.core.mapping import code
 from onehook.core.mapping.document import CompiledMapping
-from onehook.core.mapping.templates import compile_template
+from onehook.core.mapping.templates import compile_value
 from onehook.core.model import Headers, Webhook
 from onehook.errors import InvalidRequestError
 from onehook.mappings import read_file, shipped_folder
@@ -31,10 +31,10 @@ EACH = -(-1000 // len(SHIPPED))  # webhooks for each mapping where no time is gi
 def judge(name: str) -> CompiledMapping:
     """The shipped mapping *name*, made of closures alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(code, "MAX_SIZE", -1)
-        compile_template.cache_clear()
+        patch.setattr(code, "MAX_DEPTH", -1)
+        compile_value.cache_clear()
         made = read_file(shipped_folder() / f"{name}.yaml").mapping
-    compile_template.cache_clear()
+    compile_value.cache_clear()
     return made
 
 

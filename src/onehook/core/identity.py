@@ -11,7 +11,6 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32, lower case
 _LENGTH = 26
 _BITS = 5 * _LENGTH
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-_SHIFTS = range(_BITS - 10, -1, -10)
 _EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 RANDOMNESS = 10  # bytes, of a ULID
 
@@ -28,7 +27,7 @@ def event_id(integration_id: str, parts: Sequence[str], type_: str, discriminato
     discriminator]``. The integration is part of it because vendors reuse one delivery id for
     several receivers of one event, with different bodies.
     """
-    text = encode(["1", integration_id, list(parts), type_, discriminator])
+    text = encode(("1", integration_id, parts, type_, discriminator))
     number = int.from_bytes(hashlib.sha256(text).digest()) >> (256 - _BITS)
     return EventId(f"evt_{_base32(number)}")
 
@@ -43,5 +42,15 @@ def ulid(now: datetime, randomness: bytes) -> str:
 
 
 def _base32(number: int) -> str:
-    """The 26 digits of *number*, two at a time."""
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+    """The 26 digits of *number*, two at a time.
+
+    Written out, and in two halves: with a loop, or on the whole number, it takes twice as long.
+    """
+    pairs, high, low = _PAIRS, number >> 70, number & (1 << 70) - 1
+    return (
+        f"{pairs[high >> 50]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
+        f"{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
+        f"{pairs[low >> 60]}{pairs[low >> 50 & 1023]}{pairs[low >> 40 & 1023]}"
+        f"{pairs[low >> 30 & 1023]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}"
+        f"{pairs[low & 1023]}"
+    )

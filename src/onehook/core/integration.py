@@ -244,9 +244,9 @@ class Integration:
 
 def find_references(
     data: Mapping[str, JsonValue], event_type: str, knowledge: Knowledge
-) -> Sequence[JsonValue]:
+) -> list[JsonValue]:
     """All references of an event; see :func:`onehook.core.references.find`."""
-    return list[JsonValue](find(data, event_type, knowledge))
+    return find(data, event_type, knowledge)
 
 
 def _nobody(_integration: Integration, _lesson: Lesson) -> None:

@@ -1,6 +1,7 @@
 """Times in: every format that vendors use. Times out: one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from itertools import product
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +15,7 @@ from onehook.core.mapping.dates import (
     is_format,
     parser,
     render,
+    renderer,
     states_offset,
 )
 
@@ -296,3 +298,21 @@ def test_any_text_is_a_format_or_not(text: str) -> None:
 def test_a_format_that_names_a_part_twice_is_none(format_: str) -> None:
     """A slip of the pen must be E107, not a crash."""
     assert not is_format(format_)
+
+
+TAILS = ["Z", " UTC", "+00:00", " +0000", "+0000", "", "+01:00", "-00:00", "UTC", " Z", "z"]
+FRACTIONS = ["", ".1", ".123456789", ".12345678901", ",5", "."]
+CLOCKS = ["10:15:00", "23:59:59", "24:00:00", "10:60:00", "10:15"]
+
+
+@pytest.mark.parametrize("tz", [None, UTC, ZoneInfo("Europe/Berlin")])
+@pytest.mark.parametrize("day", ["2026-11-22T", "2026-11-22 ", "2026-13-22T", "2026-02-30T"])
+def test_a_time_that_is_written_as_it_stands_is_what_reading_it_gives(
+    day: str, tz: tzinfo | None
+) -> None:
+    """Of every form that is passed on unread, and of those beside it."""
+    parse, rendered = parser(["iso8601"], tz), renderer(["iso8601"], tz)
+    for clock, fraction, tail in product(CLOCKS, FRACTIONS, TAILS):
+        text = f"{day}{clock}{fraction}{tail}"
+        moment = parse(text)
+        assert rendered(text) == (None if moment is None else render(moment)), text

@@ -517,7 +517,7 @@ def test_urns_are_those_of_the_mappings(case: str, parts: list[str], text: str) 
     forge = {"forge": PLATFORMS["github"]}
     known = Knowledge([KnownIntegration("i", "forge", ("h.example",), {}, case)], forge)
     context = Context(None, Headers(), {}, "forge", "h.example", case)
-    assert one(talk(text, known))["urn"] == context.urn("pull_request", parts)
+    assert one(talk(text, known))["urn"] == context.urn("pull_request", "/".join(parts))
 
 
 # -- merging ---------------------------------------------------------------------------------------

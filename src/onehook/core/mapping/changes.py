@@ -6,10 +6,9 @@ Also the native ``references`` that a mapping states.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import Code, generated, inlined
+from onehook.core.mapping.code import Code, inlined
 from onehook.core.mapping.coerce import Get, nothing, single, text
 from onehook.core.mapping.conditions import (
     Condition,
@@ -22,6 +21,7 @@ from onehook.core.mapping.conditions import (
 )
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import CONDITION, PATH, TEXTS, VALUE, Keys, defined, word_of
+from onehook.core.mapping.lists import items_of
 from onehook.core.mapping.paths import Missing, Path
 from onehook.core.mapping.problems import nearest
 from onehook.core.mapping.reader import Reader
@@ -33,7 +33,7 @@ from onehook.core.schema.identity import Membership
 
 Made = dict[str, JsonValue] | None
 Make = Callable[[JsonValue, Context], Made]
-Many = Callable[[JsonValue, Context], list[dict[str, JsonValue]]]
+Many = Callable[[JsonValue, Context], list[JsonValue]]
 _ENTRY: Keys = {"if": PATH, "each": PATH, "when": CONDITION}
 CHANGE: Keys = {
     "field": defined("change_field"),
@@ -57,30 +57,31 @@ _MEMBERS = FieldSpec("members", Kind.LIST, required=False, item=_TEXT)
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One line of ``changes:`` or ``references:``, ready to run."""
+    """One line of ``changes:`` or ``references:``: what it makes, of the item or of each of some.
+
+    Beyond `MAX_ITEMS` it makes one more, and all of it is cut.
+    """
 
     each: Path | None
     make: Make
-
-    def of(self, item: JsonValue, context: Context) -> list[dict[str, JsonValue]]:
-        """What this line gives for its items; beyond `MAX_ITEMS` one more, and all of it is cut."""
-        each = self.each
-        items = each.values(context.body if each.absolute else item) if each is not None else [item]
-        made = (found for one in items or () if (found := self.make(one, context)) is not None)
-        return list(islice(made, MAX_ITEMS + 1))
 
 
 def _run(entries: Sequence[_Entry], title: str) -> Many:
     """One function for all *entries*."""
     code = Code()
-    code.add("made = []")
+    code.add("made, whole = [], item")
     for entry in entries:
         if entry.each is None:
-            code.add(f"found = {code.take(entry.make)}")
-            code.add("if found is not None: made.append(found)")
+            code.add(f"if (found := {code.take(entry.make)}) is not None: made.append(found)")
         else:
-            one = _Entry(entry.each, generated(entry.make, title))
-            code.add(f"made += {code.name(one.of)}(item, context)")
+            code.add(
+                f"most = len(made) + {MAX_ITEMS}",
+                f"for item in {code.take(items_of(entry.each))} or ():",
+                f"    if (found := {code.take(entry.make)}) is not None:",
+                "        made.append(found)",
+                "        if len(made) > most: break",
+                "item = whole",
+            )
     code.add("return made")
     many: Many = code.function(title)
     return many
@@ -137,7 +138,7 @@ def _entries(
     return _run(found, title)
 
 
-def _none(_item: JsonValue, _context: Context) -> list[dict[str, JsonValue]]:
+def _none(_item: JsonValue, _context: Context) -> list[JsonValue]:
     return []
 
 

@@ -19,7 +19,8 @@ from onehook.core.schema.base import MAX_TEXT
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_DEPTH = 20  # of expressions in each other: Python takes 200 parentheses in each other
-MAX_SIZE = 4000  # characters of an expression: beyond that it stays a call
+MAX_SIZE = 4000  # characters of an expression: beyond that it becomes a function of its own
+MAX_FUNCTION = 16_000  # characters of that: to compile more takes too much memory
 OF_ITEM = "item, context"  # what values and conditions are functions of
 _INLINE = "inline"  # the attribute in which a closure carries its expression
 _COMMON: Mapping[str, object] = {
@@ -49,7 +50,8 @@ def inlined(
     """*function*, carrying the expression *form*, which must come to the same.
 
     In *form* ``$part`` is what one of *parts* gives for the item, ``$value`` one of *values*, and
-    ``$v`` a variable of its own. Too large an expression is left out: it stays a call.
+    ``$v`` a variable of its own. A large expression becomes a function, and a call of that; one
+    that is too large, or goes too deep, is left out.
     """
     own = next(_numbers)
     names: dict[str, object] = {}
@@ -64,9 +66,20 @@ def inlined(
         texts[name] = f"{name}{own}"
         names[texts[name]] = value
     text = Template(form).substitute(texts)
-    if depth <= MAX_DEPTH and len(text) <= MAX_SIZE:
-        setattr(function, _INLINE, Expression(text, names, depth))
+    if depth <= MAX_DEPTH and len(text) <= MAX_FUNCTION:
+        whole = Expression(text, names, depth)
+        small = len(text) <= MAX_SIZE
+        setattr(function, _INLINE, whole if small else _called(whole, arguments))
     return function
+
+
+def _called(whole: Expression, arguments: str) -> Expression:
+    """A call of a function of its own for *whole*."""
+    code = Code(arguments)
+    code.names.update(whole.names)
+    code.add(f"return {whole.text}")
+    name = f"call{next(_numbers)}"
+    return Expression(f"{name}({arguments})", {name: code.function("value")}, 1)
 
 
 def expression_of(function: Callable[..., Any], arguments: str = OF_ITEM) -> Expression:
@@ -97,10 +110,13 @@ def lookup_of(keys: Sequence[str | int], *, absolute: bool, missing: str) -> Exp
 
 
 class Code:
-    """A function of *arguments* in the making: its lines, and the values that they name."""
+    """A function in the making: its lines, and the values that they name.
 
-    def __init__(self, arguments: str = OF_ITEM) -> None:
-        self.arguments = arguments
+    What it is made of are functions of *arguments*. So is it, unless its *signature* says else.
+    """
+
+    def __init__(self, arguments: str = OF_ITEM, signature: str = "") -> None:
+        self.arguments, self.signature = arguments, signature or arguments
         self.lines: list[str] = []
         self.names: dict[str, Any] = dict(_COMMON)
 
@@ -127,7 +143,7 @@ class Code:
     def function(self, title: str, more: str = "") -> Any:
         """The function, of the arguments and *more*; *title* shows in tracebacks."""
         body = "\n".join(f"    {line}" for line in self.lines)
-        text = f"def build({self.arguments}{more}):\n{body}\n"
+        text = f"def build({self.signature}{more}):\n{body}\n"
         exec(compile(text, f"<{title}>", "exec"), self.names)  # noqa: S102 see the module's text
         return self.names["build"]
 

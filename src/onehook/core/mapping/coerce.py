@@ -74,12 +74,15 @@ def applied(step: Callable[[JsonValue, Context], T], get: Get) -> Callable[[Json
     )
 
 
-def coerced(get: Get, spec: FieldSpec | None) -> Get:
-    """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars."""
+def coerced(get: Get, spec: FieldSpec | None, *, made: bool = False) -> Get:
+    """*get*, its value made fit for *spec*; without one: a scalar, or a list of scalars.
+
+    *made*: it gives lists whose items were made for *spec*.
+    """
     if spec is None:
         return inlined(
             lambda item, context: _loose(get(item, context), context),
-            _unless(Kind.TEXT),
+            _unless_it(_FITS_AS_IS[Kind.TEXT]),
             {"get": get},
             {"fit": _loose},
         )
@@ -95,7 +98,7 @@ def coerced(get: Get, spec: FieldSpec | None) -> Get:
 
     return inlined(
         lambda item, context: fitted(get(item, context), context),
-        "$get" if fit is _as_is else _unless(spec.kind),
+        "$get" if fit is _as_is else _MADE if made else _unless(spec.kind),
         {"get": get},
         {"fit": fitted},
     )
@@ -161,8 +164,15 @@ def _as_is(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
 
 def _unless(kind: Kind) -> str:
     """The expression that asks ``fit``, which is seldom: nearly always a value fits as it is."""
-    fits = _FITS_AS_IS.get(kind, "False")
-    return f"($v if ($v := $get) is None or {fits} else $fit($v, context))"
+    digits = "str($v) if type($v) is int else " if _FITS[kind] is _text else ""
+    return _unless_it(_FITS_AS_IS.get(kind, "False"), digits)
+
+
+def _unless_it(fits: str, other: str = "") -> str:
+    return f"($v if ($v := $get) is None or {fits} else {other}$fit($v, context))"
+
+
+_MADE = _unless_it(f"len($v) <= {MAX_ITEMS}")
 
 
 _FITS_AS_IS: Mapping[Kind, str] = {

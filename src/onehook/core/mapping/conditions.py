@@ -5,9 +5,7 @@ One condition language serves rules, groups, ignores, values and the choice of a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import re2
+from typing import TypeVar
 
 from onehook.core.jsontext import JsonScalar, JsonValue
 from onehook.core.mapping.code import inlined, lookup_of
@@ -24,10 +22,10 @@ from onehook.core.mapping.paths import (
     compile_path,
     direct_keys,
 )
+from onehook.core.mapping.patterns import Pattern, PatternError
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
-from onehook.core.model import clean_text
 
 Condition = Callable[[JsonValue, Context], bool]
 Subject = Callable[[JsonValue, Context], Found]
@@ -305,26 +303,20 @@ def _same(subject: Subject, node: Node, report: Report) -> Condition:
     return same
 
 
-def compile_pattern(node: Node, report: Report) -> Any:
+def compile_pattern(node: Node, report: Report) -> Pattern | None:
     """An RE2 pattern: linear time, whatever a user writes. Reports E107; None then."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         report("E107", node.place, "a pattern is text")
         return None
-    engine: Any = re2  # it comes without type information
-    options = engine.Options()
-    options.log_errors = False
-    options.max_mem = 1 << 20
     try:
-        pattern = engine.compile(node.value, options)
-    except engine.error as error:
-        raw: object = error.args[0]
-        detail = raw.decode() if isinstance(raw, bytes) else str(raw)
-        if "too large" in detail:
+        pattern = Pattern(node.value)
+    except PatternError as error:
+        if "too large" in str(error):
             report.takes(node.place, _LARGEST_PATTERN)
         hint = "patterns are RE2: no look-around, no back references"
-        report("E107", node.place, f"the pattern is refused: {detail}", hint)
+        report("E107", node.place, f"the pattern is refused: {error}", hint)
         return None
-    report.takes(node.place, pattern.programsize // _PATTERN_STEP)
+    report.takes(node.place, pattern.size // _PATTERN_STEP)
     return pattern
 
 
@@ -332,16 +324,12 @@ def _matches(node: Node, report: Report) -> Test:
     pattern = compile_pattern(node, report)
     if pattern is None:
         return Test(lambda _found: False)
-    return Test(lambda found: isinstance(found, str) and search(pattern, found) is not None)
-
-
-def search(pattern: Any, text: str) -> Any:
-    """The first match of *pattern*, whose groups are UTF-8; None if there is none.
-
-    RE2 works on UTF-8: given text, its wrapper counts characters, which takes longer than the
-    search. A header may hold bytes that are no UTF-8: they are U+FFFD here.
-    """
-    return pattern.search(clean_text(text).encode())
+    holds = pattern.holds
+    return Test(
+        lambda found: isinstance(found, str) and holds(found),
+        "(type($v := $subject) is str and $wanted($v))",
+        holds,
+    )
 
 
 def _compares(node: Node, report: Report, *, greater: bool) -> Test:

@@ -15,7 +15,11 @@ Parse = Callable[[JsonValue], datetime | None]
 
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+# A time in UTC as nearly all are written. Groups: the digits of a fraction, the offset.
+_PLAIN = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
+    r"(?:\.([0-9]{1,9}))?(Z| UTC| ?\+00:?00)?"
+).fullmatch
 _EPOCH = timedelta(milliseconds=1)
 # Formats that count from 1970 -> how many make how many milliseconds.
 EPOCHS: Mapping[str, tuple[int, int]] = {
@@ -54,18 +58,25 @@ def renderer(formats: Sequence[str], tz: tzinfo | None) -> Callable[[JsonValue],
     begins_with_iso = tuple(formats[:1]) == ("iso8601",)
 
     def rendered(value: JsonValue) -> str | None:
-        # Nearly all are written so, and need no more than to be looked at: 2026-11-22T10:15:00Z
-        if begins_with_iso and type(value) is str and _PLAIN.fullmatch(value):
-            try:
-                datetime.fromisoformat(value)
-            except ValueError:  # a thirteenth month: another format may know it
-                pass
-            else:
-                return f"{value[:19]}.000Z"
+        # Those in UTC need no more than to be looked at.
+        if begins_with_iso and type(value) is str and (plain := _PLAIN(value)) is not None:
+            fraction, offset = plain.groups()
+            if (offset is not None or tz is UTC) and _is_moment(value[:19]):
+                ms = "000" if fraction is None else (fraction + "00")[:3]
+                return f"{value[:10]}T{value[11:19]}.{ms}Z"
         moment = parse(value)
         return None if moment is None else render(moment)
 
     return rendered
+
+
+def _is_moment(text: str) -> bool:
+    """Whether there is such a moment; of a thirteenth month another format may know."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parser(format_: str, tz: tzinfo | None) -> Parse:

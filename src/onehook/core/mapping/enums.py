@@ -5,7 +5,7 @@ Source: `schema.md` §2 rule 4.
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.code import inlined
-from onehook.core.mapping.coerce import EnumGet, applied, key_text
+from onehook.core.mapping.coerce import EnumGet, key_text
 from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.conditions import compile_condition, if_else
 from onehook.core.mapping.context import Context
@@ -44,7 +44,13 @@ def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
         context.unmapped.append((name, key_text(value) or type(value).__name__))
         return "unknown", value
 
-    return applied(member, get)
+    return inlined(
+        lambda item, context: member(get(item, context), context),
+        "(($v, $v) if type($v := $get) is str and $v in $members else"
+        " (None, None) if $v is None else $member($v, context))",
+        {"get": get},
+        {"members": members, "member": member},
+    )
 
 
 def _none(_item: JsonValue, _context: Context) -> tuple[JsonValue, JsonValue]:
@@ -106,19 +112,25 @@ def _enum_lookup(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
     for key, row in table.node.items.items():
         if isinstance(row, Scalar) and row.value is not None:
             _check_member(values, row, row.value, spec, f"table row {key!r}: ")
-    find, other, name = finder(node, table), _enum_default(values, node, spec), spec.name
+    finds, other, name = finder(node, table), _enum_default(values, node, spec), spec.name
 
     def lookup(value: JsonValue, context: Context) -> tuple[JsonValue, JsonValue]:
         key = key_text(value)
         if key is None:
             return None, None
-        row = find(key, context)
+        row = finds.find(key, context)
         if isinstance(row, Missing):
             context.unmapped.append((name, key))
             return other, value
         return row, value
 
-    return applied(lookup, get)
+    return inlined(
+        lambda item, context: lookup(get(item, context), context),
+        f"((${{v}}row, $v) if ($v := $get) is not None and {finds.form} else"
+        " (None, None) if $v is None else $lookup($v, context))",
+        {"get": get},
+        {"rows": finds.rows, "lookup": lookup},
+    )
 
 
 def _enum_default(values: Values, node: Map, spec: FieldSpec) -> JsonValue:

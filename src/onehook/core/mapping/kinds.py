@@ -10,7 +10,7 @@ from onehook.core.mapping import dates
 from onehook.core.mapping.code import inlined
 from onehook.core.mapping.coerce import Get, applied, coerced, key_text, literal_fits, nothing
 from onehook.core.mapping.compiling import Values
-from onehook.core.mapping.conditions import compile_pattern, search
+from onehook.core.mapping.conditions import compile_pattern
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import (
     ANY_TEXT,
@@ -34,13 +34,12 @@ from onehook.core.mapping.forms import (
 from onehook.core.mapping.paths import Found, Missing
 from onehook.core.mapping.source import Map, Scalar, Seq, plain
 from onehook.core.mapping.tables import find_table, finder
-from onehook.core.mapping.templates import TemplateError, compile_template, template_reads
+from onehook.core.mapping.templates import TemplateError, compile_value
 from onehook.core.model import clean_text
 from onehook.core.schema.base import FieldSpec, Kind
 
 _TEMPLATE_STEP = 20  # characters of a template that take as long as a path to compile
 MAX_DIGITS = 18  # of text that is read as a whole number
-VARIABLES = frozenset({"body", "item", "headers", "settings"})
 Compile = Callable[[Values, Map, FieldSpec | None], Get]
 
 
@@ -90,12 +89,11 @@ def _template(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         return nothing
     values.report.takes(text.place, len(text.value) // _TEMPLATE_STEP)
     try:
-        render = compile_template(text.value, VARIABLES).render
-        headers = any(variable == "headers" for variable, _ in template_reads(text.value))
+        get = compile_value(text.value)
     except TemplateError as problem:
         values.report("E103", text.place, str(problem), problem.hint)
         return nothing
-    return coerced(lambda item, context: render(context.variables(item, headers=headers)), spec)
+    return coerced(get, spec)
 
 
 def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
@@ -110,11 +108,11 @@ def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
             if isinstance(row, Scalar) and not literal_fits(row.value, spec):
                 message = f"table row {row.value!r} is no {spec.kind} for {spec.name}"
                 values.report("E106", row.place, message)
-    find = finder(node, table)
+    finds = finder(node, table)
 
     def row_of(value: JsonValue, context: Context) -> Found:
         key = key_text(value)
-        return None if key is None else find(key, context)
+        return None if key is None else finds.find(key, context)
 
     def lookup(item: JsonValue, context: Context) -> JsonValue:
         row = row_of(get(item, context), context)
@@ -122,9 +120,10 @@ def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
 
     inlined(
         lookup,
-        "($v if ($v := $row_of($get, context)) is not MISSING else $other)",
+        f"(None if ($v := $get) is None else ${{v}}row if {finds.form} else"
+        " ${v}row if (${v}row := $row_of($v, context)) is not MISSING else $other)",
         {"get": get, "other": other},
-        {"row_of": row_of},
+        {"row_of": row_of, "rows": finds.rows},
     )
     return coerced(lookup, spec)
 
@@ -196,16 +195,14 @@ def _match(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     pattern = compile_pattern(given, values.report)
     if pattern is None:
         return nothing
-    group = 1 if pattern.groups else 0
-
-    def match(value: JsonValue, _context: Context) -> JsonValue:
-        if not isinstance(value, str):
-            return None
-        found = search(pattern, value)
-        part = None if found is None else found[group]
-        return None if part is None else part.decode()
-
-    return coerced(applied(match, get), spec)
+    part = pattern.part
+    found: Get = inlined(
+        lambda item, context: part(v) if isinstance(v := get(item, context), str) else None,
+        "($part($v) if type($v := $get) is str else None)",
+        {"get": get},
+        {"part": part},
+    )
+    return coerced(found, spec)
 
 
 def _split(values: Values, node: Map, spec: FieldSpec | None) -> Get:

@@ -4,7 +4,7 @@ Every input has an outcome: events, ignored with a reason, or quarantined with a
 says where.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ import msgspec
 
 from onehook.core import identity
 from onehook.core.jsontext import JsonValue, encode
+from onehook.core.mapping.conditions import always
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.dates import render
 from onehook.core.mapping.document import Branch, CompiledMapping, Foreach, Rule
@@ -62,12 +63,11 @@ class Identity(msgspec.Struct, frozen=True):
 class _Source(msgspec.Struct, frozen=True):
     """What every event of one webhook shares."""
 
-    webhook: Webhook
     integration: IntegrationInfo
-    parts: tuple[str, ...]
+    known: Identity
     received_at: str
-    integration_json: Mapping[str, JsonValue]
-    raw: Mapping[str, JsonValue]
+    content_type: str
+    size: int  # bytes of the body
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -84,7 +84,7 @@ class Drafts(msgspec.Struct, frozen=True):
 
     context: Context
     source: _Source
-    drafts: tuple[Draft, ...]
+    drafts: Sequence[Draft]
 
 
 class _TooMany(Exception):  # noqa: N818 a signal inside this module
@@ -117,7 +117,10 @@ def dedupe_parts(mapping: CompiledMapping, digest: str, context: Context) -> tup
 
 def is_repeatable(mapping: CompiledMapping, context: Context) -> bool:
     """Whether the same bytes may rightly come again as news (`dedupe.repeatable`)."""
-    return any(condition(context.body, context) for condition in mapping.dedupe.repeatable)
+    for condition in mapping.dedupe.repeatable:  # noqa: SIM110 any() of a generator takes longer
+        if condition(context.body, context):
+            return True
+    return False
 
 
 def normalize(
@@ -148,7 +151,7 @@ def apply_rules(
     pass for all of it.
     """
     try:
-        drafts = tuple(_drafts(mapping, context))
+        drafts = _drafts(mapping, context)
     except MissingField as missing:
         pointer = f"/data{missing.pointer}"
         detail = f"{pointer} is required and the webhook has nothing for it"
@@ -178,14 +181,17 @@ def complete(drafted: Drafts) -> Emitted | Quarantined:
     return Emitted(events, tuple(context.unmapped), tuple(context.misfits))
 
 
-def _drafts(mapping: CompiledMapping, context: Context) -> Iterator[Draft]:
+def _drafts(mapping: CompiledMapping, context: Context) -> list[Draft]:
+    drafts: list[Draft] = []
     ordinals: dict[str, int] = {}
     for rule, item, key in matching(mapping.branch, context.body, context, None):
         if context.before_each is not None:
             context.before_each()
         ordinal = ordinals.get(rule.emit, 0)
         ordinals[rule.emit] = ordinal + 1
-        yield Draft(rule, rule.at(item, context), _data(rule, item, context), key or str(ordinal))
+        at, data = rule.at(item, context), _data(rule, item, context)
+        drafts.append(Draft(rule, at, data, key or str(ordinal)))
+    return drafts
 
 
 def matching(
@@ -193,7 +199,7 @@ def matching(
 ) -> Iterator[tuple[Rule, JsonValue, str | None]]:
     """Each rule that takes *item*, in order, with what it takes and the ``foreach`` key of that."""
     for rule in branch.candidates(item, context):
-        if not rule.condition(item, context):
+        if rule.condition is not always and not rule.condition(item, context):
             continue
         if rule.foreach is None:
             if isinstance(rule, Rule):
@@ -224,40 +230,43 @@ def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tupl
 
 
 def _source(webhook: Webhook, integration: IntegrationInfo, known: Identity) -> _Source:
+    content_type = webhook.headers.get("content-type") or "application/octet-stream"
     return _Source(
-        webhook,
         integration,
-        known.parts,
+        known,
         render(webhook.received_at),
-        {"id": integration.id, "type": integration.type, "name": integration.name},
-        {
-            "content_type": clean_text(
-                webhook.headers.get("content-type") or "application/octet-stream"
-            ),
-            "size": len(webhook.body),
-            "sha256": known.digest,
-            "body": None,
-        },
+        clean_text(content_type),
+        len(webhook.body),
     )
 
 
 def _event(draft: Draft, context: Context, source: _Source) -> Event:
     type_, data, at = draft.rule.emit, draft.data, draft.at
-    event_id = identity.event_id(source.integration.id, source.parts, type_, draft.discriminator)
+    integration, known = source.integration, source.known
+    event_id = identity.event_id(integration.id, known.parts, type_, draft.discriminator)
     if context.references is not None:
-        data["references"] = list(context.references(data, type_))
-    data["raw"] = {"ref": f"/v1/events/{event_id}/native", **source.raw}
-    data["truncated"] = []
-    if context.oversize:
-        data["truncated"] = trim(data)
+        data["references"] = context.references(data, type_)
+    data["raw"] = {
+        "ref": f"/v1/events/{event_id}/native",
+        "content_type": source.content_type,
+        "size": source.size,
+        "sha256": known.digest,
+        "body": None,
+    }
+    data["truncated"] = trim(data) if context.oversize else []
+    occurred = isinstance(at, str)
     envelope: dict[str, JsonValue] = {
         "id": event_id,
         "type": type_,
         "schema_version": SCHEMA_VERSION,
-        "timestamp": at if isinstance(at, str) else source.received_at,
-        "timestamp_basis": "occurred" if isinstance(at, str) else "received",
+        "timestamp": at if occurred else source.received_at,
+        "timestamp_basis": "occurred" if occurred else "received",
         "received_at": source.received_at,
-        "integration": dict(source.integration_json),
+        "integration": {
+            "id": integration.id,
+            "type": integration.type,
+            "name": integration.name,
+        },
         "data": data,
     }
     body = encode(envelope)
@@ -278,17 +287,15 @@ def _data(rule: Rule, item: JsonValue, context: Context) -> dict[str, JsonValue]
     name = context.event_name
     if isinstance(native, dict) and name is not None:
         native["event"] = name
-    custom = data.pop("custom", {})
+    custom = data.pop("custom", None) or {}
     data["actor"] = rule.actor(item, context)
-    changes = rule.changes(item, context)
-    references = rule.references(item, context)
+    data["changes"] = changes = rule.changes(item, context)
+    data["references"] = references = rule.references(item, context)
+    data["custom"] = custom
     if (
         len(changes) > 250
         or len(references) > 50
         or (isinstance(custom, dict) and len(custom) > 50)
     ):
         context.oversize = True
-    data["changes"] = list(changes)
-    data["references"] = list(references)
-    data["custom"] = custom
     return data

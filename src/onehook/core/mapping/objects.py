@@ -14,7 +14,7 @@ from onehook.core.mapping.plans import EnumPlan, FieldPlan, Parts, Plan, UrnPlan
 from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
 from onehook.core.schema.base import Kind, Model, fields_of
-from onehook.core.schema.events import entity_of
+from onehook.core.schema.events import entity_of, fixed_entity
 
 _NEVER_MISSING = (Kind.LIST, Kind.SCALARS, Kind.ENUM)  # [], {} and unknown stand for null
 
@@ -171,7 +171,9 @@ class ObjectCompiler:
         )
 
 
-def _urn_plan(parts: tuple[Get, ...], entity: str | None, model: type[Model]) -> UrnPlan:
+def _urn_plan(parts: tuple[Get, ...], stated: str | None, model: type[Model]) -> UrnPlan:
+    entity = stated or fixed_entity(model)
+
     def urn(
         found: tuple[JsonValue, ...], context: Context, out: Mapping[str, JsonValue]
     ) -> str | None:
@@ -181,9 +183,9 @@ def _urn_plan(parts: tuple[Get, ...], entity: str | None, model: type[Model]) ->
             if text is None:
                 return None
             texts.append(text)
-        return context.urn(entity or entity_of(model, out), texts)
+        return context.urn(entity or entity_of(model, out), "/".join(texts))
 
-    return UrnPlan(parts, urn)
+    return UrnPlan(parts, entity, urn)
 
 
 def _path(node: Node) -> Path | None:

@@ -403,6 +403,15 @@ def _library(base: Lookup, step: Library) -> Lookup:
     return find
 
 
+def list_keys(text: str) -> tuple[str | int, ...] | None:
+    """The :func:`direct_keys` to the list of which the path *text* gives the items; None of others.
+
+    Raises:
+        PathError: as :func:`direct_keys`.
+    """
+    return direct_keys(text.removesuffix("[*]")) if text.endswith("[*]") else None
+
+
 def direct_keys(text: str) -> tuple[str | int, ...] | None:
     """The names and indexes of a path that is made of nothing else; None of any other.
 

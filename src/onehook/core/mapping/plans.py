@@ -13,7 +13,7 @@ from typing import Protocol
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.code import Code
 from onehook.core.mapping.coerce import EnumGet, Get, scalar
-from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.context import Context, MissingField, located
 from onehook.core.mapping.paths import Path
 from onehook.core.mapping.source import Node
 from onehook.core.schema.base import Kind, Model
@@ -65,9 +65,13 @@ class EnumPlan:
 
 @dataclass(frozen=True, slots=True)
 class UrnPlan:
-    """What makes the urn: the *parts* of its path, and what makes one of those and the object."""
+    """What makes the urn: the *parts* of its path, and what makes one of those and the object.
+
+    *entity* is None where the object tells it.
+    """
 
     parts: tuple[Get, ...]
+    entity: str | None
     make: Callable[[tuple[JsonValue, ...], Context, Mapping[str, JsonValue]], str | None]
 
 
@@ -99,7 +103,9 @@ class Plan:
 def make_build(title: str, parts: Parts) -> Build:
     """The function that builds the object of *parts*; *title* shows in tracebacks."""
     code = Code()
-    code.names.update(MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, lacks=_lacks)
+    code.names.update(
+        MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, located=located
+    )
     code.add("get = item.get if type(item) is dict else nothing")
     for field in parts.fields:
         _field(code, field)
@@ -131,7 +137,7 @@ def _field(code: Code, field: FieldPlan) -> None:
             "try:",
             f"    {target} = {call}",
             "except MissingField as missing:",
-            f"    lacks(missing, {field.name!r})",
+            f"    located(missing, {field.name!r})",
         )
     else:
         code.add(f"{target} = {call}")
@@ -143,16 +149,6 @@ def _follow(code: Code, target: str, path: Path) -> None:
     code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names.pop(0)!r})")
     for name in names:
         code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
-
-
-def _lacks(missing: MissingField, name: str) -> None:
-    """Say where the object stands that lacks something.
-
-    Raises:
-        MissingField: always.
-    """
-    missing.pointer = f"/{name}{missing.pointer}"
-    raise missing
 
 
 def _finds(field: FieldPlan) -> str:
@@ -183,7 +179,8 @@ def _object(code: Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
         code.add("native = {}")
         for enum in parts.enums:
             source = f"s_{enum.name}"
-            code.add(f"if {source} is not None: native[{enum.name!r}] = scalar({source})")
+            value = f"{source} if type({source}) is str else scalar({source})"
+            code.add(f"if {source} is not None: native[{enum.name!r}] = {value}")
         for name, variable in natives:
             code.add(f"if {variable} is not None: native[{name!r}] = {variable}")
     values = [f"{name!r}: {initial.get(name, 'None')}" for name in parts.names]
@@ -194,8 +191,20 @@ def _object(code: Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
             _, variable = _value(code, name, get)
             code.add(f"if {variable} is not None: custom[{name!r}] = {variable}")
     if parts.urn is not None:
-        texts = "".join(f"{code.take(get)}, " for get in parts.urn.parts)
-        code.add(f"out['urn'] = {code.name(parts.urn.make)}(({texts}), context, out)")
+        _urn(code, parts.urn)
     for name in parts.required:
-        code.add(f"if out[{name!r}] is None: raise MissingField({'/' + name!r})")
+        value = "out['urn']" if name == "urn" else initial.get(name, "None")
+        code.add(f"if {value} is None: raise MissingField({'/' + name!r})")
     code.add("return out")
+
+
+def _urn(code: Code, urn: UrnPlan) -> None:
+    """Make the urn: where all parts are texts, as they nearly always are, without a call more."""
+    found = [code.variable() for _ in urn.parts]
+    code.add(*(f"{v} = {code.take(get)}" for v, get in zip(found, urn.parts, strict=True)))
+    make = f"{code.name(urn.make)}(({', '.join(found)},), context, out)"
+    if urn.entity is not None:
+        texts = " and ".join(f"type({v}) is str" for v in found)
+        path = found[0] if len(found) == 1 else f"f'{{{'}/{'.join(found)}}}'"
+        make = f"context.urn({urn.entity!r}, {path}) if {texts} else {make}"
+    code.add(f"out['urn'] = {make}")

@@ -39,7 +39,7 @@ from onehook.core.schema.common import Actor
 from onehook.core.schema.events import EVENT_TYPES
 
 MAX_ITEMS = 1000
-INDEXED = 4  # siblings that name one subject, from which on an index is worth it
+INDEXED = 3  # siblings that name one subject, from which on an index is worth it
 MAX_INDEX = 20_000  # entries of an index; the largest of the shipped mappings have some 300
 FOREACH: Keys = {
     "in": one_or_list(PATH),
@@ -105,10 +105,7 @@ class RuleCompiler:
             for value in dict.fromkeys(words[name]) if name in words else values:
                 index[value].append(rule)
         node = next(n for n, words in zip(nodes, wanted, strict=True) if name in words)
-        when = node.get("when") if isinstance(node, Map) else None
-        if not isinstance(when, Map):
-            return Branch(rules)
-        subject = compile_subject(name, when.keys[name], self.report)
+        subject = compile_subject(name, _place_of(name, node), self.report)
         by_value = {value: tuple(some) for value, some in index.items()}
         return Branch(rules, generated(subject, f"subject {name}"), by_value, others)
 
@@ -128,6 +125,8 @@ class RuleCompiler:
             return self._leaf(name, node, condition, foreach, merged)
         if foreach is not None:
             reach = reach.below_foreach()
+        elif when is None:
+            condition = generated(_implied(node, self.report), f"rules of {name}")
         below = _Above(merged, reach, in_item=above.in_item or foreach is not None)
         return Group(name, condition, foreach, self._branches(reader.items("rules"), below))
 
@@ -225,13 +224,41 @@ class RuleCompiler:
         return (None, None) if found is None else found
 
 
-def _wanted_words(node: Node) -> dict[str, tuple[str, ...]]:
-    """Of a rule's condition: each subject that must equal one of some words, and the words."""
+def _implied(group: Map, report: Report) -> Condition:
+    """What must hold for any rule of *group* to match: it spares asking each of them."""
+    for name, words in _wanted_words(group).items():
+        place = _place_of(name, group)
+        values = tuple(Scalar(place, word, plain=True) for word in words)
+        return compile_condition(Map(place, {name: Seq(place, values)}, {name: place}), report)
+    return always
+
+
+def _place_of(name: str, node: Node) -> Place:
+    """Where the subject *name*, one of the :func:`_wanted_words` of *node*, stands first."""
     when = node.get("when") if isinstance(node, Map) else None
+    if isinstance(when, Map) and name in when.keys:
+        return when.keys[name]
+    rules = node.get("rules") if isinstance(node, Map) else None
+    return _place_of(name, rules.items[0]) if isinstance(rules, Seq) else node.place
+
+
+def _wanted_words(node: Node) -> dict[str, tuple[str, ...]]:
+    """Of a rule's condition: each subject that must equal one of some words, and the words.
+
+    Of a group also what all its rules want so, unless they look at other items than it does.
+    """
     found: dict[str, tuple[str, ...]] = {}
+    if not isinstance(node, Map):
+        return found
+    when, rules = node.get("when"), node.get("rules")
     for name, test in (when.items if isinstance(when, Map) else {}).items():
         tests = test.items if isinstance(test, Seq) else (test,)
         words = [t.value for t in tests if isinstance(t, Scalar) and isinstance(t.value, str)]
         if words and len(words) == len(tests) and name not in ("any", "not"):
             found[name] = tuple(words)
+    if isinstance(rules, Seq) and rules.items and "foreach" not in node.items:
+        below = [_wanted_words(rule) for rule in rules.items]
+        for name in below[0]:
+            if name not in found and all(name in words for words in below):
+                found[name] = tuple(dict.fromkeys(w for words in below for w in words[name]))
     return found

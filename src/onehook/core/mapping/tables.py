@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from onehook.core.jsontext import JsonScalar
 from onehook.core.mapping.context import Context
@@ -44,8 +45,20 @@ def find_table(node: Map, tables: Mapping[str, Table], report: Report) -> Table 
     return table
 
 
-def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
-    """A function from key text to a row of *table*, without case if *node* says so."""
+class Finder(NamedTuple):
+    """How a table is asked.
+
+    *find* gives the row of a key text. *form*, for generated code, is a condition on ``$v`` and
+    ``$rows``: where it holds, ``${v}row`` is the row; where not, *find* is to be asked.
+    """
+
+    find: Callable[[str, Context], Found]
+    rows: Mapping[str, JsonScalar]
+    form: str
+
+
+def finder(node: Map, table: Table) -> Finder:
+    """How to find a row of *table* by its key text, without case if *node* says so."""
     flag = node.get("ignore_case")
     fold = isinstance(flag, Scalar) and flag.value is True
     rows = table.rows
@@ -58,4 +71,6 @@ def finder(node: Map, table: Table) -> Callable[[str, Context], Found]:
             context.hits.add((table.name, key))
         return row
 
-    return find
+    key = "$v.lower()" if fold else "$v"
+    row = f"(${{v}}row := $rows.get({key}, MISSING)) is not MISSING"
+    return Finder(find, rows, f"type($v) is str and {row} and context.hits is None")

@@ -93,8 +93,9 @@ def bounded_text(value: object) -> str:
     Raises:
         NothingError: there is nothing to show, or too much.
     """
-    text = text_of(value)
-    bounded(len(text))
+    text = value if type(value) is str else text_of(value)
+    if len(text) > MAX_OUTPUT:
+        raise NothingError
     return text
 
 
@@ -139,6 +140,8 @@ def _join(value: object, by: object = "") -> str:
 
 def _replace(value: object, old: object, new: object) -> str:
     text, before, after = bounded_text(value), bounded_text(old), bounded_text(new)
+    if before not in text:
+        return str(text)  # no JSON any more, if it was
     times = text.count(before) if before else len(text) + 1
     bounded(len(text) + times * (len(after) - len(before)))
     return text.replace(before, after)
@@ -203,6 +206,23 @@ def _last(value: object) -> object:
     return _end_of(value, -1)
 
 
+# Those that end the template where there is nothing to work on.
+OF_TEXT = frozenset(
+    {
+        "lower",
+        "upper",
+        "trim",
+        "replace",
+        "urlencode",
+        "url_host",
+        "url_origin",
+        "strip_prefix",
+        "basename",
+        "first",
+        "last",
+        "truncate",
+    }
+)
 FILTERS: Mapping[str, Callable[..., object]] = {
     "lower": _lower,
     "upper": _upper,

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 from jinja2 import nodes
 
-from onehook.core.mapping.code import Code, inlined
+from onehook.core.mapping.code import Code, Expression, inlined
 from onehook.core.mapping.template_filters import (
     FILTERS,
     MAX_OUTPUT,
+    OF_TEXT,
     UNDEFINED,
     NothingError,
     Undefined,
@@ -23,6 +24,7 @@ from onehook.core.mapping.template_filters import (
 from onehook.core.model import clean_text
 
 _ARGUMENTS = "variables"  # what the parts of a template are functions of
+_FEW = 5  # pieces of a template that are put together without a call
 _PROBLEMS = (NothingError, TypeError, ValueError, OverflowError)
 
 Variables = Mapping[str, object]
@@ -38,24 +40,68 @@ def evaluated(evaluate: Evaluate, variables: Variables) -> object:
         return UNDEFINED
 
 
-def renderer(tree: nodes.Template) -> Render:
-    """One function for the whole template *tree*, which was checked."""
+def renderer(tree: nodes.Template, signature: str = "", variables: str = "") -> Any:
+    """One function for the whole template *tree*, which was checked.
+
+    It is one of the variables; or of *signature*, for which the expression *variables* gives them.
+    """
     found = [node for output in tree.body for node in cast("nodes.Output", output).nodes]
-    code = Code(_ARGUMENTS)
-    code.names.update(problems=_PROBLEMS, limit=MAX_OUTPUT)
+    code = Code(_ARGUMENTS, signature)
+    code.names.update(problems=_PROBLEMS, undefined=UNDEFINED, whole=_whole)
+    code.add(f"variables = {variables}" if variables else "", "try:")
+    pieces = [_piece(code, node) for node in found]
+    _join(code, pieces)
+    code.add("except problems:", "    return None")
+    return code.function("template")
+
+
+def _join(code: Code, pieces: Sequence[str]) -> None:
+    """Return the text that *pieces* come to: where few are texts, as most are, without a call."""
+    if 0 < len(pieces) <= _FEW:
+        names = [code.variable() for _ in pieces]
+        code.add(*(f"    {n} = {piece}" for n, piece in zip(names, pieces, strict=True)))
+        fits = "".join(f"type({name}) is str and " for name in names)
+        size = " + ".join(f"len({name})" for name in names)
+        text = names[0] if len(names) == 1 else f"f'{{{'}{'.join(names)}}}'"
+        code.add(f"    if {fits}{size} <= {MAX_OUTPUT}: return {text}")
+        pieces = names
+    code.add(f"    return whole(({''.join(f'{piece}, ' for piece in pieces)}))")
+
+
+def _whole(pieces: Sequence[object]) -> str | None:
+    """The text that *pieces* come to; None if one of them has nothing to show, or it is too long.
+
+    Raises:
+        NothingError: one of them is a list or an object.
+    """
+    texts: list[str] = []
+    for piece in pieces:
+        if piece is None or piece is UNDEFINED:
+            return None
+        texts.append(piece if type(piece) is str else text_of(piece))
+    return "".join(texts) if sum(map(len, texts)) <= MAX_OUTPUT else None
+
+
+def _piece(code: Code, node: nodes.Expr) -> str:
+    """An expression for what *node* comes to."""
+    if isinstance(node, nodes.TemplateData):
+        return code.name(node.data)
+    return code.take(_guarded(code, node))
+
+
+def _guarded(code: Code, node: nodes.Expr) -> Evaluate:
+    """The function of *node*; the template ends before a filter that needs what is not there.
+
+    It would end there anyway, by an exception, which costs more than all the rest.
+    """
+    if not isinstance(node, nodes.Filter) or node.name not in OF_TEXT or node.node is None:
+        return compile_node(node)
+    of, value = _guarded(code, node.node), code.variable()
     code.add(
-        "try:",
-        f"    texts = {code.take(_texts([_piece(node) for node in found]))}",
-        "except problems:",
-        "    return None",
-        "return ''.join(texts) if sum(map(len, texts)) <= limit else None",
+        f"    {value} = {code.take(of)}",
+        f"    if {value} is None or {value} is undefined: return None",
     )
-    render: Render = code.function("template")
-    return render
-
-
-def _piece(node: nodes.Expr) -> Evaluate:
-    return _constant(node.data) if isinstance(node, nodes.TemplateData) else compile_node(node)
+    return _filtered(node, of, Expression(value, {}))
 
 
 def _text(of: Evaluate) -> Evaluate:
@@ -79,7 +125,7 @@ def _texts(of: Sequence[Evaluate]) -> Evaluate:
 def _inlined(
     function: Evaluate,
     form: str,
-    parts: Mapping[str, Evaluate] | None = None,
+    parts: Mapping[str, Evaluate | Expression] | None = None,
     values: Mapping[str, object] | None = None,
 ) -> Evaluate:
     return inlined(function, form, parts, values, _ARGUMENTS)
@@ -114,7 +160,8 @@ def _getitem(node: Any) -> Evaluate:
 def _member(of: Evaluate, key: Evaluate) -> Evaluate:
     return _inlined(
         lambda variables: member(of(variables), key(variables)),
-        "($v.get($key, $undefined) if type($v := $of) is dict else $member($v, $key))",
+        "($v.get($key, $undefined) if type($v := $of) is dict else"
+        " $undefined if $v is None or $v is $undefined or type($v) is str else $member($v, $key))",
         {"of": of, "key": key},
         {"member": member, "undefined": UNDEFINED},
     )
@@ -131,13 +178,18 @@ def member(value: object, key: object) -> object:
 
 
 def _filter(node: Any) -> Evaluate:
-    function, of = FILTERS[node.name], compile_node(node.node)
+    return _filtered(node, compile_node(node.node))
+
+
+def _filtered(node: Any, of: Evaluate, value: Expression | None = None) -> Evaluate:
+    """The filter *node* of what *of* comes to; *value* is the same, where it is known already."""
+    function = FILTERS[node.name]
     arguments = tuple(compile_node(argument) for argument in node.args)
     more = {f"argument{at}": argument for at, argument in enumerate(arguments)}
     return _inlined(
         lambda variables: function(of(variables), *[a(variables) for a in arguments]),
         f"$function({', '.join(['$of', *(f'${name}' for name in more)])})",
-        {"of": of, **more},
+        {"of": value or of, **more},
         {"function": function},
     )
 

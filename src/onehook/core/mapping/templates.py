@@ -7,19 +7,30 @@ and nothing else can be reached.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn, cast
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from onehook.core.mapping.code import OF_ITEM
+from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.template_filters import FILTERS
 from onehook.core.mapping.template_values import Evaluate, Render, compile_node, renderer
 
 MAX_LENGTH = 4096
 MAX_DEPTH = 40  # of a template's syntax tree
 MAX_FILTERS = 40  # of a template: each may work through the whole body; ours have nine at most
+
+# What a template over a webhook may name, and where that is when it is rendered.
+_OF_CONTEXT = {
+    "body": "context.body",
+    "item": "item",
+    "headers": "context.headers.first_values()",
+    "settings": "context.settings",
+}
+VARIABLES = frozenset(_OF_CONTEXT)
 
 
 class TemplateError(ValueError):
@@ -86,6 +97,15 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
     Raises:
         TemplateError: naming the construct that is not allowed.
     """
+    return Checked(text, renderer(_checked(text, variables)))
+
+
+def _checked(text: str, variables: frozenset[str]) -> nodes.Template:
+    """The syntax tree of *text*, in which nothing stands that is not allowed.
+
+    Raises:
+        TemplateError: naming the construct that is not allowed.
+    """
     if len(text) > MAX_LENGTH:
         msg = f"longer than {MAX_LENGTH} characters"
         raise TemplateError(msg)
@@ -94,7 +114,25 @@ def compile_template(text: str, variables: frozenset[str]) -> Checked:
         raise TemplateError(msg, ALLOWED_TEXT)
     tree = _parse(text)
     _check(tree, variables)
-    return Checked(text, renderer(tree))
+    return tree
+
+
+@lru_cache(maxsize=10_000)
+def compile_value(text: str) -> Get:
+    """Check *text*, a template over a webhook, and compile it to a function of item and context.
+
+    Raises:
+        TemplateError: naming the construct that is not allowed.
+    """
+    render = renderer(_checked(text, VARIABLES), OF_ITEM, _variables(template_reads(text)))
+    get: Get = render
+    return get
+
+
+def _variables(reads: Sequence[tuple[str, tuple[str | int, ...]]]) -> str:
+    """An expression for those of :data:`VARIABLES` that a template names."""
+    named = dict.fromkeys(variable for variable, _ in reads)
+    return f"{{{', '.join(f'{name!r}: {_OF_CONTEXT[name]}' for name in named)}}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from onehook.core.mapping.coerce import (
     scalar,
 )
 from onehook.core.mapping.conditions import compile_condition, if_else
-from onehook.core.mapping.context import Context, MissingField
+from onehook.core.mapping.context import Context
 from onehook.core.mapping.enums import compile_enum
 from onehook.core.mapping.kinds import (
     COALESCE,
@@ -34,6 +34,7 @@ from onehook.core.mapping.kinds import (
     compile_date,
 )
 from onehook.core.mapping.lets import Lets, remembered
+from onehook.core.mapping.lists import each_of, list_of
 from onehook.core.mapping.objects import ObjectCompiler
 from onehook.core.mapping.paths import (
     MISSING,
@@ -273,7 +274,8 @@ class ValueCompiler:
         if isinstance(node, Map) and "concat" in node.items:
             return self._concat(node, spec)
         if isinstance(node, Map) and "each" in node.items:
-            return coerced(self._each(node, item_spec, MAX_ITEMS), spec)
+            made = "use" in node.items or "as" in node.items
+            return coerced(self._each(node, item_spec, MAX_ITEMS), spec, made=made)
         if isinstance(node, Scalar) and not isinstance(node.value, str):
             if node.value is not None:
                 self.report("E106", node.place, f"{node.value!r} is no list for {spec.name}")
@@ -281,13 +283,7 @@ class ValueCompiler:
         if isinstance(node, Seq):
             gets = tuple(self.typed(item, item_spec) for item in node.items)
 
-            def some(item: JsonValue, context: Context) -> JsonValue:
-                found: list[JsonValue] = [
-                    v for get in gets if (v := get(item, context)) is not None
-                ]
-                return found or None
-
-            return coerced(some, spec) if gets else lambda _item, _context: []
+            return coerced(list_of(gets), spec, made=True) if gets else lambda _item, _context: []
         if item_spec is not None and item_spec.kind is Kind.MODEL:
             if not (isinstance(node, Scalar) and node.value is None):
                 hint = "write {each: path, use: shape}"
@@ -336,32 +332,9 @@ class ValueCompiler:
         path = self.path(node.items["each"])
         if path is None:
             return nothing
-        get = generated(self._each_item(node, item_spec), "item of each")
-        test = node.get("where")
-        wanted = None
-        if test is not None:
-            wanted = generated(compile_condition(test, self.report), "where of each")
-
-        def each(item: JsonValue, context: Context) -> JsonValue:
-            values = path.values(context.body if path.absolute else item)
-            if values is None:
-                return None
-            found: list[JsonValue] = []
-            for at, value in enumerate(values):
-                if wanted is not None and not wanted(value, context):
-                    continue
-                try:
-                    one = get(value, context)
-                except MissingField as missing:
-                    missing.pointer = f"/{at}{missing.pointer}"
-                    raise
-                if one is not None:
-                    found.append(one)
-                    if most is not None and len(found) > most:
-                        break  # all that follows would be made in order to be cut
-            return found
-
-        return each
+        get, test = self._each_item(node, item_spec), node.get("where")
+        wanted = None if test is None else compile_condition(test, self.report)
+        return each_of(path, get, wanted, most)
 
     def _each_item(self, node: Map, item_spec: FieldSpec | None) -> Get:
         """What each item becomes: a shape, a value or map of its own, or itself."""

@@ -26,7 +26,7 @@ def find(
     event_type: str,
     knowledge: Knowledge,
     threshold: float = THRESHOLD,
-) -> list[dict[str, JsonValue]]:
+) -> list[JsonValue]:
     """The references of an event, the surest first, in the form of :class:`Reference`.
 
     *data* is the event's, with the native references of its mapping; others in it are found

@@ -43,7 +43,7 @@ class Site:
 
     def urn(self, entity: str, path: str) -> str | None:
         """The urn that the mapping gives the same thing; None if the host is not known."""
-        return None if self._context is None else self._context.urn(entity, [path])
+        return None if self._context is None else self._context.urn(entity, path)
 
     def fold(self, path: str) -> str:
         """*path* as a key spells it."""

@@ -56,7 +56,7 @@ class Search:
         else:
             self.add(target)
 
-    def found(self) -> list[dict[str, JsonValue]]:
+    def found(self) -> list[JsonValue]:
         """The references, the surest first."""
         if not self.targets:
             return []

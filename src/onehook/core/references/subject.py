@@ -1,7 +1,7 @@
 """What an event is itself about, and what that belongs to: not what it talks about."""
 
 from collections.abc import Mapping
-from functools import cached_property
+from typing import Literal
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.references.knowledge import Knowledge, Site
@@ -14,11 +14,15 @@ PARTS = ("pull_request", "ticket", "incident")  # what a review or comment belon
 class Subject:
     """The thing of an event, and the things it belongs to, by all their names.
 
-    Only the keys and urns are always needed; the rest is worked out when it is asked for.
+    Only the keys and urns are always needed; the rest is worked out when it is asked for, which
+    `cached_property` would do under a lock.
     """
+
+    __slots__ = ("_data", "_keys", "_knowledge", "_site", "_things", "_urns", "urn")
 
     def __init__(self, data: Mapping[str, JsonValue], knowledge: Knowledge) -> None:
         self._data, self._knowledge = data, knowledge
+        self._site: Site | Literal["unasked"] | None = "unasked"
         urn = data.get("urn")
         self.urn = urn if isinstance(urn, str) else None
         self._things: list[Mapping[str, JsonValue]] = [data]
@@ -32,12 +36,14 @@ class Subject:
         """What the event's thing, and each thing it belongs to, has there."""
         return [text for thing in self._things if isinstance(text := thing.get(name), str) and text]
 
-    @cached_property
+    @property
     def site(self) -> Site | None:
         """Where the event's thing lives; None if nobody can tell."""
-        return self._knowledge.home(self.urn)
+        if self._site == "unasked":
+            self._site = self._knowledge.home(self.urn)
+        return self._site
 
-    @cached_property
+    @property
     def repository(self) -> str | None:
         """The path of the repository that the event is in."""
         return _repository(self._data)

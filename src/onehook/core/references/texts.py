@@ -1,8 +1,9 @@
 """Which texts of an event are searched, and which field a place in them belongs to."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.references.targets import BRANCH, COMMIT, TEXT, TITLE
@@ -108,25 +109,19 @@ class Joined:
     The names of branches come last, from *branches* on.
     """
 
-    __slots__ = ("_starts", "_texts", "branches", "text")
+    __slots__ = ("_sizes", "_starts", "_texts", "branches", "text")
 
     def __init__(self, texts: list[Text], branches: list[Text]) -> None:
-        kept: list[str] = []
-        self._starts: list[int] = []
         self._texts = texts + branches
-        size, first = 0, len(texts)
-        self.branches = -1
-        for at, (_, _, text) in enumerate(self._texts):
-            if size > MAX_SEARCHED:
-                break
-            if at == first:
-                self.branches = size
-            self._starts.append(size)
-            kept.append(text if len(text) <= MAX_TEXT else text[:MAX_TEXT])
-            size += len(kept[-1]) + 1
+        kept = [text if len(text) <= MAX_TEXT else text[:MAX_TEXT] for _, _, text in self._texts]
         self.text = "\n".join(kept)
-        if self.branches < 0:
-            self.branches = len(self.text)
+        if len(self.text) > MAX_SEARCHED:
+            kept = list(_up_to(MAX_SEARCHED, kept))
+            self.text = "\n".join(kept)
+        self._sizes = [len(text) + 1 for text in kept]
+        self._starts: list[int] = []  # most texts name nothing: made when it is asked for
+        size = len(self.text)
+        self.branches = min(size, sum(self._sizes[: len(texts)])) if branches else size
 
     def folded(self, text: str) -> str:
         """*text*, as long as ours, with the names of branches in upper case.
@@ -139,8 +134,20 @@ class Joined:
 
     def at(self, position: int) -> tuple[str, int]:
         """The field's name, and how certain a key in it is."""
+        if not self._starts:
+            self._starts = [0, *accumulate(self._sizes[:-1])]
         name, points, _ = self._texts[bisect_right(self._starts, position) - 1]
         return name, points
+
+
+def _up_to(most: int, texts: Sequence[str]) -> Iterator[str]:
+    """Those of *texts* that begin within *most* characters, a line each."""
+    size = 0
+    for text in texts:
+        if size > most:
+            return
+        yield text
+        size += len(text) + 1
 
 
 def _upper(text: str) -> str:

@@ -75,9 +75,12 @@ _ENTITIES = {"Membership": "group", "Login": "user"}
 
 def entity_of(model: type[BaseModel], data: Mapping[str, object]) -> str:
     """The ``<entity>`` of a urn: the model's name in snake case, or the thing it is about."""
-    if model is Push:
-        return "branch" if data.get("tag") is None else "tag"
-    return _snake(model.__name__)
+    return fixed_entity(model) or ("branch" if data.get("tag") is None else "tag")
+
+
+def fixed_entity(model: type[BaseModel]) -> str | None:
+    """What :func:`entity_of` gives for any data of *model*; None if that depends on the data."""
+    return None if model is Push else _snake(model.__name__)
 
 
 @cache
