@@ -183,10 +183,14 @@ class Api:
         """How many attempts were recorded as delivered since the gateway started."""
         return self.metric("onehook_delivery_attempts_total", 'outcome="delivered"')
 
-    def metric(self, name: str, labels: str) -> int:
+    def round_trips(self) -> int:
+        """How often the gateway has asked something of its store since it started."""
+        return self.metric("onehook_store_round_trips_total")
+
+    def metric(self, name: str, labels: str = "") -> int:
         """The sum of the samples of *name* that hold *labels*."""
         return sum(
             int(float(line.rpartition(" ")[2]))
             for line in self.call("/metrics").splitlines()
-            if line.startswith(name + "{") and labels in line
+            if line.startswith((name + "{", name + " ")) and labels in line
         )

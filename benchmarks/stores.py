@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,6 @@ from benchmarks.suite import Run
 from onehook.store.server import EmbeddedServer
 
 _SCAN = 1_000  # keys looked at in one round trip
-_OURS = frozenset({"client", "info", "memory", "scan"})  # commands of this module
-_IN_SCRIPTS = frozenset(
-    name.lower()
-    for script in files("onehook.store.scripts").iterdir()
-    if script.name.endswith(".lua")
-    for name in re.findall(r"redis\.call\(\s*'([A-Z]+)'", script.read_text("utf-8"))
-)
 
 
 def full_store(run: Run, count: int) -> Path:
@@ -77,20 +68,6 @@ class Inside:
     def rewrites(self) -> int:
         """How often the store has begun to rewrite its log."""
         return int(self._info("stats")["total_forks"])
-
-    def round_trips(self) -> int:
-        """How often something was asked of the store: scripts, and commands that none of them uses.
-
-        The store counts what a script does inside it with what comes from outside, so commands of
-        both kinds are left out: under load these are a gateway's two looks a second at whether
-        another one changed the configuration.
-        """
-        left_out = _OURS | _IN_SCRIPTS
-        return sum(
-            int(stats["calls"])
-            for key, stats in self._info("commandstats").items()
-            if key.removeprefix("cmdstat_").partition("|")[0] not in left_out
-        )
 
     def parts(self) -> Counter[str]:
         """Bytes of all keys, by the letter that stands for what they hold (`store/keys.py`)."""

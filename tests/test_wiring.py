@@ -172,8 +172,8 @@ async def test_d10_unsafe_store_is_refused(
     server = EmbeddedServer(tmp_path / "own", maxmemory=64 << 20)
     made: list[Redis] = []  # a start that fails here leaves its client open
 
-    def kept(url: str) -> Redis:
-        made.append(connect(url))
+    def kept(url: str, **options: Any) -> Redis:
+        made.append(connect(url, **options))
         return made[-1]
 
     monkeypatch.setattr("onehook.wiring.connect", kept)

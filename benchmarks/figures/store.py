@@ -53,9 +53,9 @@ def _measure_bytes(run: Run) -> None:
         )
         already = send(requests=200).count
         with inside(data) as store:
-            before = store.memory, store.log_bytes, store.round_trips(), store.rewrites
+            before = store.memory, store.log_bytes, server.api.round_trips(), store.rewrites
             load = send(requests=_EVENTS, first=already)
-            asked = store.round_trips() - before[2]
+            asked = server.api.round_trips() - before[2]
             memory = (store.memory - before[0]) / load.count
             parts = store.parts()
             note, stored = run.ledger.note, load.count + already

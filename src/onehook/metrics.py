@@ -55,6 +55,11 @@ class Metrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
             registry=self.registry,
         )
+        self.round_trips = Counter(
+            "onehook_store_round_trips_total",
+            "How often something was sent to the store and waited for",
+            registry=self.registry,
+        )
         self.batch = Histogram(
             "onehook_commit_batch_size",
             "Webhooks made durable by one fsync",

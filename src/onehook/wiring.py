@@ -118,6 +118,7 @@ class Runtime:
         self.workbench = Workbench()
         self._tasks: list[asyncio.Task[object]] = []
         self._server: EmbeddedServer | None = None
+        self._metrics = Metrics()
         self._store_watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -134,7 +135,7 @@ class Runtime:
         _prepare_folder(settings.data)
         keys = Keys(settings.key_prefix)
         retention = Retention(history=timedelta(days=settings.history_days))
-        metrics, readiness = Metrics(), Readiness()
+        metrics, readiness = self._metrics, Readiness()
         sealer = sealer_of(settings)
         destinations = _destinations(settings)
         registry = await self._open(
@@ -271,13 +272,13 @@ class Runtime:
                 await asyncio.sleep(STORE_PAUSE)
 
     async def _open_store(self) -> Client:
-        settings = self.settings
+        settings, sent = self.settings, self._metrics.round_trips.inc
         if settings.redis_url is not None:
-            client = connect(settings.redis_url.get_secret_value())
+            client = connect(settings.redis_url.get_secret_value(), sent=sent)
         else:
             if self._server is None:
                 self._server = EmbeddedServer(settings.data, maxmemory=settings.store_memory)
-            client = connect(await self._server.start())
+            client = connect(await self._server.start(), sent=sent)
             if self._store_watch is None:
                 self._store_watch = asyncio.create_task(self._server.watch(self._stop_store))
         try:

@@ -36,6 +36,7 @@ class Lane:
     running: int = 0  # tasks; each makes one attempt at a time
     quick: bool = False  # the last attempt succeeded at once
     failed: int = 0  # attempts in a row
+    unrecorded: int = 0  # attempts that were made, and whose records nobody waits for
     exact: bool = False  # each lease counts: no more is leased than begins at once
     held: deque[tuple[Delivery, float]] = field(default_factory=deque[tuple[Delivery, float]])
     flying: dict[str, Delivery] = field(default_factory=dict[str, Delivery])

@@ -3,7 +3,9 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import structlog
@@ -46,6 +48,7 @@ TRIED = 8  # lanes that are asked to go on when an attempt ends; the next round 
 QUICK_MS = 250
 GRACE = timedelta(seconds=15)  # of a lease's 20 s beyond the timeout, for waiting in memory
 RECORDS = 128  # in one script
+UNRECORDED = 64  # that a quick lane may have made and not recorded yet: repeated after a crash
 DRAIN = 10.0  # seconds that attempts in flight may take when we stop
 
 
@@ -61,6 +64,16 @@ class _Head(msgspec.Struct):
 
 
 _read_head = msgspec.json.Decoder(_Head).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An attempt that was made, and what follows from it."""
+
+    delivery: Delivery
+    reply: Reply
+    outcome: str
+    delay: timedelta
 
 
 class Worker:
@@ -457,26 +470,46 @@ class Worker:
             notice=notice,
             held=hold(reply.answer, self._clock.now()),
         )
-        patience = delivery.subscription.lease.total_seconds()
+        patience, size = delivery.subscription.lease.total_seconds(), len(row) + 500
         lane = self._lanes.of(delivery.subscription)
-        linger = lane.quick and not lane.exact and reply.answer.ok  # nobody waits for this record
-        recorded = await self._recorder.submit(record, len(row) + 500, patience, linger=linger)
+        made = _Made(delivery, reply, outcome, delay)
+        if lane.quick and not lane.exact and reply.answer.ok and lane.unrecorded < UNRECORDED:
+            # Nobody waits for this record: it is written with others, while the lane goes on.
+            done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
+            self._recorder.put(record, size, patience, done, linger=True)
+            lane.unrecorded += 1
+            done.add_done_callback(partial(self._recorded, lane, made))
+            return
+        if self._note(made, await self._recorder.submit(record, size, patience)):
+            await self._pause(delivery.subscription.id, "failing")
+
+    def _recorded(self, lane: Lane, made: "_Made", done: "asyncio.Future[Recorded]") -> None:
+        lane.unrecorded -= 1
+        try:
+            self._note(made, done.result())
+        except StoreUnavailableError:
+            log.warning("delivery.unrecorded", delivery_id=made.delivery.id)
+        except Exception:
+            log.exception("delivery.crashed", delivery_id=made.delivery.id)
+
+    def _note(self, made: "_Made", recorded: Recorded) -> bool:
+        """Say what was *made* and recorded; whether its subscription is to be paused for it."""
+        delivery, reply, outcome = made.delivery, made.reply, made.outcome
         self._metrics.attempts.labels(delivery.subscription.id, outcome).inc()
         log.info(
             "delivery.attempted" if recorded.kept else "delivery.lost",
             delivery_id=delivery.id,
             attempt=delivery.attempt,
-            status=status,
-            error=error,
+            status=reply.answer.status,
+            error=reply.answer.error,
             duration_ms=reply.duration_ms,
             outcome=outcome,
-            delay_s=round(delay.total_seconds(), 1),
+            delay_s=round(made.delay.total_seconds(), 1),
         )
-        if recorded.kept:
-            await self._heed(delivery.subscription, reply.answer, recorded.gate)
+        return recorded.kept and self._heed(delivery.subscription, reply.answer, recorded.gate)
 
-    async def _heed(self, subscription: Subscription, answer: Answer, gate: Gate) -> None:
-        """Go by what the store says of *subscription* after an attempt."""
+    def _heed(self, subscription: Subscription, answer: Answer, gate: Gate) -> bool:
+        """Go by what the store says of *subscription* after an attempt; whether to pause it."""
         id_, lane = subscription.id, self._lanes.of(subscription)
         self._lanes.prove(lane, gate.failed)
         is_open, was_open = gate.breaker is not Breaker.CLOSED, id_ in self._open
@@ -497,5 +530,4 @@ class Worker:
             while lane.held:  # whoever waits loses no attempt
                 self._hand_back(lane, lane.held.popleft()[0])
         limit = subscription.flow.pause_after
-        if not answer.ok and limit is not None and limit.reached(gate):
-            await self._pause(id_, "failing")
+        return not answer.ok and limit is not None and limit.reached(gate)

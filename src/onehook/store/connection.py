@@ -50,7 +50,19 @@ _pack: Callable[[tuple[EncodableT, ...]], bytes] = cast("Any", hiredis).pack_com
 
 
 class _Packing:
-    """Packs commands in C: a commit has hundreds of arguments; redis-py packs them in Python."""
+    """Packs commands in C: a commit has hundreds of arguments; redis-py packs them in Python.
+
+    *sent* is called each time that something is sent: one round trip.
+    """
+
+    def __init__(self, *, sent: Callable[[], object], **options: Any) -> None:
+        self._sent = sent
+        super().__init__(**options)
+
+    async def send_packed_command(self, *words: Any, **options: Any) -> None:
+        self._sent()
+        parent: Any = super()
+        await parent.send_packed_command(*words, **options)
 
     def pack_command(self, *args: EncodableT) -> list[bytes]:
         first = args[0]
@@ -88,7 +100,11 @@ class StoreClient(Redis):
 
 
 def connect(
-    url: str, *, max_connections: int = 32, timeout: timedelta = COMMAND_TIMEOUT
+    url: str,
+    *,
+    max_connections: int = 32,
+    timeout: timedelta = COMMAND_TIMEOUT,
+    sent: Callable[[], object] = lambda: None,
 ) -> StoreClient:
     """Make a client for commands; it connects when it is first used. Close it with ``aclose()``.
 
@@ -97,6 +113,7 @@ def connect(
             password, host, port, database number and the options of `URL_OPTIONS`.
         max_connections: more commands than this at once wait for a free connection, up to 5 s.
         timeout: for one reply. When it runs out, the command may have been executed all the same.
+        sent: called for each round trip.
 
     Raises:
         SettingsError: the URL cannot be used. The message never shows the password.
@@ -109,6 +126,7 @@ def connect(
             socket_connect_timeout=CONNECT_TIMEOUT.total_seconds(),
             retry=Retry(NoBackoff(), 0),
             decode_responses=False,
+            sent=sent,
             protocol=3,
             # Not by PING: it would be the first command of a connection, and fail while the server
             # is loading. TCP keepalive (redis-py: 30 s idle, 3 probes of 5 s) finds the dead ones.

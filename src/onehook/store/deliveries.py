@@ -168,7 +168,7 @@ class DeliveryStore:
 
     async def due(self, limit: int = 100) -> list[str]:
         """Subscriptions with something due, the longest waiting first."""
-        return [row.decode() for row in await DUE.run(self.client, [self.keys.due], [limit])]
+        return [row.decode() for row in await DUE.run(self.client.trips, [self.keys.due], [limit])]
 
     async def lease(
         self,
@@ -195,7 +195,7 @@ class DeliveryStore:
             "" if rate is None else rate.burst,
             "" if flow.concurrency is None else flow.concurrency,
         ]
-        token, *rows = await LEASE.run(self.client, keys, arguments)
+        token, *rows = await LEASE.run(self.client.trips, keys, arguments)
         found = zip(rows[::4], rows[1::4], rows[2::4], rows[3::4], strict=True)
         return [
             Leased(e.decode(), int(token), int(n), int(made), again == b"1")
