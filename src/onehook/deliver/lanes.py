@@ -51,6 +51,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._hungry: dict[str, Lane] = {}  # hold something, and found no free slot
         self._narrow: dict[str, int] = {}  # subscription -> attempts at once, for the time being
+        self._quick: set[str] = set()  # whose last lane was
         self._well: set[str] = set()  # proven: the last attempts did not all fail
         self._unproven = UNPROVEN  # slots left for the others
 
@@ -61,9 +62,12 @@ class Lanes:
         """The lane of *subscription*, as wide as that is now."""
         lane = self._lanes.get(subscription.id)
         if lane is None:
-            lane = self._lanes[subscription.id] = Lane(subscription.id)
+            lane = self._lanes[subscription.id] = self._new(subscription.id)
         _set_up(lane, subscription)
         return lane
+
+    def _new(self, subscription_id: str) -> Lane:
+        return Lane(subscription_id, quick=subscription_id in self._quick)
 
     def find(self, subscription_id: str) -> Lane | None:
         """The lane of a subscription of which something is in hand."""
@@ -90,15 +94,29 @@ class Lanes:
         lane.load -= 1
         lane.retries -= retry
         self.loaded -= 1
-        if not lane.load:
+        self._end_of(lane)
+
+    def leave(self, lane: Lane) -> None:
+        """An attempt has ended whose record nobody waits for."""
+        lane.unrecorded += 1
+
+    def recorded(self, lane: Lane) -> None:
+        """It is recorded, or never will be."""
+        lane.unrecorded -= 1
+        self._end_of(lane)
+
+    def _end_of(self, lane: Lane) -> None:
+        """Forget *lane* if nothing of it is in hand."""
+        if not lane.load and not lane.unrecorded:
             self._lanes.pop(lane.id, None)
+            (self._quick.add if lane.quick else self._quick.discard)(lane.id)
 
     def wanted(self, subscription: Subscription) -> tuple[int, int]:
         """How many deliveries to lease from the queue, and how many of them may be retries.
 
         Retries take three quarters of the slots at most: first attempts are not held up by them.
         """
-        lane = self._lanes.get(subscription.id) or Lane(subscription.id)
+        lane = self._lanes.get(subscription.id) or self._new(subscription.id)
         _set_up(lane, subscription)
         ahead, retries = self._ahead(lane), max(1, self._width(lane) * 3 // 4)
         room = self._reach(lane) + ahead - lane.load
@@ -199,6 +217,7 @@ class Lanes:
     def forget(self, subscription_id: str) -> None:
         """A subscription is no more."""
         self._narrow.pop(subscription_id, None)
+        self._quick.discard(subscription_id)
         self.prove(self._lanes.get(subscription_id) or Lane(subscription_id), DOUBTED)
 
     def _width(self, lane: Lane) -> int:

@@ -477,14 +477,14 @@ class Worker:
             # Nobody waits for this record: it is written with others, while the lane goes on.
             done: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
             self._recorder.put(record, size, patience, done, linger=True)
-            lane.unrecorded += 1
+            self._lanes.leave(lane)
             done.add_done_callback(partial(self._recorded, lane, made))
             return
         if self._note(made, await self._recorder.submit(record, size, patience)):
             await self._pause(delivery.subscription.id, "failing")
 
     def _recorded(self, lane: Lane, made: "_Made", done: "asyncio.Future[Recorded]") -> None:
-        lane.unrecorded -= 1
+        self._lanes.recorded(lane)
         try:
             self._note(made, done.result())
         except StoreUnavailableError:
@@ -510,7 +510,8 @@ class Worker:
 
     def _heed(self, subscription: Subscription, answer: Answer, gate: Gate) -> bool:
         """Go by what the store says of *subscription* after an attempt; whether to pause it."""
-        id_, lane = subscription.id, self._lanes.of(subscription)
+        id_ = subscription.id
+        lane = self._lanes.find(id_) or Lane(id_)  # nothing of it may be in hand any more
         self._lanes.prove(lane, gate.failed)
         is_open, was_open = gate.breaker is not Breaker.CLOSED, id_ in self._open
         if is_open and not was_open:
