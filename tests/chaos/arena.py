@@ -19,6 +19,7 @@ from onehook.ingest.committer import FEW
 from onehook.settings import KILL_POINT
 from onehook.store.connection import call
 from onehook.store.keys import Keys
+from onehook.store.logs import deliveries_of
 from onehook.store.server import EmbeddedServer, find_binary
 from tests.chaos.disk import SickDisk
 from tests.chaos.proxy import StoreProxy
@@ -110,7 +111,7 @@ class Arena:
             listed = await self.store.command("XRANGE", _KEYS.log(id_), "-", "+")
             assert isinstance(queued, list)
             assert isinstance(listed, list)
-            names = sorted(fields[b"e"].decode() for _, fields in listed)
+            names = sorted(one.event_id for row in listed for one in deliveries_of(*row))
             found.append((sorted(name.decode() for name in queued), names))
         return found
 
