@@ -104,6 +104,25 @@ async def test_the_outcome_is_unknown_if_the_connection_is_lost(
     assert await trips.execute_command("ECHO", "again") == b"again"
 
 
+async def test_what_a_loop_says_of_a_closed_socket_is_a_lost_connection(
+    client: StoreClient, trips: Trips
+) -> None:
+    """A RuntimeError, where it is uvloop's: whoever writes must be told, not cancelled."""
+    await trips.execute_command("ECHO", "first")
+
+    async def closed(*_: object, **__: object) -> None:
+        msg = "unable to perform operation on a transport; the handler is closed"
+        raise RuntimeError(msg)
+
+    connection = trips._connections[0]
+    connection.send_packed_command = closed
+    with pytest.raises(LostError):
+        await trips.execute_command("ECHO", "lost")
+    del connection.send_packed_command
+
+    assert await trips.execute_command("ECHO", "again") == b"again"
+
+
 async def test_a_caller_may_go(trips: Trips) -> None:
     """Its call is made all the same, and the others get their replies."""
     gone = asyncio.create_task(trips.execute_command("ECHO", "gone"))

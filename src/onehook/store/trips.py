@@ -10,8 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import RedisError, ResponseError
+
+log = structlog.get_logger()
 
 Word = str | bytes | int
 MOST = 2  # trips under way
@@ -94,13 +98,20 @@ class Trips:
             if calls:  # else another trip, that was about to leave, too, has taken them
                 await self._exchange(calls)
         except (RedisError, OSError) as error:
-            for call in calls:
-                call.fail(error)
+            self._fail(calls, error)
+        except Exception as error:  # noqa: BLE001 of a closed socket uvloop raises a RuntimeError
+            log.warning("trip.lost", error=type(error).__name__)
+            self._fail(calls, LostError("the connection was lost"))
         finally:
             for call in calls:
                 call.done.cancel()  # one is left only if this very task was cancelled
             # After those who got a reply: what they have next joins the trip.
             asyncio.get_running_loop().call_soon(self._return)
+
+    @staticmethod
+    def _fail(calls: list[_Call], error: Exception) -> None:
+        for call in calls:
+            call.fail(error)
 
     def _return(self) -> None:
         self._under_way -= 1
