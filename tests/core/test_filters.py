@@ -56,6 +56,7 @@ def refused(conditions: JsonValue) -> list[str]:
         ({"$..x": 1}, ["/filter/$..x"]),
         ({"$.a": {"like": "x"}}, ["/filter/$.a/like"]),
         ({"$.a": {"matches": "(?=x)"}}, ["/filter/$.a/matches"]),
+        ({"$.a": {"matches": "\ud800"}}, ["/filter/$.a/matches"]),
         ({"$.a/b~c": [{}]}, ["/filter/$.a~1b~0c", "/filter/$.a~1b~0c"]),
         ({"any": [{"$.a": 1}, {"b": 1}]}, ["/filter/any/1/b"]),
         ({"setting.x": "y"}, ["/filter/setting.x"]),

@@ -99,6 +99,12 @@ def test_any_text_can_be_searched(searched: str) -> None:
     assert Pattern(text).part(searched) == by_re2(text, shown) is not None
 
 
+def test_half_a_character_is_refused() -> None:
+    """RE2 takes UTF-8; JSON can write what is none."""
+    with pytest.raises(PatternError, match="surrogate"):
+        Pattern("a\ud800")
+
+
 def test_what_re2_refuses_is_refused() -> None:
     """With its words: look-around is not linear."""
     with pytest.raises(PatternError, match="invalid perl operator"):

@@ -25,8 +25,11 @@ class Pattern:
         """Compile *text*.
 
         Raises:
-            PatternError: with RE2's words.
+            PatternError: with RE2's words, or ours: half of a surrogate pair is no UTF-8.
         """
+        if text != clean_text(text):
+            msg = "it holds half of a surrogate pair, which is no character"
+            raise PatternError(msg)
         engine: Any = re2  # it comes without type information
         options = engine.Options()
         options.log_errors = False
