@@ -23,11 +23,12 @@ def compile_filter(conditions: JsonValue, pointer: str = "/filter") -> Filter:
         InvalidRequestError: 422 with a JSON pointer for each thing wrong.
     """
     pointers: list[str] = []
-    node = _node(conditions, pointer, pointers)
-    if len(pointers) > MAX_TESTS:
+    try:
+        node = _node(conditions, pointer, pointers)
+    except _TooManyError:
         error = FieldError(pointer, f"holds more than {MAX_TESTS} conditions and values")
         detail = f"the filter is wrong: {pointer} {error.detail}"
-        raise InvalidRequestError(detail, errors=[error])
+        raise InvalidRequestError(detail, errors=[error]) from None
     report = Report((), headers=False)
     condition = compile_condition(node, report)
     errors = [FieldError(pointers[p.place.line], _text(p.message, p.hint)) for p in report.problems]
@@ -46,8 +47,18 @@ def _text(message: str, hint: str) -> str:
     return f"{message}; {hint}" if hint else message
 
 
+class _TooManyError(Exception):
+    """A filter holds more than is looked at."""
+
+
 def _node(value: JsonValue, pointer: str, pointers: list[str]) -> Node:
-    """*value* as the mapping compiler reads it; a place's line is its index in *pointers*."""
+    """*value* as the mapping compiler reads it; a place's line is its index in *pointers*.
+
+    Raises:
+        _TooManyError: it holds more than `MAX_TESTS`; a long one is not read to its end.
+    """
+    if len(pointers) == MAX_TESTS:
+        raise _TooManyError
     place = Place(_SOURCE, len(pointers), 0)
     pointers.append(pointer)
     if isinstance(value, dict):
