@@ -176,12 +176,14 @@ async def _save(
         await subscriptions.add(gateway.registry, record)
         return record
     targets = gateway.registry.snapshot.targets
-    if gateway.registry.target(record).url != targets[over.id].url:  # what failed was the old one
-        await gateway.deliveries.resume(over.id)
+    is_moved = gateway.registry.target(record).url != targets[over.id].url
     changes = {name: getattr(record, name) for name in record.__struct_fields__}
-    return await subscriptions.save(
+    saved = await subscriptions.save(
         gateway, over, **{name: changes[name] for name in changes.keys() - _KEPT}
     )
+    if is_moved:  # what failed was the old one, which nobody knows any more
+        await gateway.deliveries.resume(over.id)
+    return saved
 
 
 def _find_integration(gateway: Gateway, name: str) -> IntegrationRecord | None:

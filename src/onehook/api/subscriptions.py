@@ -240,9 +240,9 @@ async def update(call: Call[SubscriptionPatch, NoQuery]) -> SubscriptionOut:
         changes["filter"] = _filter(given["filter"])
     changes |= sealed_fields(gateway, record.id, choices, destination)
     target = registry.snapshot.targets.get(record.id)
-    if target is None or target.url != choices.url:  # what failed was the old one
-        await gateway.deliveries.resume(record.id)
     updated = await save(gateway, record, **changes)
+    if target is None or target.url != choices.url:  # what failed was the old one, known no more
+        await gateway.deliveries.resume(record.id)
     snapshot = registry.snapshot
     warnings = warnings_of(sent, target=snapshot.targets.get(record.id), snapshot=snapshot)
     return (await _shown(gateway, updated)).model_copy(update=warnings)
