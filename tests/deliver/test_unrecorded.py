@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from onehook.core.flow import CONCURRENCY
 from onehook.deliver.worker import UNRECORDED
 from onehook.store.scripts import RECORD
-from tests.builders import Running, Subscriber, issue, until
+from tests.builders import Running, Sender, Subscriber, issue, until
 
 
 @pytest.fixture
@@ -25,14 +26,22 @@ def hold(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return go
 
 
-async def test_attempts_go_on_while_records_wait_and_stop_where_too_many_do(
-    gateway: Running, subscriber: Subscriber, hold: asyncio.Event
-) -> None:
-    """As many as are repeated at most after a crash; once they are written all goes on."""
+async def known_as_quick(
+    gateway: Running, subscriber: Subscriber
+) -> tuple[Sender, dict[str, Any], str]:
+    """A sender, a subscription that has answered at once, and the event that it took."""
     sender = await gateway.integrate()
     subscription = await gateway.subscribe(subscriber)
     (first,) = await gateway.accept(sender, issue(0))
     await gateway.settled(first, subscription["id"])
+    return sender, subscription, first
+
+
+async def test_attempts_go_on_while_records_wait_and_stop_where_too_many_do(
+    gateway: Running, subscriber: Subscriber, hold: asyncio.Event
+) -> None:
+    """As many as are repeated at most after a crash; once they are written all goes on."""
+    sender, subscription, first = await known_as_quick(gateway, subscriber)
     hold.clear()
 
     sent = [(await gateway.accept(sender, issue(number)))[0] for number in range(1, 121)]
@@ -51,10 +60,7 @@ async def test_a_stop_writes_what_is_not_recorded_yet(
     gateway: Running, subscriber: Subscriber, hold: asyncio.Event
 ) -> None:
     """Another gateway finds nothing to repeat."""
-    sender = await gateway.integrate()
-    subscription = await gateway.subscribe(subscriber)
-    (first,) = await gateway.accept(sender, issue(0))
-    await gateway.settled(first, subscription["id"])
+    sender, subscription, _ = await known_as_quick(gateway, subscriber)
     hold.clear()
     for number in range(1, 11):
         await gateway.accept(sender, issue(number))

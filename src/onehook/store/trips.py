@@ -2,7 +2,7 @@
 
 A commit, the records of attempts and the filling of queues each are one script, and each alone
 would cost a round trip and an fsync of its own, while which everything else waits. So what is there
-when a trip comes back makes up the next one: one write, and one fsync for all of it.
+when a trip comes back makes up the next one: one write, and one fsync unless it is very large.
 """
 
 import asyncio
@@ -50,6 +50,7 @@ class Trips:
         self._waiting: list[_Call] = []
         self._leaving: list[Callable[[], object]] = []
         self._under_way = 0
+        self._is_leaving = False  # what is called now joins the trip that is about to begin
         self._trips: set[asyncio.Task[None]] = set()
         self.hasty = _Hasty(self)
 
@@ -80,23 +81,23 @@ class Trips:
     def _set_off(self) -> None:
         """Begin a trip, if it is time."""
         hasty = any(call.hasty for call in self._waiting)
-        if not self._waiting or self._under_way >= (MOST if hasty else 1):
+        if self._is_leaving or not self._waiting or self._under_way >= (MOST if hasty else 1):
             return
         self._under_way += 1
+        self._is_leaving = True
         for tell in self._leaving:
             tell()
         asyncio.get_running_loop().call_soon(self._depart)
 
     def _depart(self) -> None:
-        calls, self._waiting = self._waiting, []
+        calls, self._waiting, self._is_leaving = self._waiting, [], False
         trip = asyncio.get_running_loop().create_task(self._travel(calls))
         self._trips.add(trip)
         trip.add_done_callback(self._trips.discard)
 
     async def _travel(self, calls: list[_Call]) -> None:
         try:
-            if calls:  # else another trip, that was about to leave, too, has taken them
-                await self._exchange(calls)
+            await self._exchange(calls)
         except (RedisError, OSError) as error:
             self._fail(calls, error)
         except Exception as error:  # noqa: BLE001 of a closed socket uvloop raises a RuntimeError
