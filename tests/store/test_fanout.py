@@ -1,6 +1,6 @@
 """The fan-out: queues that are filled behind the commit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 
 from onehook.store.bands import PAUSED_LOOK
 from onehook.store.events import FAN_OUT, CommitWebhook
-from onehook.store.fanout import FanOutStore, Pending
+from onehook.store.fanout import Block, FanOutStore
 from onehook.store.keys import Keys
-from tests.store.test_events import Shelf
+from onehook.store.replays import ReplayStore
+from tests.store.test_events import KEEP, Shelf
+from tests.store.test_replays import item
 
 SUBS = ["sub_1", "sub_2", "sub_3"]
 
@@ -28,9 +30,13 @@ class FanShelf(Shelf):
         webhook = self.webhook(name, *([] if now is None else [now]))
         return replace(webhook, events=[replace(webhook.events[0], later=subscriptions)])
 
-    async def spread(self, group: Sequence[Pending], held: Collection[str] = ()) -> bool:
-        """All of *group*, in one script."""
-        return await self.fan_out.spread(group, 0, FAN_OUT, held)
+    async def gather(self) -> list[Block]:
+        """All that commits left for later."""
+        return (await self.fan_out.gather(100, 100))[1]
+
+    async def spread(self, block: Block, held: Collection[str] = ()) -> bool:
+        """All of *block*, in one script."""
+        return await self.fan_out.spread(block, 0, FAN_OUT, held)
 
     async def queued(self, *subscriptions: str) -> list[int]:
         """How many deliveries the queue of each has."""
@@ -65,15 +71,13 @@ async def test_deliveries_are_made_with_the_commit_and_queued_by_the_fan_out(
     assert await shelf.queued("sub_0", *SUBS) == [1, 0, 0, 0]
     assert await shelf.deliveries.due() == ["sub_0"]
 
-    pending = await shelf.fan_out.pending(10)
-    assert [(one.entry.event_id, one.subscriptions) for one in pending] == [
-        (event_id, ",".join(SUBS))
-    ]
-    assert await shelf.spread(pending)
+    (block,) = await shelf.gather()
+    assert (block.subscriptions, block.members[1]) == (tuple(SUBS), event_id.encode())
+    assert await shelf.spread(block)
 
     assert await shelf.queued("sub_0", *SUBS) == [1, 1, 1, 1]
     assert sorted(await shelf.deliveries.due()) == ["sub_0", *SUBS]
-    assert await shelf.fan_out.pending(10) == []
+    assert await shelf.gather() == []
     for id_ in SUBS:
         (entry,) = await shelf.deliveries.log(id_, since=before, until=None, before=None, count=9)
         assert (entry.event_id, entry.type) == (event_id, "scm.commit.pushed")
@@ -89,19 +93,53 @@ async def test_deliveries_are_made_with_the_commit_and_queued_by_the_fan_out(
 
 
 async def test_each_entry_is_done_once(shelf: FanShelf) -> None:
-    """Two gateways may find the same entries; what was delivered meanwhile is not queued again."""
-    await shelf.events.commit([shelf.later("a", *SUBS), shelf.later("b", *SUBS)])
-    pending = await shelf.fan_out.pending(10)
-    await shelf.spread(pending[:1])
-    event_id = pending[0].entry.event_id
+    """Two gateways may find the same blocks; what was delivered meanwhile is not queued again."""
+    await shelf.events.commit([shelf.later("a", *SUBS)])
+    (block,) = await shelf.gather()
+    assert await shelf.gather() == [block]
+    await shelf.spread(block)
+    event_id = block.members[1].decode()
     token = await shelf.lease("sub_1")
     await shelf.deliveries.record([shelf.record("a", event_id, "sub_1", token, "delivered")])
+    await shelf.events.commit([shelf.later("b", *SUBS)])
 
-    await shelf.spread(pending)
+    assert not await shelf.spread(block)
+    for one in await shelf.gather():
+        await shelf.spread(one)
 
     assert await shelf.queued(*SUBS) == [1, 2, 2]
     logged = await shelf.deliveries.log("sub_1", since=None, until=None, before=None, count=9)
     assert len(logged) == 2
+
+
+async def test_events_to_the_same_subscriptions_come_together(shelf: FanShelf) -> None:
+    """Each block is of those that name the same; of many, as many as are asked for."""
+    two = [shelf.later(name, *SUBS[:2]) for name in "abc"]
+    await shelf.events.commit([two[0], shelf.later("d", *SUBS), *two[1:]])
+
+    found, blocks = await shelf.fan_out.gather(3, 1)
+    assert (found, [len(one) for one in blocks]) == (3, [2])
+    found, blocks = await shelf.fan_out.gather(100, 100)
+    assert (found, [(one.subscriptions, len(one)) for one in blocks]) == (
+        1,
+        [(tuple(SUBS[:2]), 2), (tuple(SUBS), 1), (tuple(SUBS[:2]), 1)],
+    )
+    for one in blocks:
+        await shelf.spread(one)
+    assert await shelf.queued(*SUBS) == [4, 4, 1]
+
+
+async def test_what_waits_for_the_fan_out_is_not_made_anew(shelf: FanShelf) -> None:
+    """A replay finds its delivery pending, as any other; one that was never made is made."""
+    webhook = shelf.later("a", *SUBS[:2])
+    await shelf.events.commit([webhook])
+    replays = ReplayStore(shelf.client, shelf.keys, KEEP)  # type: ignore[arg-type]
+    items = [item("a", webhook.events[0].id, one) for one in SUBS]
+    assert await replays.replay(items) == ["pending", "pending", "queued"]
+    for block in await shelf.gather():
+        await shelf.spread(block)
+    assert await shelf.queued(*SUBS) == [1, 1, 1]
+    assert await replays.replay(items) == ["pending"] * 3
 
 
 async def test_a_repeated_commit_leaves_nothing_twice(shelf: FanShelf) -> None:
@@ -109,21 +147,23 @@ async def test_a_repeated_commit_leaves_nothing_twice(shelf: FanShelf) -> None:
     webhook = shelf.later("a", *SUBS)
     for _ in range(2):
         await shelf.events.commit([webhook])
-    assert len(await shelf.fan_out.pending(10)) == 1
+    assert [len(one) for one in await shelf.gather()] == [1]
 
 
 async def test_who_is_held_is_not_due(shelf: FanShelf) -> None:
     """A paused subscription's queue fills all the same."""
     await shelf.events.commit([shelf.later("a", *SUBS)])
 
-    due = await shelf.spread(await shelf.fan_out.pending(10), SUBS[:2])
+    (block,) = await shelf.gather()
+    due = await shelf.spread(block, SUBS[:2])
 
     assert due
     assert await shelf.queued(*SUBS) == [1, 1, 1]
     assert await shelf.deliveries.due() == ["sub_3"]
     assert await looked_at_in_a_while(shelf, *SUBS[:2])
     await shelf.events.commit([shelf.later("b", *SUBS[:2])])
-    assert not await shelf.spread(await shelf.fan_out.pending(10), SUBS)
+    (block,) = await shelf.gather()
+    assert not await shelf.spread(block, SUBS)
 
 
 async def test_who_only_seems_to_be_held_is_not_forgotten(shelf: FanShelf) -> None:
@@ -147,7 +187,8 @@ async def test_nothing_is_due_before_the_gate_opens(shelf: FanShelf) -> None:
     await shelf.client.hset(shelf.keys.gate("sub_1"), mapping={"s": "open", "u": soon})
     await shelf.client.hset(shelf.keys.gate("sub_2"), "h", soon)
 
-    assert await shelf.spread(await shelf.fan_out.pending(10))
+    (block,) = await shelf.gather()
+    assert await shelf.spread(block)
 
     assert await shelf.deliveries.due() == ["sub_3"]
     assert await shelf.client.zscore(shelf.keys.due, "sub_1") == soon
@@ -159,11 +200,11 @@ async def test_many_are_several_entries(shelf: FanShelf) -> None:
     many = [f"sub_{n:04d}" for n in range(2 * FAN_OUT + 1)]
     await shelf.events.commit([shelf.later("a", *many)])
 
-    pending = await shelf.fan_out.pending(10)
+    blocks = await shelf.gather()
 
-    assert [one.subscriptions.count(",") + 1 for one in pending] == [FAN_OUT, FAN_OUT, 1]
-    for one in pending:
-        await shelf.spread([one])
+    assert [len(one.subscriptions) for one in blocks] == [FAN_OUT, FAN_OUT, 1]
+    for one in blocks:
+        await shelf.spread(one)
     assert await shelf.queued(*many) == [1] * len(many)
 
 
@@ -184,20 +225,21 @@ async def test_nobody_is_forgotten_with_something_queued(shelf: FanShelf) -> Non
 async def test_some_of_the_queues_at_a_time(shelf: FanShelf) -> None:
     """Whoever comes later goes on where it was left, and none gets anything twice."""
     await shelf.events.commit([shelf.later("a", *SUBS), shelf.later("b", *SUBS)])
-    pending = await shelf.fan_out.pending(10)
-    await shelf.fan_out.spread(pending, 0, 1, ())
+    (block,) = await shelf.gather()
+    await shelf.fan_out.spread(block, 0, 1, ())
     assert await shelf.queued(*SUBS) == [2, 0, 0]
 
-    await shelf.fan_out.spread(pending, 0, 2, ())  # another gateway, which has not heard of that
-    await shelf.fan_out.spread(pending, 2, 1, ())
+    await shelf.fan_out.spread(block, 0, 2, ())  # another gateway, which has not heard of that
+    await shelf.fan_out.spread(block, 2, 1, ())
     assert await shelf.queued(*SUBS) == [2, 0, 0]
 
-    left = await shelf.fan_out.pending(10)
-    assert [one.done for one in left] == [1, 1]
+    (left,) = await shelf.gather()
+    assert left.done == 1
     await shelf.fan_out.spread(left, 1, 2, ())
     assert await shelf.queued(*SUBS) == [2, 2, 2]
-    assert await shelf.fan_out.pending(10) == []
-    assert await shelf.client.exists(shelf.keys.fan_out_progress) == 0
+    assert await shelf.gather() == []
+    assert await shelf.client.exists(shelf.keys.fan_out_progress, shelf.keys.fan_out_blocks) <= 1
     for id_ in SUBS:
         logged = await shelf.deliveries.log(id_, since=None, until=None, before=None, count=9)
-        assert [one.event_id for one in logged] == [one.entry.event_id for one in pending[::-1]]
+        ids = [event_id.decode() for event_id in block.members[1::2]]
+        assert [one.event_id for one in logged] == ids[::-1]

@@ -7,14 +7,14 @@ whoever can have the event at once.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
 from redis.exceptions import RedisError
 
 from onehook.core.model import Subscription
-from onehook.store.fanout import FanOutStore, Pending
+from onehook.store.fanout import Block, FanOutStore
 
 log = structlog.get_logger()
 
@@ -23,10 +23,10 @@ GATHER_LONG = 0.5  # seconds, where nobody could begin with what came before
 TURN = 0.01  # seconds that a script waits for others to leave with, where nobody waits for it
 SOON = 0.001  # the same where somebody does
 LOOK = 1.0  # seconds between looks at what other gateways left
-READ = 128  # entries read at once
-TOGETHER = 64  # entries in one script, which so many do for half the price
+TOGETHER = 64  # entries of the stream put together at once
+BLOCKS = 16  # read at once
 DELIVERIES = 64  # in one script: what else the store has to do waits for it
-MORE = 128  # the same while more is left than is read at once
+MORE = 128  # the same while more is left
 
 
 class FanOut:
@@ -81,16 +81,15 @@ class FanOut:
                 await stop.wait()
 
     async def _some(self) -> bool:
-        """Spread the oldest entries; False: there are no more."""
-        found = await self._store.pending(READ)
-        behind, wanted = len(found) == READ, False
+        """Spread the oldest blocks; False: there are no more."""
+        found, blocks = await self._store.gather(TOGETHER, BLOCKS)
+        behind, wanted = found == TOGETHER or len(blocks) == BLOCKS, False
         most = MORE if behind else DELIVERIES
-        for group in _groups(found):
-            ids, first = group[0].subscriptions.split(","), group[0].done
-            count = max(1, most // len(group))
-            for at in range(first, len(ids), count):
-                wanted = await self._spread(group, at, ids[at : at + count]) or wanted
-        if found:
+        for block in blocks:
+            count = max(1, most // len(block))
+            for first in range(block.done, len(block.subscriptions), count):
+                wanted = await self._spread(block, first, count) or wanted
+        if blocks:
             self._gather = GATHER if wanted else GATHER_LONG
         if wanted:
             self._wake()
@@ -104,24 +103,12 @@ class FanOut:
             async with asyncio.timeout(patience):
                 await self._leaving.wait()
 
-    async def _spread(self, group: Sequence[Pending], first: int, ids: Sequence[str]) -> bool:
-        """Fill the queues of *ids*; whether one of them may begin with something now."""
-        targets = self._targets()
+    async def _spread(self, block: Block, first: int, count: int) -> bool:
+        """Fill *count* queues from the *first*; whether one may begin with something now."""
+        ids, targets = block.subscriptions[first : first + count], self._targets()
         # One that is not there is made due: so what it has is found, and cancelled.
         held = {id_ for id_ in ids if id_ in targets and targets[id_].held}
-        if not await self._store.spread(group, first, len(ids), held, self._company):
+        if not await self._store.spread(block, first, count, held, self._company):
             return False
         targets = self._targets()
         return any(id_ not in targets or self._wants(targets[id_]) for id_ in ids)
-
-
-def _groups(found: Sequence[Pending]) -> list[list[Pending]]:
-    """Those with the same subscriptions that have come as far, in parts that are done together."""
-    same: dict[tuple[str, int], list[Pending]] = {}
-    for one in found:
-        same.setdefault((one.subscriptions, one.done), []).append(one)
-    return [
-        entries[at : at + TOGETHER]
-        for entries in same.values()
-        for at in range(0, len(entries), TOGETHER)
-    ]

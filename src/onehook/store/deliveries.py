@@ -126,13 +126,17 @@ def parse_state(text: str) -> DeliveryState:
     )
 
 
+_NOT_ATTEMPTED = parse_state("pending|0||||")
+
+
 def read_states(fields: Mapping[bytes, bytes]) -> dict[str, DeliveryState]:
     """The deliveries of an event, by subscription, from its deliveries hash."""
-    return {
-        name.decode(): parse_state(value.decode())
-        for name, value in fields.items()
-        if name.startswith(b"sub_")
-    }
+    later = fields.get(b"l", b"").decode()  # left to the fan-out: not attempted yet, or named below
+    states = dict.fromkeys(later.split(",") if later else (), _NOT_ATTEMPTED)
+    for name, value in fields.items():
+        if name.startswith(b"sub_"):
+            states[name.decode()] = parse_state(value.decode())
+    return states
 
 
 def _gate(fields: Mapping[bytes, bytes]) -> Gate:

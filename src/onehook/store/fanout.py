@@ -1,28 +1,33 @@
 """What commits left for later: deliveries that are made, and in no queue yet."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from onehook.store.client import Client
-from onehook.store.events import IndexEntry, index_entry
 from onehook.store.keys import Keys
-from onehook.store.scripts import FANOUT, Argument
+from onehook.store.scripts import FANOUT, GATHER, Argument
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """The deliveries of one event to *subscriptions*, ids with commas between them.
+class Block:
+    """Deliveries of one or several events, all to the same *subscriptions*.
 
     The queues of the first *done* of them have it already.
     """
 
-    entry: IndexEntry
-    subscriptions: str
+    position: bytes
+    subscriptions: tuple[str, ...]
+    members: tuple[bytes, ...]  # milliseconds and event id of each, as a queue has them
+    rows: bytes  # as a log has them
     done: int
+
+    def __len__(self) -> int:
+        """How many events."""
+        return len(self.members) // 2
 
 
 class FanOutStore:
-    """The fan-out stream; every gateway may work on it."""
+    """The fan-out stream, and the blocks that are made of it; every gateway may work on them."""
 
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
@@ -31,43 +36,45 @@ class FanOutStore:
         """Call *tell* when something leaves for the store: what is spread then leaves with it."""
         self.client.trips.on_leaving(tell)
 
-    async def pending(self, count: int) -> list[Pending]:
-        """The *count* oldest entries."""
-        pipe = self.client.pipeline(transaction=False)
-        pipe.hgetall(self.keys.fan_out_progress)
-        pipe.xrange(self.keys.fan_out, count=count)
-        progress, rows = await pipe.execute()
-        return [
-            Pending(index_entry(*row), row[1][b"s"].decode(), int(progress.get(row[0], 0)))
-            for row in rows
-        ]
+    async def gather(self, count: int, most: int) -> tuple[int, list[Block]]:
+        """Make blocks of the *count* oldest entries; how many there were, and the oldest blocks.
+
+        At most *most* blocks.
+        """
+        names = self.keys
+        keys = [names.fan_out, names.fan_out_blocks, names.fan_out_progress]
+        found, blocks = await GATHER.run(self.client.trips, keys, [count, most])
+        return int(found), [_block(*block) for block in blocks]
 
     async def spread(
         self,
-        group: Sequence[Pending],
+        block: Block,
         first: int,
         count: int,
         held: Collection[str],
         company: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
-        """Put the deliveries of *group* into *count* queues from the *first*; whether one is due.
+        """Put the deliveries of *block* into *count* queues from the *first*; whether one is due.
 
-        All of *group* name the same subscriptions, and have come as far as *first*. Those that are
-        *held* are not made due. May be repeated, and another gateway may do it at the same time:
-        each is done once. When all is ready, *company* is awaited first.
+        Those that are *held* are not made due. May be repeated, and another gateway may do it at
+        the same time: each is done once. When all is ready, *company* is awaited first.
         """
-        names, ids = self.keys, group[0].subscriptions.split(",")
-        some = ids[first : first + count]
-        keys = [names.fan_out, names.fan_out_progress, names.due]
-        last = "1" if first + count >= len(ids) else "0"
-        arguments: list[Argument] = [len(some), len(group), first, last]
+        names, some = self.keys, block.subscriptions[first : first + count]
+        last = first + count >= len(block.subscriptions)
+        keys = [names.fan_out_blocks, names.fan_out_progress, names.due]
+        arguments: list[Argument] = [block.position, first, int(last), len(some), block.rows]
         for id_ in some:
             keys += [names.queue(id_), names.log(id_), names.gate(id_)]
-            arguments += [id_, "1" if id_ in held else "0"]
-        for one in group:
-            entry = one.entry
-            arguments += [entry.position, entry.event_id, entry.type, entry.integration_id]
+            arguments += [id_, int(id_ in held)]
+        arguments += block.members
         if company is not None:
             await company()
         _, due = await FANOUT.run(self.client.trips, keys, arguments)
         return bool(due)
+
+
+def _block(position: bytes, fields: list[bytes], done: bytes) -> Block:
+    """One as `gather.lua` answers it."""
+    _, subscriptions, _, members, _, rows = fields
+    ids = tuple(subscriptions.decode().split(","))
+    return Block(position, ids, tuple(members.split(b" ")), rows, int(done))

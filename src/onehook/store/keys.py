@@ -102,8 +102,13 @@ class Keys:
         return self._data("fo")
 
     @property
+    def fan_out_blocks(self) -> str:
+        """The same of several events to the same subscriptions, put together."""
+        return self._data("fb")
+
+    @property
     def fan_out_progress(self) -> str:
-        """How many of its subscriptions an entry of the fan-out has come to, if not to none."""
+        """How many of its subscriptions a block of the fan-out has come to."""
         return self._data("fp")
 
     @property
@@ -168,7 +173,7 @@ class Keys:
         return self._mine(f"e:{event_id}")
 
     def deliveries(self, event_id: str) -> str:
-        """Where each delivery of an event is."""
+        """Where each delivery of an event is; in `l`, whose it left to the fan-out."""
         return self._mine(f"v:{event_id}")
 
     def queue(self, subscription_id: str) -> str:

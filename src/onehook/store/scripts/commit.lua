@@ -202,11 +202,11 @@ for _ = 1, tonumber(ARGV[1]) do
     end
     if fresh then
       for text = first_text, first_text + texts - 1 do
-        for sub in string.gmatch(ARGV[text], '[^,]+') do
-          states[#states + 1] = sub
-          states[#states + 1] = 'pending|0||||'
-        end
         redis.call('XADD', fan, '*', 'e', eid, 't', type, 'i', integration, 's', ARGV[text])
+      end
+      if texts > 0 then
+        states[#states + 1] = 'l'
+        states[#states + 1] = table.concat(ARGV, ',', first_text, first_text + texts - 1)
       end
     end
     if fresh and n > 0 then

@@ -33,6 +33,15 @@ local function make_due(queue, sub, eid, held, gate, hurry)
   redis.call('ZADD', queue, RETRY + now, eid)
 end
 
+local function state_of(deliveries, sub)
+  local state = redis.call('HGET', deliveries, sub)
+  if state then return state end
+  -- What a commit left to the fan-out is named in one field, until the first attempt is recorded.
+  local later = redis.call('HGET', deliveries, 'l')
+  local is_later = later and string.find(',' .. later .. ',', ',' .. sub .. ',', 1, true)
+  return is_later and 'pending|0||||'
+end
+
 for i = 1, tonumber(ARGV[1]) do
   local queue, leases, deliveries, event = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   local native, dead, log, gate = KEYS[k + 4], KEYS[k + 5], KEYS[k + 6], KEYS[k + 7]
@@ -40,7 +49,7 @@ for i = 1, tonumber(ARGV[1]) do
   local held, hurry = ARGV[a + 4], ARGV[a + 5] == '1'
   k = k + 8
   a = a + 6
-  local old = redis.call('HGET', deliveries, sub)
+  local old = state_of(deliveries, sub)
   local state, n, ended, status, err, ids =
     string.match(old or '||||||', '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
   if redis.call('EXISTS', event) == 0 then
