@@ -63,6 +63,7 @@ KILL_POINTS = (
     KillPoint("answer begun", DeliveryClient, "_send", after=True, repeats=True),
     KillPoint("attempted", Courier, "attempt", after=True, repeats=True),
     KillPoint("before record", DeliveryStore, "record_attempts", after=False, repeats=True),
+    KillPoint("gathered", FanOutStore, "gather", after=True, repeats=True),
     KillPoint("before spread", FanOutStore, "spread", after=False, repeats=True),
     KillPoint("spread", FanOutStore, "spread", after=True, repeats=True),
     KillPoint("recorded", DeliveryStore, "record_attempts", after=True, repeats=True),

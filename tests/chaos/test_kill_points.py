@@ -64,7 +64,8 @@ class Line:
             await eventually(empty, SOON)
 
         async def spread() -> bool:
-            return int(await self.store.xlen(KEYS.fan_out)) == 0
+            left = [await self.store.xlen(key) for key in (KEYS.fan_out, KEYS.fan_out_blocks)]
+            return left == [0, 0]
 
         await eventually(spread, SOON)
 
