@@ -216,6 +216,7 @@ class Runtime:
             references=self.references,
             history=history,
             replays=replays,
+            replay_began=replayer.notice,
             statistics=statistics,
             tester=Tester(courier, self.clock),
             readiness=readiness,

@@ -44,7 +44,8 @@ async def test_attempts_go_on_while_records_wait_and_stop_where_too_many_do(
     sender, subscription, first = await known_as_quick(gateway, subscriber)
     hold.clear()
 
-    sent = [(await gateway.accept(sender, issue(number)))[0] for number in range(1, 121)]
+    many = range(1, UNRECORDED + 2 * CONCURRENCY)
+    sent = [(await gateway.accept(sender, issue(number)))[0] for number in many]
     await until(lambda: len(subscriber.ids) == 1 + UNRECORDED + CONCURRENCY)
     await asyncio.sleep(0.2)
     assert len(subscriber.ids) == 1 + UNRECORDED + CONCURRENCY

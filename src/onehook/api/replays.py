@@ -265,6 +265,7 @@ async def create(call: Call[ReplayIn, NoQuery]) -> ReplayOut:
         created_at=now,
     )
     await gateway.replays.create(spec)
+    gateway.replay_began()
     loop = asyncio.get_running_loop()
     patience = loop.time() + COUNTING
     replay = await _get(gateway, spec.id)

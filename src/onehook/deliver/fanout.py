@@ -14,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from onehook.core.model import Subscription
+from onehook.deliver.waiting import first_of
 from onehook.store.fanout import Block, FanOutStore
 
 log = structlog.get_logger()
@@ -70,10 +71,7 @@ class FanOut:
 
     async def _pause(self, stop: asyncio.Event, began: float) -> None:
         """Wait for more, and let it gather, since we *began* with what was there."""
-        waits = {asyncio.create_task(event.wait()) for event in (self._news, stop)}
-        _, pending = await asyncio.wait(waits, timeout=LOOK, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        await first_of(self._news, stop, seconds=LOOK)
         self._news.clear()
         rest = began + self._gather - asyncio.get_running_loop().time()
         with suppress(TimeoutError):

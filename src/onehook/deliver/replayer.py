@@ -6,7 +6,6 @@ by another one, which goes on where the last step ended.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -18,6 +17,7 @@ from onehook.core.lineage import stored_event
 from onehook.core.model import Subscription
 from onehook.core.notices import sync_completed
 from onehook.core.routing import Routes, matches
+from onehook.deliver.waiting import first_of
 from onehook.store.deliveries import DeliveryState, DeliveryStore
 from onehook.store.events import EventStore, IndexEntry
 from onehook.store.notices import NoticeStore
@@ -33,13 +33,14 @@ from onehook.store.replays import (
 
 log = structlog.get_logger()
 
-POLL = 0.25  # seconds between looks for replays to work at
+LOOK = 1.0  # seconds between looks for replays that other gateways began or left
 LEASE = timedelta(seconds=10)  # how long a replay waits for a runner that died
 COUNTED = 250  # events counted in one step: no more than holds nobody else up
 STEP = 100  # events, and roughly deliveries, made due in one step
 WAITING = 100  # deliveries due to one subscription beyond which a replay waits for it,
 PATIENCE = 1.0  # seconds at most: one that hangs must not hold up the others
 PAUSE = 0.02  # seconds between looks whether it took some
+_SPREAD = 0.25  # seconds whose share a step of a slow replay takes
 
 
 class Replayer:
@@ -61,6 +62,11 @@ class Replayer:
         self._replays, self._events, self._deliveries = replays, events, deliveries
         self._notices, self._targets, self._runner = notices, targets, runner
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+
+    def notice(self) -> None:
+        """A replay began."""
+        self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set, then give back what is not done."""
@@ -73,9 +79,8 @@ class Replayer:
                         work.add_done_callback(partial(self._ended, id_))
             except (RedisError, OSError) as error:
                 log.warning("replays.unreachable", error=type(error).__name__)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL):
-                    await stop.wait()
+            await first_of(self._news, stop, seconds=LOOK)
+            self._news.clear()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _ended(self, id_: str, _task: "asyncio.Task[None]") -> None:
@@ -153,7 +158,7 @@ class _Work:
         spec, start = replay.spec, replay.place
         at_once = STEP
         if spec.per_minute is not None:
-            at_once = max(1, min(STEP, round(spec.per_minute / 60 * POLL)))
+            at_once = max(1, min(STEP, round(spec.per_minute / 60 * _SPREAD)))
         entries = await self._events.walk(start.position, spec.since, spec.until, at_once)
         found = await self._find(spec, entries)
         items: list[ToReplay] = []

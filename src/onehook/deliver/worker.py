@@ -48,7 +48,7 @@ TRIED = 8  # lanes that are asked to go on when an attempt ends; the next round 
 QUICK_MS = 250
 GRACE = timedelta(seconds=15)  # of a lease's 20 s beyond the timeout, for waiting in memory
 RECORDS = 128  # in one script
-UNRECORDED = 64  # that a quick lane may have made and not recorded yet: repeated after a crash
+UNRECORDED = 128  # that a quick lane may have made and not recorded yet: repeated after a crash
 DRAIN = 10.0  # seconds that attempts in flight may take when we stop
 
 

@@ -20,8 +20,8 @@ log = structlog.get_logger()
 # What gets the result; it may also get None, from whoever has nothing to write.
 Done: TypeAlias = "asyncio.Future[Result] | asyncio.Future[Result | None]"
 
-LINGER = 0.03  # seconds that an item may wait for others, if nobody is in a hurry for it
-ENOUGH = 64  # items that wait for no more
+LINGER = 0.05  # seconds that an item may wait for others, if nobody is in a hurry for it
+ENOUGH = 128  # items that wait for no more
 _SWEEP = 0.1  # seconds between looks at who has waited for too long
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between tries of one batch
 

@@ -1,6 +1,6 @@
 """What every HTTP handler works with: the running parts, in one frozen value."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -87,6 +87,7 @@ class Gateway:
     references: ReferenceIndex
     history: History
     replays: ReplayStore
+    replay_began: Callable[[], None]  # tells who works at them
     statistics: Statistics
     tester: Tester
     readiness: Readiness
