@@ -31,6 +31,17 @@ def test_m3_64_levels_and_no_more(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [('"]"', '"["'), ('"a\\"]"', '"["'), ('"\\\\","]"', '"["'), ('"},]"', '"[{"')],
+)
+def test_m3_strings_close_nothing(before: str, after: str) -> None:
+    """Brackets in strings on both sides made up for those that nest."""
+    for depth in (MAX_DEPTH, MAX_DEPTH + 1):
+        body = f"[{before}," * depth + "1" + f",{after}]" * depth
+        assert excess(body.encode()) == (DEEP if too_deep(json.loads(body)) else None)
+
+
+@pytest.mark.parametrize(
     "item", ["1", "[]", "{}", '""', '{"a,[":"]"}', "[ ]", '"\\\\\\","', "[[],2]"]
 )
 def test_m3_so_many_values_and_no_more(item: str) -> None:
@@ -56,13 +67,16 @@ JSON = st.recursive(
 )
 
 
-@given(JSON, st.lists(st.booleans(), min_size=55, max_size=70), st.booleans())
+BESIDE = st.lists(st.text('[]{}",\\a', max_size=4), max_size=2)
+
+
+@given(JSON, st.lists(BESIDE | st.none(), min_size=55, max_size=70), BESIDE, st.booleans())
 def test_m3_agrees_with_the_parsed_value(
-    value: JsonValue, levels: list[bool], ascii_only: bool
+    value: JsonValue, levels: list[list[str] | None], before: list[str], ascii_only: bool
 ) -> None:
     """For any JSON the answer is that of looking at what was parsed."""
-    for kind in levels:
-        value = [value, "]"] if kind else {"[": value}
+    for after in levels:
+        value = {"[": value} if after is None else [*before, value, *after]
     value = [value, "x" * SHORT]
 
     text = json.dumps(value, ensure_ascii=ascii_only).encode()
