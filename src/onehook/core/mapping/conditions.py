@@ -254,13 +254,17 @@ def _is_one_of(wanted: Sequence[JsonScalar]) -> Test:
     """Equal to any of *wanted*, as :func:`_equals` has it: words, which most are, by one look."""
     words = frozenset(value for value in wanted if isinstance(value, str))
     tests = tuple(_equals(value).holds for value in wanted)
+    takes_none = None in wanted
 
     def test(found: Found) -> bool:
         if type(found) is str:
             return found in words
+        if found is None or found is MISSING:
+            return takes_none
         return any(test(found) for test in tests)
 
-    form = "($v in $wanted if type($v := $subject) is str else $holds($v))"
+    none = f"{takes_none} if $v is None or $v is MISSING"
+    form = f"($v in $wanted if type($v := $subject) is str else {none} else $holds($v))"
     return Test(test, form, words)
 
 
@@ -273,7 +277,8 @@ def _exists(node: Node, report: Report) -> Test:
 def _present(node: Node, report: Report) -> Test:
     """There, be it null."""
     wanted = _flag("present", node, report)
-    return Test(lambda found: (found is not MISSING) is wanted)
+    form = f"($subject {'is not' if wanted else 'is'} MISSING)"
+    return Test(lambda found: (found is not MISSING) is wanted, form)
 
 
 def _flag(name: str, node: Node, report: Report) -> bool:

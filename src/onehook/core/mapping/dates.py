@@ -9,17 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from onehook.core.jsontext import JsonValue
 
 Parse = Callable[[JsonValue], datetime | None]
 
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
+_MILLISECONDS = re.compile(r"[^.]*\.[0-9]{3}(?!\d)[^.]*").fullmatch  # a fraction as it is written
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-# A time in UTC as nearly all are written. Groups: the digits of a fraction, the offset.
-_PLAIN = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
-    r"(?:\.([0-9]{1,9}))?(Z| UTC| ?\+00:?00)?"
-).fullmatch
+_SHORTEST, _LONGEST = 16, 40  # characters of a time
 _EPOCH = timedelta(milliseconds=1)
 # Formats that count from 1970 -> how many make how many milliseconds.
 EPOCHS: Mapping[str, tuple[int, int]] = {
@@ -30,11 +29,14 @@ EPOCHS: Mapping[str, tuple[int, int]] = {
 _EPOCH_DIGITS = 15  # of text that counts milliseconds
 _MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
 _START = datetime(1970, 1, 1, tzinfo=UTC)
+_from_iso = datetime.fromisoformat
+_encode = msgspec.json.Encoder().encode  # takes a tenth of the time that isoformat() does
 
 
 def render(moment: datetime) -> str:
-    """*moment*, aware UTC, as ``2026-11-22T10:15:00.000Z``."""
-    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
+    """*moment*, UTC, as ``2026-11-22T10:15:00.000Z``."""
+    text = _encode(moment).decode()  # "2026-11-22T10:15:00.123456Z", in quotes
+    return f"{text[1:24]}Z" if text[20] == "." else f"{text[1:20]}.000Z"
 
 
 def parser(formats: Sequence[str], tz: tzinfo | None) -> Parse:
@@ -58,25 +60,31 @@ def renderer(formats: Sequence[str], tz: tzinfo | None) -> Callable[[JsonValue],
     begins_with_iso = tuple(formats[:1]) == ("iso8601",)
 
     def rendered(value: JsonValue) -> str | None:
-        # Those in UTC need no more than to be looked at.
-        if begins_with_iso and type(value) is str and (plain := _PLAIN(value)) is not None:
-            fraction, offset = plain.groups()
-            if (offset is not None or tz is UTC) and _is_moment(value[:19]):
-                ms = "000" if fraction is None else (fraction + "00")[:3]
-                return f"{value[:10]}T{value[11:19]}.{ms}Z"
+        if begins_with_iso and type(value) is str and (plain := _plain(value, tz)) is not None:
+            return render(plain)
         moment = parse(value)
         return None if moment is None else render(moment)
 
     return rendered
 
 
-def _is_moment(text: str) -> bool:
-    """Whether there is such a moment; of a thirteenth month another format may know."""
+def _plain(value: str, tz: tzinfo | None) -> datetime | None:
+    """The moment that *value* is, in UTC, if it can be read as it is: the short way of `_iso`."""
+    if not _SHORTEST <= len(value) <= _LONGEST or "," in value:
+        return None
+    if "." in value and _MILLISECONDS(value) is None:
+        return None
     try:
-        datetime.fromisoformat(text)
+        moment = _from_iso(f"{value[:-4]}Z" if value[-4:] == " UTC" else value)
     except ValueError:
-        return False
-    return True
+        return None
+    zone = moment.tzinfo
+    if zone is UTC or (zone is None and tz is UTC):
+        return moment
+    offset = moment.utcoffset()
+    if offset is None or offset.microseconds:  # whose digits `_iso` cuts as it does the others
+        return None
+    return _aware(moment, tz)
 
 
 def _parser(format_: str, tz: tzinfo | None) -> Parse:
@@ -90,7 +98,7 @@ def _parser(format_: str, tz: tzinfo | None) -> Parse:
 
 def _iso(value: JsonValue, tz: tzinfo | None) -> datetime | None:
     """RFC 3339 and its usual variants: a space for ``T``, ``-0700``, `` UTC``."""
-    if not isinstance(value, str) or not 16 <= len(value) <= 40:
+    if not isinstance(value, str) or not _SHORTEST <= len(value) <= _LONGEST:
         return None
     text = value
     if text.endswith(" UTC"):

@@ -89,7 +89,11 @@ def _enum_coalesce(values: Values, node: Map, spec: FieldSpec) -> EnumGet:
                 return value, source
         return None, None
 
-    return first
+    if skips_empty:
+        return first
+    parts = {f"get{at}": get for at, get in enumerate(gets)}
+    tried = " ".join(f"$v if ($v := ${name})[0] is not None else" for name in parts)
+    return inlined(first, f"({tried} (None, None))", parts)
 
 
 def _enum_const(values: Values, node: Map, spec: FieldSpec) -> EnumGet:

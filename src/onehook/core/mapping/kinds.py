@@ -150,13 +150,23 @@ def compile_date(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         values.report("E106", node.place, f"{spec.name} is no time")
     rendered, name = dates.renderer(formats, tz), spec.name if spec else "time"
 
-    def read_time(value: JsonValue, context: Context) -> JsonValue:
-        time = rendered(value)
-        if time is None and value is not None and value != "":
+    def misfit(value: JsonValue, context: Context) -> JsonValue:
+        if value != "":
             context.misfits.append(name)
-        return time
+        return None
 
-    return applied(read_time, get)
+    def read_time(item: JsonValue, context: Context) -> JsonValue:
+        value = get(item, context)
+        time = rendered(value)
+        return misfit(value, context) if time is None and value is not None else time
+
+    return inlined(
+        read_time,
+        "(None if ($v := $get) is None else"
+        " ${v}time if (${v}time := $rendered($v)) is not None else $misfit($v, context))",
+        {"get": get},
+        {"rendered": rendered, "misfit": misfit},
+    )
 
 
 def _formats(values: Values, node: Map) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import re2
 
+from onehook.core.mapping.plain_patterns import MAX_TEXT, translated
 from onehook.core.model import clean_text
 
 _NOT_FOUND = (-1, -1)
@@ -19,7 +20,7 @@ class PatternError(ValueError):
 class Pattern:
     """A compiled pattern."""
 
-    __slots__ = ("_find", "_part", "size")
+    __slots__ = ("_find", "_part", "_plain", "size")
 
     def __init__(self, text: str) -> None:
         """Compile *text*.
@@ -50,9 +51,13 @@ class Pattern:
             return spans
 
         self._find = find
+        plain = translated(text)
+        self._plain = None if plain is None else plain.search
 
     def holds(self, text: str) -> bool:
         """Whether the pattern is found in *text*; bytes that are no UTF-8 are U+FFFD."""
+        if self._plain is not None and len(text) <= MAX_TEXT and text.isascii():
+            return self._plain(text) is not None
         return self._find(_bytes_of(text))[0] != _NOT_FOUND
 
     def part(self, text: str) -> str | None:
@@ -60,6 +65,8 @@ class Pattern:
 
         A group that takes no part in it is None, too.
         """
+        if self._plain is not None and len(text) <= MAX_TEXT and text.isascii():
+            return None if (found := self._plain(text)) is None else found[self._part]
         searched = _bytes_of(text)
         span = self._find(searched)[self._part]
         return None if span == _NOT_FOUND else searched[span[0] : span[1]].decode()

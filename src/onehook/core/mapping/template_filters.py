@@ -5,6 +5,7 @@ object, and for text that would grow beyond :data:`MAX_OUTPUT`.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, cast
@@ -13,6 +14,8 @@ from urllib.parse import quote, urlsplit
 from onehook.core.jsontext import encode, number
 
 MAX_OUTPUT = 256 * 1024  # characters; threats.md M4
+_PLAIN_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?=[/?#]|\Z)").match
+_RESERVED = re.compile("[^A-Za-z0-9_.~-]+")  # what quote() would not leave as it is
 MAX_JSON = 2 * 1024 * 1024  # characters of what `tojson` gives: an event may hold a native body
 
 
@@ -57,9 +60,19 @@ def _scalar_text(value: object) -> str:
     raise NothingError
 
 
-@lru_cache(maxsize=4096)
 def _split_url(url: str) -> tuple[str, str] | None:
-    """Host and origin of an http URL; a repository's or a site's comes again and again."""
+    """Host and origin of an http URL; None of any other."""
+    plain = _PLAIN_ORIGIN(url)
+    return _split(url) if plain is None else _split_origin(plain[0])
+
+
+@lru_cache(maxsize=1024)
+def _split_origin(origin: str) -> tuple[str, str] | None:
+    """As :func:`_split_url`: a site's origin comes again and again, its pages do not."""
+    return _split(origin)
+
+
+def _split(url: str) -> tuple[str, str] | None:
     try:
         split = urlsplit(url)
         host = split.hostname
@@ -183,7 +196,12 @@ def _trim(value: object) -> str:
 
 
 def _urlencode(value: object) -> str:
-    return quote(bounded_text(value), safe="")
+    text = bounded_text(value)
+    return str(_RESERVED.sub(_quoted, text))
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return quote(found[0], safe="")
 
 
 def _url_host(value: object) -> str:

@@ -1,6 +1,6 @@
 """The search of one event: its targets so far, and whose a name is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.limits import MAX_REFERENCES
@@ -27,7 +27,7 @@ class Search:
         self._data, self.event_type, self.knowledge = data, event_type, knowledge
         self._threshold = threshold
         self._subject: Subject | None = None
-        self._faint: list[Target] = []
+        self._faint: list[tuple[str, Callable[[], Target]]] = []
         self.targets: dict[tuple[str, str], Target] = {}
 
     @property
@@ -46,23 +46,25 @@ class Search:
         if known is not target:
             known.merge(target)
 
-    def add_faint(self, target: Target) -> None:
-        """Take a key of an unknown prefix: it counts only beside a surer word of the same.
+    @property
+    def wants_faint(self) -> bool:
+        """Whether a key of an unknown prefix counts by itself: below any usual threshold."""
+        return self._threshold <= _FAINT / 100
 
-        Texts are full of these, and alone they stay below any usual threshold.
+    def add_faint(self, key: str, make: Callable[[], Target]) -> None:
+        """Take a *key* of an unknown prefix: it counts only beside a surer word of the same.
+
+        Texts are full of these, so what it says is made when there is such a word.
         """
-        if self._threshold > _FAINT / 100:
-            self._faint.append(target)
-        else:
-            self.add(target)
+        self._faint.append((key, make))
 
     def found(self) -> list[JsonValue]:
         """The references, the surest first."""
         if not self.targets:
             return []
-        for target in self._faint:
-            if (known := self.targets.get((target.key.lower(), ""))) is not None:
-                known.merge(target)
+        for key, make in self._faint:
+            if (known := self.targets.get((key.lower(), ""))) is not None:
+                known.merge(make())
         if len(self.targets) > 1:
             self._join()
         self._verify()

@@ -1,6 +1,7 @@
 """Keys in texts that need no sign: ``PAY-311``, ``INC0010023``, ``CVE-2026-1234``."""
 
 import re
+from functools import partial
 from itertools import islice
 
 from onehook.core.mapping.links import END, KEY, NUMBER
@@ -62,7 +63,7 @@ def _take(search: Search, joined: Joined, text: str, start: int, end: int) -> No
     type_, site = "ticket", None
     urn: str | None = None
     points: int | None = None  # None: those of the field
-    taken, faint = 0, False
+    taken = 0
     if "-" in rest:
         type_, points = "vulnerability", CATALOGUED
         key = key if prefix == "CVE" else f"GHSA-{rest.lower()}"
@@ -78,18 +79,24 @@ def _take(search: Search, joined: Joined, text: str, start: int, end: int) -> No
         site, urn = _ticket(claim, key)
     elif whole != key or prefix in _NEVER or _goes_on(text, end):
         return
+    elif search.wants_faint or closing(text, start) is not None:
+        points = UNKNOWN_PREFIX
     else:
-        points, faint = UNKNOWN_PREFIX, True
+        search.add_faint(key, partial(_faint, joined, key, whole, start))
+        return
     relation, method, at = "mentions", "key", start
     if (keyword := closing(text, start)) is not None:
-        at, points, relation, method, faint = keyword, CLOSING, "closes", "keyword", False
+        at, points, relation, method = keyword, CLOSING, "closes", "keyword"
     name, usual = joined.at(start)
     certainty = (usual if points is None else points) + taken
     target = Target(type_, key, urn, None, relation, method, text[at:end], certainty, [name])
-    if faint:
-        search.add_faint(target)
-    else:
-        search.add(target, "" if site is None else site.name)
+    search.add(target, "" if site is None else site.name)
+
+
+def _faint(joined: Joined, key: str, whole: str, start: int) -> Target:
+    """What a *key* of an unknown prefix says that stands at *start*."""
+    name, _ = joined.at(start)
+    return Target("ticket", key, None, None, "mentions", "key", whole, UNKNOWN_PREFIX, [name])
 
 
 def _ticket(claim: Claim | None, key: str) -> tuple[Site | None, str | None]:
