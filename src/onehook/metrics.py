@@ -49,6 +49,7 @@ class Metrics:
             ["subscription", "outcome"],
             registry=self.registry,
         )
+        self.attempt = cache(self.attempts.labels)
         self.ingest_seconds = Histogram(
             "onehook_ingest_seconds",
             "From the last byte of a webhook to its answer",

@@ -6,11 +6,13 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from onehook.errors import SignatureError
 from onehook.ingest.shortcut import Shortcut
+from onehook.ingest.steps import Item
 from onehook.store.events import EventStore
-from onehook.web.server import Connection
+from onehook.web.server import Answer, Connection
 from tests.builders import Running, Sender, issue, until
 from tests.conftest import StartGateway
 from tests.web.test_server import Streams, connect, exchange, refused, statuses
@@ -281,3 +283,53 @@ async def test_b1_a_cap_below_the_short_ways_holds(start_gateway: StartGateway) 
     answer = await exchange(gateway, request(gateway, sender, 1))
 
     assert statuses(answer) == [413]
+
+
+async def test_a_webhook_that_was_taken_leaves_no_body_to_the_collector(
+    taken: list[bool], gateway: Running, dial: Dial
+) -> None:
+    """What waits for its commit and what tells of that know each other, until it is answered."""
+    sender = await gateway.integrate()
+    reader, writer = await dial(gateway)
+    taken.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(3):
+            writer.write(request(gateway, sender, number))
+            ((status, _, _),) = await answers(reader, 1)
+            assert status == 202
+        await asyncio.sleep(0.05)
+        left = [found for found in gc.get_objects() if isinstance(found, Item)]
+    finally:
+        gc.enable()
+    assert left == []
+    assert all(taken)
+
+
+async def test_an_answer_that_cannot_be_sent_keeps_none_from_the_others(
+    gateway: Running, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of one commit are answered together: one broken connection is its own sender's loss."""
+    sender, broken = await gateway.integrate(), asyncio.Event()
+    send = Connection.answer
+
+    def once_broken(self: Connection, answer: Answer) -> None:
+        if not broken.is_set():
+            broken.set()
+            msg = "the transport is closed"
+            raise RuntimeError(msg)
+        send(self, answer)
+
+    monkeypatch.setattr(Connection, "answer", once_broken)
+    streams = [await dial(gateway) for _ in range(4)]
+    with capture_logs() as logs:
+        for number, (_, writer) in enumerate(streams):
+            writer.write(request(gateway, sender, number))
+        waiting = [asyncio.create_task(answers(reader, 1)) for reader, _ in streams]
+        await until(lambda: sum(task.done() for task in waiting) == 3)
+    found = [status for task in waiting if task.done() for status, _, _ in task.result()]
+    for task in waiting:
+        task.cancel()
+    assert found == [202, 202, 202]
+    assert [log["event"] for log in logs].count("answer.crashed") == 1

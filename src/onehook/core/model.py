@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NewType
 
 import msgspec
@@ -49,12 +50,12 @@ class Headers:
     @classmethod
     def of_bytes(cls, pairs: Iterable[tuple[bytes, bytes]]) -> "Headers":
         """Read what an HTTP parser gives."""
-        return cls(
-            [
-                (name.decode("ascii", "replace"), value.decode("utf-8", "surrogateescape"))
-                for name, value in pairs
-            ]
-        )
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            values.setdefault(_name(name), []).append(value.decode("utf-8", "surrogateescape"))
+        made = cls()
+        made._values = values
+        return made
 
     def get(self, name: str) -> str | None:
         """The first value of *name*, which must be in lower case; None if it was not sent."""
@@ -72,6 +73,11 @@ class Headers:
     def first_values(self) -> Mapping[str, str]:
         """Name to first value, for templates."""
         return _FirstValues(self._values)
+
+
+@lru_cache(1024)  # senders have few, and each sends its own every time
+def _name(raw: bytes) -> str:
+    return raw.decode("ascii", "replace").lower()
 
 
 class _FirstValues(Mapping[str, str]):

@@ -111,6 +111,7 @@ class Worker:
         )
         deliveries.on_leaving(self._recorder.hasten)
         self._random, self._pacing = random.SystemRandom(), Pacing()
+        metrics.in_flight.set_function(lambda: sum(len(lane.flying) for lane in self._lanes))
 
     # -- what the committer asks -------------------------------------------------------------
 
@@ -207,13 +208,9 @@ class Worker:
                 delivery = self._next(lane)
                 continue
             lane.flying[delivery.event_id] = delivery
-            self._metrics.in_flight.inc()
-            try:
-                if not self._lanes.is_proven(lane.id):
-                    await self._pacing.turn()
-                lane.quick = await self._attempt(delivery)
-            finally:
-                self._metrics.in_flight.dec()
+            if not self._lanes.is_proven(lane.id):
+                await self._pacing.turn()
+            lane.quick = await self._attempt(delivery)
             lane.flying.pop(delivery.event_id, None)
             if lane.failed and self._group is not None:
                 await self._pacing.rest(lane.failed)  # and keep the slot meanwhile
@@ -495,7 +492,7 @@ class Worker:
     def _note(self, made: "_Made", recorded: Recorded) -> bool:
         """Say what was *made* and recorded; whether its subscription is to be paused for it."""
         delivery, reply, outcome = made.delivery, made.reply, made.outcome
-        self._metrics.attempts.labels(delivery.subscription.id, outcome).inc()
+        self._metrics.attempt(delivery.subscription.id, outcome).inc()
         log.info(
             "delivery.attempted" if recorded.kept else "delivery.lost",
             delivery_id=delivery.id,

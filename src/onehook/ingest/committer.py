@@ -114,7 +114,7 @@ class Committer:
         """
         return await self._batcher.submit(webhook, webhook.size, patience.total_seconds())
 
-    def put(self, webhook: WebhookToCommit, patience: timedelta, done: "Done[Committed]") -> None:
+    def put(self, webhook: WebhookToCommit, patience: timedelta, done: Done[Committed]) -> None:
         """As :meth:`commit`, for whoever awaits *done*.
 
         Raises:

@@ -19,6 +19,7 @@ from onehook.ids import new_id
 from onehook.ingest.committer import Committed, Committer, EventToCommit, WebhookToCommit
 from onehook.ingest.guard import Guard
 from onehook.ingest.quotas import EventQuotas
+from onehook.store.batches import Done
 from onehook.store.keys import Keys
 from onehook.store.packing import pack_event, pack_native
 from onehook.store.quarantine import Held
@@ -55,12 +56,12 @@ class Routed(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, eq=False):
-    """A webhook on its way; *done* gets what the store says of it, or an error."""
+    """A webhook on its way; *done* gets what the store says of it (None: nothing), or an error."""
 
     integration: Integration
     webhook: Webhook
     verified: bool
-    done: "asyncio.Future[Committed | None]"
+    done: Done[Committed | None]
     parsed: Parsed | None = None
     applied: Applied | None = None
     made: Normalized | None = None
@@ -105,23 +106,22 @@ class Steps:
             InvalidRequestError: its media type, encoding or size is not taken.
             StoreUnavailableError: it is not durable, within what its vendor waits for.
         """
+        done: asyncio.Future[Committed | None] = asyncio.get_running_loop().create_future()
+        item = Item(integration, webhook, verified, done)
         if _takes_long(webhook.body) or webhook.headers.get("content-encoding") is not None:
-            done = asyncio.get_running_loop().create_future()
-            return await self._take_large(Item(integration, webhook, verified, done))
-        item = self.begin(integration, webhook, verified=verified)
-        return item.made_of(await item.done)
+            await self._hand_on_large(item)
+        else:
+            self.begin(item)
+        return item.made_of(await done)
 
-    def begin(self, integration: Integration, webhook: Webhook, *, verified: bool = False) -> Item:
-        """As :meth:`take`, for whoever awaits ``done`` of the item; only for a small webhook."""
-        loop = asyncio.get_running_loop()
-        item = Item(integration, webhook, verified, loop.create_future())
+    def begin(self, item: Item) -> None:
+        """As :meth:`take`, for whom ``done`` of *item* tells; only for a small webhook."""
         self._waiting.append(item)
         if len(self._waiting) == 1:
             # After what the sockets hold ready now: that joins this round.
-            loop.call_soon(self._round)
-        return item
+            asyncio.get_running_loop().call_soon(self._round)
 
-    async def _take_large(self, item: Item) -> Made:
+    async def _hand_on_large(self, item: Item) -> None:
         """A large body in a thread, so that it holds up nobody else: to hash it takes long too."""
         await asyncio.to_thread(self._verify, item)
         self._admit(item)
@@ -129,7 +129,6 @@ class Steps:
         self._route(item)
         await asyncio.to_thread(self._pack, item)
         self._hand_on(item)
-        return item.made_of(await item.done)
 
     def _all_but_routing(self, item: Item) -> None:
         for step in (self._parse, self._apply, self._complete):

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -15,10 +15,8 @@ from onehook.store.connection import is_transient, translate
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Told_contra = TypeVar("Told_contra", contravariant=True)
 log = structlog.get_logger()
-
-# What gets the result; it may also get None, from whoever has nothing to write.
-Done: TypeAlias = "asyncio.Future[Result] | asyncio.Future[Result | None]"
 
 LINGER = 0.05  # seconds that an item may wait for others, if nobody is in a hurry for it
 ENOUGH = 128  # items that wait for no more
@@ -26,12 +24,28 @@ _SWEEP = 0.1  # seconds between looks at who has waited for too long
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between tries of one batch
 
 
+class Done(Protocol[Told_contra]):
+    """What gets a result, or an error: a future, or what is told without one."""
+
+    def done(self) -> bool:
+        """Whether it has got one, or whoever waited has gone."""
+        ...
+
+    def set_result(self, result: Told_contra, /) -> None:
+        """It came to *result*."""
+        ...
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """It failed."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting(Generic[Item, Result]):
     item: Item
     size: int
     deadline: float  # on the loop's clock
-    done: "Done[Result]"
+    done: Done[Result]
 
 
 class Batcher(Generic[Item, Result]):
@@ -80,7 +94,7 @@ class Batcher(Generic[Item, Result]):
         item: Item,
         size: int,
         patience: float,
-        done: "Done[Result]",
+        done: Done[Result],
         *,
         linger: bool = False,
     ) -> None:

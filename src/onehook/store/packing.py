@@ -117,6 +117,9 @@ class _Head(msgspec.Struct, array_like=True):
     headers: list[tuple[str, str]]
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 @dataclass(frozen=True, slots=True)
 class Native:
     """A native webhook as it was kept."""
@@ -127,9 +130,13 @@ class Native:
 
 def native_bytes(integration_id: str, webhook: Webhook, headers: list[tuple[str, str]]) -> bytes:
     """*webhook* as it is packed: the header line, then the body as it came."""
-    clean = [(name, value if value.isascii() else clean_text(value)) for name, value in headers]
-    head = _Head(integration_id, webhook.received_at.isoformat(), webhook.method, clean)
-    return msgspec.json.encode(head) + b"\n" + webhook.body
+    head = _Head(integration_id, webhook.received_at.isoformat(), webhook.method, headers)
+    try:
+        line = _encode(head)
+    except UnicodeEncodeError:  # bytes that were no UTF-8
+        head.headers = [(name, clean_text(value)) for name, value in headers]
+        line = _encode(head)
+    return b"%b\n%b" % (line, webhook.body)
 
 
 def pack_native(

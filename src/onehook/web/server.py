@@ -7,10 +7,10 @@ whoever never finishes a request as long as an idle connection. Here each of the
 
 import asyncio
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from aiohttp import StreamReader, hdrs, web, web_response
@@ -30,13 +30,20 @@ _SERVER = "onehook"
 setattr(web_response, "SERVER_SOFTWARE", _SERVER)  # noqa: B010 it exports no such name
 
 
+class Answer(NamedTuple):
+    """What to answer a request that was taken; with *close* it is its connection's last."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    close: bool = False
+
+
 class Answerer(Protocol):
     """A connection, as whoever answers a request on it sees it."""
 
-    def answer(
-        self, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, close: bool
-    ) -> None:
-        """Answer the request that was taken; with *close* it is the connection's last."""
+    def answer(self, answer: Answer, /) -> None:
+        """Answer the request that was taken."""
         ...
 
 
@@ -94,6 +101,15 @@ def _say(error: OnehookError) -> bytes:
         "Connection: close",
     )
     return "\r\n".join((*head, "", "")).encode() + body
+
+
+@lru_cache(256)  # nearly all answers have one of a few
+def _head(status: int, headers: tuple[tuple[str, str], ...], close: bool) -> bytes:
+    """An answer's head up to what differs each time."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers if name != hdrs.CONTENT_LENGTH]
+    lines += [f"Server: {_SERVER}", *(["Connection: close"] if close else []), ""]
+    return "\r\n".join(lines).encode("latin-1")
 
 
 _FULL = _say(
@@ -247,10 +263,8 @@ class Connection(RequestHandler):
         self._request_in_progress = True
         return True
 
-    def answer(
-        self, status: int, headers: Iterable[tuple[str, str]], body: bytes, *, close: bool
-    ) -> None:
-        """Answer the request that the shortcut took; with *close* it is the connection's last."""
+    def answer(self, answer: Answer) -> None:
+        """Answer the request that the shortcut took."""
         self._taken = self._request_in_progress = False
         for waiting in (self._handler_waiter, self._first):
             if waiting is not None and not waiting.done():
@@ -258,14 +272,14 @@ class Connection(RequestHandler):
         transport = self.transport
         if transport is None:  # its sender has gone
             return
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in headers if name != hdrs.CONTENT_LENGTH]
-        lines += [f"Content-Length: {len(body)}", f"Date: {rfc822_formatted_time()}"]
-        lines += [f"Server: {_SERVER}", *(["Connection: close"] if close else []), "\r\n"]
-        transport.write("\r\n".join(lines).encode("latin-1") + body)
+        head, body = _head(answer.status, answer.headers, answer.close), answer.body
+        date = rfc822_formatted_time().encode()
+        transport.write(
+            b"%bDate: %b\r\nContent-Length: %d\r\n\r\n%b" % (head, date, len(body), body)
+        )
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         begun, self._begun = self._begun, False
-        if close or self._close:
+        if answer.close or self._close:
             transport.close()
         elif self._messages:
             if self._waiter is not None and not self._waiter.done():
