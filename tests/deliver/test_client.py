@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import ipaddress
 import socket
 import ssl
@@ -190,6 +191,24 @@ async def test_unknown_name_is_dns() -> None:
         reply = await made.post("https://no-such-host.example.com/", {}, b"{}", SECOND)
 
     assert (reply.answer.status, reply.answer.error) == (None, "dns")
+
+
+async def test_g1_a_refused_connection_leaves_nothing_to_the_collector() -> None:
+    """Who refuses does so again and again: garbage of many at once would hold up everybody."""
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        async with client() as made:
+            await made.post(url, {}, b"{}", SECOND)
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(3):
+                    assert (await made.post(url, {}, b"{}", SECOND)).answer.error == "connection"
+                left = [one for one in gc.get_objects() if isinstance(one, OSError)]
+            finally:
+                gc.enable()
+    assert len(left) <= 1  # the loop may hold on to the last one
 
 
 async def test_f4_proxies_of_the_environment_are_ignored(

@@ -1,5 +1,6 @@
 """Configuration in the store: round trips, snapshots, sealed secrets, API keys."""
 
+import gc
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from onehook.store.keys import Keys
 from onehook.store.records import IntegrationRecord, KeyRecord, SubscriptionRecord
 from onehook.store.registry import Registry
 from onehook.store.sealing import SealedSecret, Sealer
+from onehook.store.snapshot import Snapshot
 from tests.builders import API_KEY, NOW, SECRET, shipped
 
 SEALER = Sealer([Fernet.generate_key()])
@@ -103,6 +105,27 @@ async def test_snapshots_are_replaced_whole(registry: Registry) -> None:
 
     assert before.integrations == {}
     assert set(registry.snapshot.integrations) == {"int_1"}
+
+
+async def test_a_snapshot_that_was_replaced_leaves_nothing_to_the_collector(
+    registry: Registry,
+) -> None:
+    """Each change makes another: garbage of many at once would hold up everybody."""
+    await registry.save("integrations", integration())
+    gc.collect()
+    before = {id(found) for found in _snapshots()}
+    gc.disable()
+    try:
+        for number in range(3):
+            await registry.save("subscriptions", subscription(f"sub_{number}"))
+        left = [found for found in _snapshots() if id(found) not in before]
+    finally:
+        gc.enable()
+    assert len(left) == 1  # the one in use
+
+
+def _snapshots() -> list[Snapshot]:
+    return [found for found in gc.get_objects() if isinstance(found, Snapshot)]
 
 
 async def test_secrets_lie_sealed_in_the_store(

@@ -19,6 +19,7 @@ from onehook.core.addresses import is_allowed
 from onehook.core.schedule import Answer
 from onehook.deliver.egress import BlockedAddressError, Egress
 from onehook.deliver.exchange import Exchange, Exchanges
+from onehook.errors import forget_frames
 
 MAX_READ = 16 * 1024  # bytes of an answer that are read
 MAX_KEPT = 4 * 1024  # bytes of an answer that are kept
@@ -96,6 +97,7 @@ class DeliveryClient:
                 return Reply(answer, _since(started), None, kept, content)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             name, detail = _CLASSES[0][1:] if refused else _classify(error, within)
+            forget_frames(error)  # those of aiohttp hold the error
             return Reply(Answer(None, name), _since(started), detail, {}, b"")
 
     async def _send(

@@ -21,8 +21,7 @@ log = structlog.get_logger()
 
 GATHER = 0.02  # seconds in which commits come together
 GATHER_LONG = 0.5  # seconds, where nobody could begin with what came before
-TURN = 0.01  # seconds that a script waits for others to leave with, where nobody waits for it
-SOON = 0.001  # the same where somebody does
+RESTS = 4  # times as long as a script took the store is left to others, at most
 LOOK = 1.0  # seconds between looks at what other gateways left
 TOGETHER = 64  # entries of the stream put together at once
 BLOCKS = 16  # read at once
@@ -47,9 +46,8 @@ class FanOut:
     ) -> None:
         self._store, self._targets = store, targets
         self._wants, self._wake = wants, wake
-        self._news, self._leaving = asyncio.Event(), asyncio.Event()
+        self._news = asyncio.Event()
         self._gather = GATHER
-        store.on_leaving(self._leaving.set)
 
     def notice(self) -> None:
         """A commit left something."""
@@ -83,30 +81,28 @@ class FanOut:
         found, blocks = await self._store.gather(TOGETHER, BLOCKS)
         behind, wanted = found == TOGETHER or len(blocks) == BLOCKS, False
         most = MORE if behind else DELIVERIES
+        # The more is left, the less the store rests; where somebody waits, hardly at all.
+        rests = 1.0 if self._gather == GATHER else RESTS * (1 - len(blocks) / BLOCKS)
         for block in blocks:
             count = max(1, most // len(block))
             for first in range(block.done, len(block.subscriptions), count):
-                wanted = await self._spread(block, first, count) or wanted
+                wanted = await self._spread(block, first, count, rests) or wanted
         if blocks:
             self._gather = GATHER if wanted else GATHER_LONG
         if wanted:
             self._wake()
         return behind
 
-    async def _company(self) -> None:
-        """Wait until something else leaves for the store: to go with it costs little more."""
-        patience = SOON if self._gather == GATHER else TURN
-        self._leaving.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                await self._leaving.wait()
-
-    async def _spread(self, block: Block, first: int, count: int) -> bool:
+    async def _spread(self, block: Block, first: int, count: int, rests: float) -> bool:
         """Fill *count* queues from the *first*; whether one may begin with something now."""
         ids, targets = block.subscriptions[first : first + count], self._targets()
         # One that is not there is made due: so what it has is found, and cancelled.
         held = {id_ for id_ in ids if id_ in targets and targets[id_].held}
-        if not await self._store.spread(block, first, count, held, self._company):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        due = await self._store.spread(block, first, count, held)
+        await asyncio.sleep((loop.time() - began) * rests)
+        if not due:
             return False
         targets = self._targets()
         return any(id_ not in targets or self._wants(targets[id_]) for id_ in ids)

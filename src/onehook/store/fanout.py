@@ -1,6 +1,6 @@
 """What commits left for later: deliveries that are made, and in no queue yet."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from onehook.store.client import Client
@@ -32,10 +32,6 @@ class FanOutStore:
     def __init__(self, client: Client, keys: Keys) -> None:
         self.client, self.keys = client, keys
 
-    def on_leaving(self, tell: Callable[[], object]) -> None:
-        """Call *tell* when something leaves for the store: what is spread then leaves with it."""
-        self.client.trips.on_leaving(tell)
-
     async def gather(self, count: int, most: int) -> tuple[int, list[Block]]:
         """Make blocks of the *count* oldest entries; how many there were, and the oldest blocks.
 
@@ -46,18 +42,11 @@ class FanOutStore:
         found, blocks = await GATHER.run(self.client.trips, keys, [count, most])
         return int(found), [_block(*block) for block in blocks]
 
-    async def spread(
-        self,
-        block: Block,
-        first: int,
-        count: int,
-        held: Collection[str],
-        company: Callable[[], Awaitable[None]] | None = None,
-    ) -> bool:
+    async def spread(self, block: Block, first: int, count: int, held: Collection[str]) -> bool:
         """Put the deliveries of *block* into *count* queues from the *first*; whether one is due.
 
         Those that are *held* are not made due. May be repeated, and another gateway may do it at
-        the same time: each is done once. When all is ready, *company* is awaited first.
+        the same time: each is done once.
         """
         names, some = self.keys, block.subscriptions[first : first + count]
         last = first + count >= len(block.subscriptions)
@@ -67,8 +56,6 @@ class FanOutStore:
             keys += [names.queue(id_), names.log(id_), names.gate(id_)]
             arguments += [id_, int(id_ in held)]
         arguments += block.members
-        if company is not None:
-            await company()
         _, due = await FANOUT.run(self.client.trips, keys, arguments)
         return bool(due)
 

@@ -9,7 +9,6 @@ import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from secrets import token_hex
 from typing import TypeAlias, TypeVar
 
@@ -251,7 +250,7 @@ class Registry:
         part.knowledge = Knowledge(known, self._links, self.sightings[tenant])
         for integration in part.running.values():
             integration.knowledge = part.knowledge
-            integration.teach = partial(self._taught, part)
+            integration.teach = self._taught
 
     def tenant_of(self, integration_id: str) -> str:
         """The tenant of an integration; the default one if it is not here."""
@@ -263,9 +262,13 @@ class Registry:
         if tenant in self.sightings:
             self.sightings[tenant].take(things)
 
-    def _taught(self, part: Snapshot, integration: Integration, lesson: Lesson) -> None:
+    def _taught(self, integration: Integration, lesson: Lesson) -> None:
         """Take up what a webhook taught, at once here; :meth:`keep_lessons` writes it down."""
         self._lessons.add((integration.info.id, lesson))
+        # Looked up: an integration that held its part would be a circle, with each change anew.
+        part = self.snapshot.parts.get(integration.info.tenant)
+        if part is None:  # deleted, while a webhook of it is in hand
+            return
         if lesson.kind == "prefix":
             part.knowledge.learn_prefix(integration.known(), lesson.name)
         else:
