@@ -205,7 +205,7 @@ async def test_g1_a_refused_connection_leaves_nothing_to_the_collector() -> None
             try:
                 for _ in range(3):
                     assert (await made.post(url, {}, b"{}", SECOND)).answer.error == "connection"
-                left = [one for one in gc.get_objects() if isinstance(one, OSError)]
+                left = [one for one in gc.get_objects() if isinstance(one, ConnectionRefusedError)]
             finally:
                 gc.enable()
     assert len(left) <= 1  # the loop may hold on to the last one

@@ -228,7 +228,7 @@ async def test_close_writes_what_waits_and_takes_no_more() -> None:
 async def test_who_may_wait_is_written_with_others() -> None:
     """Items that nobody is in a hurry for come together; the last of them waits for no more."""
     writer = Writer()
-    async with batcher(writer, items=100) as batch, asyncio.TaskGroup() as tasks:
+    async with batcher(writer, items=ENOUGH) as batch, asyncio.TaskGroup() as tasks:
         for number in range(2 * ENOUGH):
             tasks.create_task(batch.submit(str(number), 1, 5, linger=True))
             await asyncio.sleep(0)
