@@ -301,12 +301,26 @@ def test_a_format_that_names_a_part_twice_is_none(format_: str) -> None:
 
 
 TAILS = ["Z", " UTC", "+00:00", " +0000", "+0000", "", "+01:00", "-00:00", "UTC", " Z", "z"]
-FRACTIONS = ["", ".1", ".123456789", ".12345678901", ",5", "."]
+TAILS += ["-0330", "+02", "+05:30:15", "+05:30:15.123", " +05:30", "-12:00", "Z ", "+0000Z"]
+FRACTIONS = ["", ".1", ".12", ".123", ".1234", ".123456789", ".12345678901", ",5", "."]
 CLOCKS = ["10:15:00", "23:59:59", "24:00:00", "10:60:00", "10:15"]
 
 
 @pytest.mark.parametrize("tz", [None, UTC, ZoneInfo("Europe/Berlin")])
-@pytest.mark.parametrize("day", ["2026-11-22T", "2026-11-22 ", "2026-13-22T", "2026-02-30T"])
+@pytest.mark.parametrize(
+    "day",
+    [
+        "2026-11-22T",
+        "2026-11-22 ",
+        "2026-11-22t",
+        "2026-W47-7T",
+        "20261122T",
+        "0001-01-01T",
+        "9999-12-31T",
+        "2026-13-22T",
+        "2026-02-30T",
+    ],
+)
 def test_a_time_that_is_written_as_it_stands_is_what_reading_it_gives(
     day: str, tz: tzinfo | None
 ) -> None:

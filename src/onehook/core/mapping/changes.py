@@ -70,6 +70,7 @@ def _run(entries: Sequence[_Entry], title: str) -> Many:
     """One function for all *entries*."""
     code = Code()
     code.add("made, whole = [], item")
+    finds = [items_of(entry.each) for entry in entries if entry.each is not None]
     for entry in entries:
         if entry.each is None:
             code.add(f"if (found := {code.take(entry.make)}) is not None: made.append(found)")
@@ -77,10 +78,12 @@ def _run(entries: Sequence[_Entry], title: str) -> Many:
             code.add(
                 f"most = len(made) + {MAX_ITEMS}",
                 f"for item in {code.take(items_of(entry.each))} or ():",
+                *(f"    {line}" for line in code.anew(entry.make)),
                 f"    if (found := {code.take(entry.make)}) is not None:",
                 "        made.append(found)",
                 "        if len(made) > most: break",
                 "item = whole",
+                *code.anew(*(one.make for one in entries), *finds),
             )
     code.add("return made")
     many: Many = code.function(title)

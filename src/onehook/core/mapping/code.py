@@ -7,14 +7,13 @@ test holds what is generated against them. No text of a mapping becomes code but
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from string import Template
 from typing import Any, TypeVar
 
-from onehook.core.jsontext import MAX_SAFE_INTEGER
+from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonValue
 from onehook.core.mapping.paths import MISSING
-from onehook.core.schema.base import MAX_TEXT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,19 +24,25 @@ OF_ITEM = "item, context"  # what values and conditions are functions of
 _INLINE = "inline"  # the attribute in which a closure carries its expression
 _COMMON: Mapping[str, object] = {
     "MISSING": MISSING,
-    "MAX_TEXT": MAX_TEXT,
     "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
 }
+_EMPTY: Mapping[str, JsonValue] = {}
+no_member = _EMPTY.get  # what is no object has no members
+_MEMBERS = {"get": "item.get if type(item) is dict else no_member"}
 _numbers = count()  # a name means one thing in all expressions, so that any two can be joined
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Python over the arguments of what it stands for; *names* are what else it names."""
+    """Python over the arguments of what it stands for; *names* are what else it names.
+
+    *local* variables are worked out once, before all else in the function that takes it.
+    """
 
     text: str
     names: Mapping[str, object]
     depth: int = 0
+    local: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def inlined(
@@ -55,19 +60,21 @@ def inlined(
     """
     own = next(_numbers)
     names: dict[str, object] = {}
+    local: dict[str, str] = {}
     texts = {"v": f"v{own}"}
     depth = 0
     for name, part in (parts or {}).items():
         found = part if isinstance(part, Expression) else expression_of(part, arguments)
         texts[name] = found.text
         names |= found.names
+        local |= found.local
         depth = max(depth, found.depth + 1)
     for name, value in (values or {}).items():
         texts[name] = f"{name}{own}"
         names[texts[name]] = value
     text = Template(form).substitute(texts)
     if depth <= MAX_DEPTH and len(text) <= MAX_FUNCTION:
-        whole = Expression(text, names, depth)
+        whole = Expression(text, names, depth, local)
         small = len(text) <= MAX_SIZE
         setattr(function, _INLINE, whole if small else _called(whole, arguments))
     return function
@@ -76,8 +83,7 @@ def inlined(
 def _called(whole: Expression, arguments: str) -> Expression:
     """A call of a function of its own for *whole*."""
     code = Code(arguments)
-    code.names.update(whole.names)
-    code.add(f"return {whole.text}")
+    code.add(f"return {code.put(whole)}")
     name = f"call{next(_numbers)}"
     return Expression(f"{name}({arguments})", {name: code.function("value")}, 1)
 
@@ -98,15 +104,23 @@ def lookup_of(keys: Sequence[str | int], *, absolute: bool, missing: str) -> Exp
     """
     if len(keys) > MAX_DEPTH:
         return None
-    text = "context.body" if absolute else "item"
-    for key in keys:
+    or_missing = "" if missing == "None" else f", {missing}"  # get() gives None by itself
+    text, rest = "context.body" if absolute else "item", list(keys)
+    names: dict[str, object] = {}
+    local: Mapping[str, str] = {}
+    if rest and isinstance(rest[0], str):  # the members of what all paths begin with
+        text = f"{'context.member' if absolute else 'get'}({rest.pop(0)!r}{or_missing})"
+        if not absolute:
+            names, local = {"no_member": no_member}, _MEMBERS
+    for key in rest:
         of = f"v{next(_numbers)}"
         if isinstance(key, str):
-            text = f"({of}.get({key!r}, {missing}) if type({of} := {text}) is dict else {missing})"
+            member = f"{of}.get({key!r}{or_missing})"
+            text = f"({member} if type({of} := {text}) is dict else {missing})"
         else:
             there = f"len({of}) > {key}" if key >= 0 else f"len({of}) >= {-key}"
             text = f"({of}[{key}] if type({of} := {text}) is list and {there} else {missing})"
-    return Expression(text, {}, len(keys))
+    return Expression(text, names, len(keys), local)
 
 
 class Code:
@@ -118,6 +132,7 @@ class Code:
     def __init__(self, arguments: str = OF_ITEM, signature: str = "") -> None:
         self.arguments, self.signature = arguments, signature or arguments
         self.lines: list[str] = []
+        self.local: dict[str, str] = {}
         self.names: dict[str, Any] = dict(_COMMON)
 
     def name(self, value: object) -> str:
@@ -136,16 +151,31 @@ class Code:
 
     def take(self, function: Callable[..., Any]) -> str:
         """An expression for what *function* gives for the same arguments."""
-        found = expression_of(function, self.arguments)
-        self.names.update(found.names)
-        return found.text
+        return self.put(expression_of(function, self.arguments))
+
+    def put(self, expression: Expression) -> str:
+        """The text of *expression*, what it names being known here from now on."""
+        self.names.update(expression.names)
+        self.local.update(expression.local)
+        return expression.text
+
+    def anew(self, *functions: Callable[..., Any]) -> list[str]:
+        """Lines that work out again what *functions* need: an argument has changed."""
+        local: dict[str, str] = {}
+        for function in functions:
+            local.update(expression_of(function, self.arguments).local)
+        return _set(local)
 
     def function(self, title: str, more: str = "") -> Any:
         """The function, of the arguments and *more*; *title* shows in tracebacks."""
-        body = "\n".join(f"    {line}" for line in self.lines)
+        body = "\n".join(f"    {line}" for line in (*_set(self.local), *self.lines))
         text = f"def build({self.signature}{more}):\n{body}\n"
         exec(compile(text, f"<{title}>", "exec"), self.names)  # noqa: S102 see the module's text
         return self.names["build"]
+
+
+def _set(local: Mapping[str, str]) -> list[str]:
+    return [f"{name} = {text}" for name, text in local.items()]
 
 
 def generated(function: F, title: str) -> F:

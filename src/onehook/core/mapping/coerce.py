@@ -10,7 +10,7 @@ from typing import TypeVar
 from onehook.core.jsontext import JsonScalar, JsonValue, number
 from onehook.core.mapping.code import inlined
 from onehook.core.mapping.context import Context
-from onehook.core.schema.base import MAX_ITEMS, MAX_TEXT, FieldSpec, Kind
+from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind
 
 T = TypeVar("T")
 Get = Callable[[JsonValue, Context], JsonValue]
@@ -58,7 +58,7 @@ def single(get: Get) -> Get:
     """*get*, if it gives a scalar; a list or object is nothing here."""
     return inlined(
         lambda item, context: scalar(get(item, context)),
-        "($v if ($v := $get) is None or type($v) is str else $scalar($v))",
+        "($v if type($v := $get) is str or $v is None else $scalar($v))",
         {"get": get},
         {"scalar": scalar},
     )
@@ -105,20 +105,15 @@ def coerced(get: Get, spec: FieldSpec | None, *, made: bool = False) -> Get:
 
 
 def _loose(value: JsonValue, context: Context) -> JsonValue:
-    if isinstance(value, str) and len(value) > MAX_TEXT:
-        context.oversize = True
     if isinstance(value, list):
-        if len(value) > MAX_ITEMS or any(isinstance(v, str) and len(v) > MAX_TEXT for v in value):
+        if len(value) > MAX_ITEMS:
             context.oversize = True
         return [scalar(item) for item in value if not isinstance(item, dict | list)]
     return scalar(value)
 
 
-def _text(value: JsonValue, _spec: FieldSpec, context: Context) -> JsonValue:
-    found = text(value)
-    if found is not None and len(found) > MAX_TEXT:
-        context.oversize = True
-    return found
+def _text(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
+    return text(value)
 
 
 def _email(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
@@ -165,21 +160,23 @@ def _as_is(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:
 def _unless(kind: Kind) -> str:
     """The expression that asks ``fit``, which is seldom: nearly always a value fits as it is."""
     digits = "str($v) if type($v) is int else " if _FITS[kind] is _text else ""
-    return _unless_it(_FITS_AS_IS.get(kind, "False"), digits)
+    return _unless_it(_FITS_AS_IS.get(kind, "($v := $get) is None"), digits)
 
 
 def _unless_it(fits: str, other: str = "") -> str:
-    return f"($v if ($v := $get) is None or {fits} else {other}$fit($v, context))"
+    return f"($v if {fits} else {other}$fit($v, context))"
 
 
-_MADE = _unless_it(f"len($v) <= {MAX_ITEMS}")
+_MADE = _unless_it(f"($v := $get) is None or len($v) <= {MAX_ITEMS}")
 
 
+_IS_TEXT = "type($v := $get) is str or $v is None"  # in this order: most are texts
 _FITS_AS_IS: Mapping[Kind, str] = {
-    Kind.TEXT: "type($v) is str and len($v) <= MAX_TEXT",
-    Kind.LONG: "type($v) is str and len($v) <= MAX_TEXT",
-    Kind.BOOLEAN: "type($v) is bool",
-    Kind.INTEGER: "type($v) is int and -MAX_SAFE_INTEGER <= $v <= MAX_SAFE_INTEGER",
+    Kind.TEXT: _IS_TEXT,
+    Kind.LONG: _IS_TEXT,
+    Kind.BOOLEAN: "type($v := $get) is bool or $v is None",
+    Kind.INTEGER: "($v := $get) is None"
+    " or type($v) is int and -MAX_SAFE_INTEGER <= $v <= MAX_SAFE_INTEGER",
 }
 
 _FITS: dict[Kind, Callable[[JsonValue, FieldSpec, Context], JsonValue]] = {

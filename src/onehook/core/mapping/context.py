@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.code import no_member
 from onehook.core.model import Headers
 
 # What quote() would not leave as it is: quoting only that costs a tenth of quoting all.
@@ -53,21 +55,28 @@ class Context(msgspec.Struct):
     misfits: list[str] = []  # optional fields of a wrong type
     references: FindReferences | None = None  # who finds what the texts of an event talk about
     before_each: Callable[[], None] | None = None  # called for each event; may raise to stop
-    oversize: bool = False  # some text or list is beyond the limits of `schema.md` §2 rule 10
+    oversize: bool = False  # some list is beyond the limits of `schema.md` §2 rule 10
     hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
     urn_head: str = ""  # what all urns begin with; made when it is first needed
     # By name and id() of an object: that object, and what ``let`` calls so of it.
     named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = {}
+    member: Callable[..., Any] = no_member  # gives a member of the body, as dict.get does
+
+    def __post_init__(self) -> None:
+        if type(self.body) is dict:
+            self.member = self.body.get
 
     def urn(self, entity: str, path: str) -> str:
         """``oh:<platform>:<host>:<entity>:<path>`` (`schema.md` §2 rule 7)."""
-        if self.fold == "lower":
+        fold, head = self.fold, self.urn_head
+        if fold == "lower":
             path = path.lower()
-        elif self.fold == "upper":
+        elif fold == "upper":
             path = path.upper()
-        if _UNSAFE.search(path) is not None:
+        # Ids are letters and digits: to see that takes a third of looking for what is unsafe.
+        if not (path.isalnum() and path.isascii()) and _UNSAFE.search(path) is not None:
             path = _UNSAFE.sub(_quoted, path)
-        if not self.urn_head:
+        if not head:
             host = self.host if _SAFE_HOST(self.host) else quote(self.host, safe="")
-            self.urn_head = f"oh:{self.platform}:{host}:"
-        return f"{self.urn_head}{entity}:{path}"
+            head = self.urn_head = f"oh:{self.platform}:{host}:"
+        return f"{head}{entity}:{path}"

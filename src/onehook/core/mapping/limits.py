@@ -42,6 +42,8 @@ def trim(data: dict[str, JsonValue]) -> list[JsonValue]:
     if isinstance(custom, dict) and len(custom) > MAX_CUSTOM:
         data["custom"] = dict(list(custom.items())[:MAX_CUSTOM])
         cut.append("/custom")
+    if not _exceeds(data):
+        return cut
     for slot in _slots(data, ""):
         if isinstance(slot.value, str) and len(slot.value) > MAX_TEXT:
             slot.put(slot.value[:MAX_TEXT])
@@ -50,6 +52,15 @@ def trim(data: dict[str, JsonValue]) -> list[JsonValue]:
             slot.put(slot.value[:MAX_ITEMS])
             cut.append(slot.pointer)
     return cut
+
+
+def _exceeds(value: JsonValue) -> bool:
+    """Whether a text or a list in *value* is beyond its limit: to look at all takes a tenth."""
+    if type(value) is str:
+        return len(value) > MAX_TEXT
+    if type(value) is dict:
+        return any(map(_exceeds, value.values()))
+    return type(value) is list and (len(value) > MAX_ITEMS or any(map(_exceeds, value)))
 
 
 def shrink(data: dict[str, JsonValue], room: int = MAX_EVENT - _ENVELOPE) -> None:

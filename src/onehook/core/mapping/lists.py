@@ -20,6 +20,7 @@ def each_of(path: Path, get: Get, wanted: Condition | None, most: int | None) ->
     items = code.take(items_of(path))
     code.add(f"if (items := {items}) is None: return None", "found = []")
     code.add("for at, item in enumerate(items):")
+    code.add(*(f"    {line}" for line in code.anew(get, *([] if wanted is None else [wanted]))))
     if wanted is not None:
         code.add(f"    if not {code.take(wanted)}: continue")
     code.add("    try:", f"        one = {code.take(get)}")

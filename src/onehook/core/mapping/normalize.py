@@ -18,6 +18,7 @@ from onehook.core.mapping.dates import render
 from onehook.core.mapping.document import Branch, CompiledMapping, Foreach, Rule
 from onehook.core.mapping.limits import MAX_EVENT, shrink, trim
 from onehook.core.model import Event, IntegrationInfo, Webhook, clean_text
+from onehook.core.schema.base import MAX_TEXT
 from onehook.core.schema.events import SCHEMA_VERSION
 
 MAX_DETAIL = 500  # characters of a quarantine's detail
@@ -253,7 +254,7 @@ def _event(draft: Draft, context: Context, source: _Source) -> Event:
         "sha256": known.digest,
         "body": None,
     }
-    data["truncated"] = trim(data) if context.oversize else []
+    data["truncated"] = []
     occurred = isinstance(at, str)
     envelope: dict[str, JsonValue] = {
         "id": event_id,
@@ -270,6 +271,10 @@ def _event(draft: Draft, context: Context, source: _Source) -> Event:
         "data": data,
     }
     body = encode(envelope)
+    # Only in so many bytes can there be a text of so many characters.
+    if (context.oversize or len(body) > MAX_TEXT) and (cut := trim(data)):
+        data["truncated"] = cut
+        body = encode(envelope)
     if len(body) > MAX_EVENT:
         shrink(data)
         body = encode(envelope)
@@ -281,17 +286,18 @@ def _data(rule: Rule, item: JsonValue, context: Context) -> dict[str, JsonValue]
     if rule.source is not None:
         found = rule.source.lookup(context.body if rule.source.absolute else item)
         root = found if isinstance(found, dict | list | str | int | float) else {}
-    built = rule.data.build(root, context, True)
-    data = built if isinstance(built, dict) else {}
+    data = rule.data.build(root, context, True)
+    assert isinstance(data, dict)  # noqa: S101 it always is made
     native = data["native"]
     name = context.event_name
     if isinstance(native, dict) and name is not None:
         native["event"] = name
-    custom = data.pop("custom", None) or {}
+    custom = data["custom"]
+    if custom is None:
+        custom = data["custom"] = {}
     data["actor"] = rule.actor(item, context)
     data["changes"] = changes = rule.changes(item, context)
     data["references"] = references = rule.references(item, context)
-    data["custom"] = custom
     if (
         len(changes) > 250
         or len(references) > 50

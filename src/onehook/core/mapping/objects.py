@@ -16,6 +16,7 @@ from onehook.core.mapping.source import Map, Node, Scalar, Seq, merge
 from onehook.core.schema.base import Kind, Model, fields_of
 from onehook.core.schema.events import entity_of, fixed_entity
 
+OF_EVENT = ("actor", "changes", "references", "custom", "raw", "truncated")  # in its data, last
 _NEVER_MISSING = (Kind.LIST, Kind.SCALARS, Kind.ENUM)  # [], {} and unknown stand for null
 
 
@@ -88,6 +89,7 @@ class ObjectCompiler:
             self._urn(entries, model),
             tuple(n for n, s in fields.items() if s.required and s.kind not in _NEVER_MISSING),
             tuple(n for n, s in fields.items() if s.required and s.kind is Kind.LIST),
+            OF_EVENT if top else (),
         )
         origins = {name: value for name, (value, _) in entries.items()}
         native, custom = (tuple(name for name, _ in some) for some in (parts.native, parts.custom))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import Code
+from onehook.core.mapping.code import Code, Expression, lookup_of
 from onehook.core.mapping.coerce import EnumGet, Get, scalar
 from onehook.core.mapping.context import Context, MissingField, located
 from onehook.core.mapping.paths import Path
@@ -20,15 +20,14 @@ from onehook.core.schema.base import Kind, Model
 
 # Of the kinds that a value may pass into as it is: what tells that it has to be looked at.
 _UNFIT = {
-    Kind.TEXT: "type({0}) is not str or len({0}) > MAX_TEXT",
-    Kind.LONG: "type({0}) is not str or len({0}) > MAX_TEXT",
-    Kind.BOOLEAN: "type({0}) is not bool",
-    Kind.INTEGER: "type({0}) is not int or not -MAX_SAFE_INTEGER <= {0} <= MAX_SAFE_INTEGER",
+    Kind.TEXT: "type({0}) is not str and {0} is not None",
+    Kind.LONG: "type({0}) is not str and {0} is not None",
+    Kind.BOOLEAN: "type({0}) is not bool and {0} is not None",
+    Kind.INTEGER: "{0} is not None"
+    " and (type({0}) is not int or not -MAX_SAFE_INTEGER <= {0} <= MAX_SAFE_INTEGER)",
 }
+LARGE = 12  # fields: an object of more is filled in
 _CAN_LACK = (Kind.MODEL, Kind.LIST, Kind.ANY)  # of these, something below may be missing
-
-
-_NOTHING: Mapping[str, JsonValue] = {}  # what is no map has no members
 
 
 class Build(Protocol):
@@ -87,6 +86,7 @@ class Parts:
     urn: UrnPlan | None
     required: tuple[str, ...]
     lists: tuple[str, ...]  # required lists: [] rather than null
+    more: tuple[str, ...] = ()  # fields behind the model's, left to whoever asks for the object
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,7 @@ class Plan:
 def make_build(title: str, parts: Parts) -> Build:
     """The function that builds the object of *parts*; *title* shows in tracebacks."""
     code = Code()
-    code.names.update(
-        MissingField=MissingField, nothing=_NOTHING.get, scalar=scalar, located=located
-    )
-    code.add("get = item.get if type(item) is dict else nothing")
+    code.names.update(MissingField=MissingField, scalar=scalar, located=located)
     for field in parts.fields:
         _field(code, field)
     natives = [_value(code, name, get) for name, get in parts.native]
@@ -126,11 +123,11 @@ def make_build(title: str, parts: Parts) -> Build:
 def _field(code: Code, field: FieldPlan) -> None:
     target, call = f"f_{field.name}", code.take(field.get)
     unfit = _UNFIT.get(field.kind)
-    if field.path is not None and unfit is not None:
-        _follow(code, target, field.path)
+    there = None if field.path is None else _direct(field.path)
+    if there is not None and unfit is not None:
         code.add(
-            f"if {target} is not None and ({unfit.format(target)}):",
-            f"    {target} = {call}",
+            f"{target} = {code.put(there)}",
+            f"if {unfit.format(target)}: {target} = {call}",
         )
     elif field.kind in _CAN_LACK:
         code.add(
@@ -143,12 +140,9 @@ def _field(code: Code, field: FieldPlan) -> None:
         code.add(f"{target} = {call}")
 
 
-def _follow(code: Code, target: str, path: Path) -> None:
-    """Put what *path* leads to into *target*, None where it leads nowhere."""
-    names = list(path.names or ())
-    code.add(f"{target} = context.body" if path.absolute else f"{target} = get({names.pop(0)!r})")
-    for name in names:
-        code.add(f"{target} = {target}.get({name!r}) if type({target}) is dict else None")
+def _direct(path: Path) -> Expression | None:
+    """What *path* leads to, None where it leads nowhere."""
+    return lookup_of(path.names or (), absolute=path.absolute, missing="None")
 
 
 def _finds(field: FieldPlan) -> str:
@@ -183,8 +177,7 @@ def _object(code: Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
             code.add(f"if {source} is not None: native[{enum.name!r}] = {value}")
         for name, variable in natives:
             code.add(f"if {variable} is not None: native[{name!r}] = {variable}")
-    values = [f"{name!r}: {initial.get(name, 'None')}" for name in parts.names]
-    code.add(f"out = {{{', '.join(values)}}}")
+    _fill(code, {name: initial.get(name, "None") for name in (*parts.names, *parts.more)})
     if parts.custom:
         code.add("custom = out['custom'] = {}")
         for name, get in parts.custom:
@@ -196,6 +189,16 @@ def _object(code: Code, parts: Parts, natives: list[tuple[str, str]]) -> None:
         value = "out['urn']" if name == "urn" else initial.get(name, "None")
         code.add(f"if {value} is None: raise MissingField({'/' + name!r})")
     code.add("return out")
+
+
+def _fill(code: Code, values: Mapping[str, str]) -> None:
+    """Make ``out`` of the expressions *values*, in their order."""
+    if len(values) <= LARGE:
+        code.add(f"out = {{{', '.join(f'{name!r}: {text}' for name, text in values.items())}}}")
+        return
+    # A copy has its size from the beginning, which takes less than half of growing to it.
+    code.add(f"out = {code.name(dict.fromkeys(values).copy)}()")
+    code.add(*(f"out[{name!r}] = {text}" for name, text in values.items() if text != "None"))
 
 
 def _urn(code: Code, urn: UrnPlan) -> None:
