@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import statistics
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,21 @@ from benchmarks.subscriber import Behaviour, Subscriber
 from tests.e2e.gateways import Gateway, free_port, gateway
 
 SECRET = "a-secret-for-the-isolation-test"
+MEMORY = Path("/dev/shm")  # noqa: S108 a folder of ours is made in it
+
+
+@pytest.fixture
+def quiet(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is one.
+
+    A disk that many machines share stalls for a tenth of a second now and then: for whoever has a
+    webhook under way, whatever else we do. That would be the 99th percentile, alone and beside.
+    """
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="onehook-", dir=MEMORY) as folder:
+        yield Path(folder)
 
 
 async def _latencies(
@@ -90,12 +108,12 @@ async def test_g1_a_failing_and_hanging_subscriber_delays_no_other(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_g1_sixty_ill_subscribers_delay_no_healthy_one(tmp_path: Path) -> None:
+async def test_g1_sixty_ill_subscribers_delay_no_healthy_one(quiet: Path) -> None:
     """Beside 20 that hang, 20 that answer 500 and 20 that refuse, p99 stays within 1.5 x."""
     rate, seconds = 200, 20
     part = rate * seconds
     webhooks = make_webhooks(2 * part, SECRET)
-    async with gateway(tmp_path / "data") as made:
+    async with gateway(quiet / "data") as made:
         healthy = Subscriber(Behaviour(keep_ids=True))
         failing, hanging = Subscriber(Behaviour(status=500)), Subscriber(Behaviour(hang=True))
         for one in (healthy, failing, hanging):

@@ -9,7 +9,8 @@ import random
 
 RESPITE = 0.05  # seconds of rest after a failed attempt, for each that failed in a row
 MOST_FAILED = 10
-STEP = 0.002  # seconds between beginnings
+OF_ATTEMPT = 0.05  # seconds of rest for each that it took: who hangs loses nothing by them
+STEP = 0.005  # seconds between beginnings
 LONGEST = 1.0  # seconds that anybody waits for a turn
 
 
@@ -28,9 +29,10 @@ class Pacing:
         if turn > now:
             await asyncio.sleep(turn - now)
 
-    async def rest(self, failed: int) -> None:
-        """Rest after the last of so many attempts that *failed* in a row.
+    async def rest(self, failed: int, took: float) -> None:
+        """Rest after the last of so many attempts that *failed* in a row; it *took* seconds.
 
         For half as long, or up to all of it: of many that fail at once each comes back by itself.
         """
-        await asyncio.sleep(min(failed, MOST_FAILED) * RESPITE * self._random.uniform(0.5, 1))
+        longest = max(min(failed, MOST_FAILED) * RESPITE, took * OF_ATTEMPT)
+        await asyncio.sleep(longest * self._random.uniform(0.5, 1))

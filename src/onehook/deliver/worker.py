@@ -208,14 +208,25 @@ class Worker:
                 delivery = self._next(lane)
                 continue
             lane.flying[delivery.event_id] = delivery
-            if not self._lanes.is_proven(lane.id):
-                await self._pacing.turn()
+            if not self._lanes.is_proven(lane.id) and not await self._turn(lane):
+                lane.flying.pop(delivery.event_id, None)
+                self._hand_back(lane, delivery)
+                delivery = self._next(lane)
+                continue
+            began = asyncio.get_running_loop().time()
             lane.quick = await self._attempt(delivery)
             lane.flying.pop(delivery.event_id, None)
             if lane.failed and self._group is not None:
-                await self._pacing.rest(lane.failed)  # and keep the slot meanwhile
+                took = asyncio.get_running_loop().time() - began
+                await self._pacing.rest(lane.failed, took)  # and keep the slot meanwhile
             self._unload(lane, delivery)
             delivery = self._next(lane) if self._lanes.may_go_on(lane) else None
+
+    async def _turn(self, lane: Lane) -> bool:
+        """Wait for a turn; False: the breaker opened meanwhile, and whoever waits loses nothing."""
+        probes = lane.id in self._open
+        await self._pacing.turn()
+        return probes or lane.id not in self._open
 
     def _next(self, lane: Lane) -> Delivery | None:
         """The next delivery that *lane* holds and whose lease is still good for an attempt."""
