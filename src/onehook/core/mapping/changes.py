@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import Code, inlined
+from onehook.core.mapping.code import Code, inline, inlined
 from onehook.core.mapping.coerce import Get, nothing, single, text
 from onehook.core.mapping.conditions import (
     Condition,
@@ -106,11 +106,9 @@ def _leads_somewhere(path: Path) -> Condition:
     )
 
 
+@inline("None")
 def _nothing(_item: JsonValue, _context: Context) -> None:
     return None
-
-
-inlined(_nothing, "None")
 
 
 def _entries(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from string import Template
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonValue
 from onehook.core.mapping.paths import MISSING
@@ -21,7 +21,6 @@ MAX_DEPTH = 20  # of expressions in each other: Python takes 200 parentheses in 
 MAX_SIZE = 4000  # characters of an expression: beyond that it becomes a function of its own
 MAX_FUNCTION = 16_000  # characters of that: to compile more takes too much memory
 OF_ITEM = "item, context"  # what values and conditions are functions of
-_INLINE = "inline"  # the attribute in which a closure carries its expression
 _COMMON: Mapping[str, object] = {
     "MISSING": MISSING,
     "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
@@ -43,6 +42,18 @@ class Expression:
     names: Mapping[str, object]
     depth: int = 0
     local: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Carrier:
+    """A *function* that carries the *expression* of what it gives."""
+
+    __slots__ = ("expression", "function")
+
+    def __init__(self, function: Callable[..., Any], expression: Expression) -> None:
+        self.function, self.expression = function, expression
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.function(*arguments)
 
 
 def inlined(
@@ -76,8 +87,13 @@ def inlined(
     if depth <= MAX_DEPTH and len(text) <= MAX_FUNCTION:
         whole = Expression(text, names, depth, local)
         small = len(text) <= MAX_SIZE
-        setattr(function, _INLINE, whole if small else _called(whole, arguments))
+        return cast("F", Carrier(function, whole if small else _called(whole, arguments)))
     return function
+
+
+def inline(form: str) -> Callable[[F], F]:
+    """What makes the function below it carry the expression *form*."""
+    return lambda function: inlined(function, form)
 
 
 def _called(whole: Expression, arguments: str) -> Expression:
@@ -90,9 +106,8 @@ def _called(whole: Expression, arguments: str) -> Expression:
 
 def expression_of(function: Callable[..., Any], arguments: str = OF_ITEM) -> Expression:
     """What *function* of *arguments* comes to: at least a call of it."""
-    found = getattr(function, _INLINE, None)
-    if isinstance(found, Expression):
-        return found
+    if isinstance(function, Carrier):
+        return function.expression
     name = f"call{next(_numbers)}"
     return Expression(f"{name}({arguments})", {name: function})
 
@@ -179,9 +194,10 @@ def _set(local: Mapping[str, str]) -> list[str]:
 
 
 def generated(function: F, title: str) -> F:
-    """One function for all of *function*; itself if it is made of no others."""
-    found = getattr(function, _INLINE, None)
-    if not isinstance(found, Expression) or found.depth == 0:
+    """One function for all of *function*; itself if it is made of nothing."""
+    if not isinstance(function, Carrier):
+        return function
+    if function.expression.depth == 0 and not function.expression.names:
         return function
     code = Code()
     code.add(f"return {code.take(function)}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from onehook.core.jsontext import JsonScalar, JsonValue, number
-from onehook.core.mapping.code import inlined
+from onehook.core.mapping.code import inline, inlined
 from onehook.core.mapping.context import Context
 from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind
 
@@ -17,6 +17,7 @@ Get = Callable[[JsonValue, Context], JsonValue]
 EnumGet = Callable[[JsonValue, Context], tuple[JsonValue, JsonValue]]  # member, source's value
 
 
+@inline("None")
 def nothing(_item: JsonValue, _context: Context) -> JsonValue:
     """The value of what could not be compiled; the file is refused anyway."""
     return None
@@ -49,9 +50,6 @@ def scalar(value: JsonValue) -> JsonScalar:
     if isinstance(value, int | float):
         return number(value)
     return None
-
-
-inlined(nothing, "None")
 
 
 def single(get: Get) -> Get:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from onehook.core.jsontext import JsonScalar, JsonValue
-from onehook.core.mapping.code import inlined, lookup_of
+from onehook.core.mapping.code import inline, inlined, lookup_of
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import ANY_TEXT, FLAG, Form, defined
 from onehook.core.mapping.lets import PREFIX
@@ -43,12 +43,10 @@ class Test:
     wanted: object = None
 
 
+@inline("True")
 def always(_item: JsonValue, _context: Context) -> bool:
     """The condition of a rule that states none."""
     return True
-
-
-inlined(always, "True")
 
 
 def if_else(

@@ -4,7 +4,7 @@ Source: `schema.md` §2 rule 4.
 """
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import inlined
+from onehook.core.mapping.code import inline, inlined
 from onehook.core.mapping.coerce import EnumGet, key_text
 from onehook.core.mapping.compiling import Values
 from onehook.core.mapping.conditions import compile_condition, if_else
@@ -53,11 +53,9 @@ def compile_enum(values: Values, node: Node, spec: FieldSpec) -> EnumGet:
     )
 
 
+@inline("(None, None)")
 def _none(_item: JsonValue, _context: Context) -> tuple[JsonValue, JsonValue]:
     return None, None
-
-
-inlined(_none, "(None, None)")
 
 
 def _enum_if(values: Values, node: Map, spec: FieldSpec) -> EnumGet:

@@ -118,14 +118,14 @@ def _lookup(values: Values, node: Map, spec: FieldSpec | None) -> Get:
         row = row_of(get(item, context), context)
         return other(item, context) if isinstance(row, Missing) else row
 
-    inlined(
+    found = inlined(
         lookup,
         f"(None if ($v := $get) is None else ${{v}}row if {finds.form} else"
         " ${v}row if (${v}row := $row_of($v, context)) is not MISSING else $other)",
         {"get": get, "other": other},
         {"row_of": row_of, "rows": finds.rows},
     )
-    return coerced(lookup, spec)
+    return coerced(found, spec)
 
 
 def compile_date(values: Values, node: Map, spec: FieldSpec | None) -> Get:

@@ -8,7 +8,7 @@ a member, on an object field the value must be a shape or a map of fields.
 from collections.abc import Callable, Mapping, Sequence
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import generated, inlined, lookup_of
+from onehook.core.mapping.code import generated, inline, inlined, lookup_of
 from onehook.core.mapping.coerce import (
     WORDS,
     EnumGet,
@@ -378,11 +378,9 @@ def _first(gets: Sequence[Get], *, skips_empty: bool) -> Get:
     return inlined(first, f"({choices} None)", parts)
 
 
+@inline("item")
 def _itself(item: JsonValue, _context: Context) -> JsonValue:
     return item
-
-
-inlined(_itself, "item")
 
 
 def _is_source(node: Node) -> bool:
