@@ -3,6 +3,8 @@
 # Debian, not Alpine: several dependencies, the embedded Valkey among them, have no musl wheels.
 FROM python:3.12-slim AS build
 WORKDIR /build
+# mypyc makes C of the modules that every webhook passes through.
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
 COPY requirements.lock pyproject.toml LICENSE ./
 # The tools, hatchling and uv among them, from the lock: every file is checked against its hash.
 RUN python -m venv /tools \
@@ -14,7 +16,7 @@ RUN python -m venv --without-pip /opt/onehook \
 COPY src src
 COPY mappings mappings
 COPY destinations destinations
-RUN /tools/bin/python -m hatchling build -t wheel \
+RUN COMPILE=1 /tools/bin/python -m hatchling build -t wheel \
     && /tools/bin/uv pip install --quiet --no-cache --python /opt/onehook/bin/python \
         --no-deps --compile-bytecode dist/*.whl
 

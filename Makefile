@@ -17,7 +17,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY) ## make .venv from requirements.lock; instant when nothing changed
+setup: $(READY) ## make .venv from requirements.lock, compile what is hot (COMPILE=0: do not); instant when nothing changed
+	@$(BIN)/python src/hatch_build.py
 
 # pyproject.toml is here for the entry point and the version; the packages come from the lock alone.
 $(READY): requirements.lock pyproject.toml

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from redis.asyncio import Redis
 
+import hatch_build
 from onehook.settings import PREFIX, Settings
 from onehook.store.connection import connect
 from onehook.store.keys import Keys
@@ -41,6 +42,17 @@ class MakeTenant(Protocol):
     ) -> Awaitable[Running]:
         """Make one; the gateway as the holder of one of its API keys has it."""
         ...
+
+
+def pytest_configure() -> None:
+    """Refuse to test what is not there any more.
+
+    Raises:
+        UsageError: sources have changed since they were compiled.
+    """
+    if not hatch_build.current():
+        msg = "sources have changed since they were compiled: run `make setup`"
+        raise pytest.UsageError(msg)
 
 
 @pytest.fixture(autouse=True, scope="session")

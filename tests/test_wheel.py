@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hatch_build
 import onehook
 
 _FOLDERS = """
-import onehook.destinations, onehook.mappings
+import onehook.destinations, onehook.mappings, onehook.core.mapping.normalize
 print(onehook.mappings.shipped_folder())
 print(onehook.destinations.shipped_folder())
+print(onehook.core.mapping.normalize.__file__)
 """
 ROOT = Path(onehook.__file__).parents[2]
 
@@ -36,7 +38,11 @@ def test_the_wheel_runs_outside_the_checkout(tmp_path: Path) -> None:
         text=True,
     )
     folders = [inside / "onehook" / name for name in ("mappings", "destinations")]
-    assert [Path(line) for line in where.stdout.splitlines()] == folders
+    *found, normalize = [Path(line) for line in where.stdout.splitlines()]
+    assert found == folders
+    assert normalize.parent == inside / "onehook/core/mapping"
+    compiled = bool(hatch_build.compiled())  # then the wheel is one for this platform
+    assert (normalize.suffix == ".so", "-none-any" in wheel.name) == (compiled, not compiled)
     assert all(list(folder.glob("*.yaml")) for folder in folders)
     assert (folders[0] / "mapping.schema.json").is_file()
     packed = {path.name for path in (inside / "onehook/store/dictionaries").iterdir()}

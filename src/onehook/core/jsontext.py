@@ -49,6 +49,12 @@ class Num(float):
         return number
 
 
+class JsonText(str):
+    """JSON that ``tojson`` wrote: where JSON is rendered it is a value, not a text."""
+
+    __slots__ = ()
+
+
 _CONTAINERS = frozenset({dict, list})
 _decode: Callable[[bytes], JsonValue] = msgspec.json.Decoder(float_hook=Num).decode
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import cast
 
-from onehook.core.jsontext import JsonSyntaxError, JsonValue, decode, encode, too_deep
-from onehook.core.mapping.template_filters import JsonText, Undefined
+from onehook.core.jsontext import JsonSyntaxError, JsonText, JsonValue, decode, encode, too_deep
+from onehook.core.mapping.template_filters import Undefined
 from onehook.core.mapping.template_values import Evaluate, evaluated
 from onehook.core.mapping.templates import (
     Piece,

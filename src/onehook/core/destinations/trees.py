@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from onehook.core.destinations.jsontemplates import plain, text_in_json
-from onehook.core.jsontext import JsonScalar, JsonValue, decode
+from onehook.core.jsontext import JsonScalar, JsonText, JsonValue, decode
 from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
-from onehook.core.mapping.template_filters import JsonText
 from onehook.core.mapping.template_values import Evaluate, evaluated
 from onehook.core.mapping.templates import (
     Piece,

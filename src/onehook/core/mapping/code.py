@@ -53,6 +53,7 @@ class Carrier:
         self.function, self.expression = function, expression
 
     def __call__(self, *arguments: Any) -> Any:
+        """What the function gives."""
         return self.function(*arguments)
 
 
@@ -195,9 +196,8 @@ def _set(local: Mapping[str, str]) -> list[str]:
 
 def generated(function: F, title: str) -> F:
     """One function for all of *function*; itself if it is made of nothing."""
-    if not isinstance(function, Carrier):
-        return function
-    if function.expression.depth == 0 and not function.expression.names:
+    found = function.expression if isinstance(function, Carrier) else None
+    if found is None or (found.depth == 0 and not found.names):
         return function
     code = Code()
     code.add(f"return {code.take(function)}")

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, cast
 from urllib.parse import quote, urlsplit
 
-from onehook.core.jsontext import encode, number
+from onehook.core.jsontext import JsonText, encode, number
 
 MAX_OUTPUT = 256 * 1024  # characters; threats.md M4
 _PLAIN_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?=[/?#]|\Z)").match
@@ -24,12 +24,6 @@ class Undefined:
 
 
 UNDEFINED: Final = Undefined()
-
-
-class JsonText(str):
-    """JSON as ``tojson`` wrote it: where JSON is rendered it is a value, not a text."""
-
-    __slots__ = ()
 
 
 class NothingError(Exception):
