@@ -105,10 +105,15 @@ def _called(whole: Expression, arguments: str) -> Expression:
     return Expression(f"{name}({arguments})", {name: code.function("value")}, 1)
 
 
+def _carried(function: object) -> Expression | None:
+    return function.expression if isinstance(function, Carrier) else None
+
+
 def expression_of(function: Callable[..., Any], arguments: str = OF_ITEM) -> Expression:
     """What *function* of *arguments* comes to: at least a call of it."""
-    if isinstance(function, Carrier):
-        return function.expression
+    found = _carried(function)
+    if found is not None:
+        return found
     name = f"call{next(_numbers)}"
     return Expression(f"{name}({arguments})", {name: function})
 
@@ -196,7 +201,7 @@ def _set(local: Mapping[str, str]) -> list[str]:
 
 def generated(function: F, title: str) -> F:
     """One function for all of *function*; itself if it is made of nothing."""
-    found = function.expression if isinstance(function, Carrier) else None
+    found = _carried(function)
     if found is None or (found.depth == 0 and not found.names):
         return function
     code = Code()
