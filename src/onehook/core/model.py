@@ -72,7 +72,7 @@ class Headers:
 
     def first_values(self) -> Mapping[str, str]:
         """Name to first value, for templates."""
-        return _FirstValues(self._values)
+        return FirstValues(self._values)
 
 
 @lru_cache(1024)  # senders have few, and each sends its own every time
@@ -80,7 +80,7 @@ def _name(raw: bytes) -> str:
     return raw.decode("ascii", "replace").lower()
 
 
-class _FirstValues(Mapping[str, str]):
+class FirstValues(Mapping[str, str]):
     """The first value of each header, made fit to be shown when it is asked for."""
 
     __slots__ = ("_values",)

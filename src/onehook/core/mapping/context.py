@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.code import no_member
 from onehook.core.model import Headers
@@ -41,30 +39,36 @@ def _quoted(unsafe: re.Match[str]) -> str:
     return quote(unsafe[0], safe="", errors="replace")
 
 
-class Context(msgspec.Struct):
-    """One webhook being normalized."""
+class Context:
+    """One webhook being normalized.
 
-    body: JsonValue
-    headers: Headers
-    settings: Mapping[str, str]
-    platform: str
-    host: str  # of urns; the integration's id where the mapping finds none
-    fold: str  # "lower", "upper" or "keep": how the platform treats case in urns
-    event_name: JsonValue = None  # the vendor's own name of the event
-    unmapped: list[tuple[str, str]] = []  # field, value
-    misfits: list[str] = []  # optional fields of a wrong type
-    references: FindReferences | None = None  # who finds what the texts of an event talk about
-    before_each: Callable[[], None] | None = None  # called for each event; may raise to stop
-    oversize: bool = False  # some list is beyond the limits of `schema.md` §2 rule 10
-    hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks for them
-    urn_head: str = ""  # what all urns begin with; made when it is first needed
-    # By name and id() of an object: that object, and what ``let`` calls so of it.
-    named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = {}
-    member: Callable[..., Any] = no_member  # gives a member of the body, as dict.get does
+    *host* is that of urns, the integration's id where the mapping finds none; *fold* how the
+    platform treats case in them: "lower", "upper" or "keep".
+    """
 
-    def __post_init__(self) -> None:
-        if type(self.body) is dict:
-            self.member = self.body.get
+    def __init__(
+        self,
+        body: JsonValue,
+        headers: Headers,
+        settings: Mapping[str, str],
+        platform: str,
+        host: str,
+        fold: str,
+    ) -> None:
+        self.body, self.headers, self.settings = body, headers, settings
+        self.platform, self.host, self.fold = platform, host, fold
+        self.event_name: JsonValue = None  # the vendor's own name of the event
+        self.unmapped: list[tuple[str, str]] = []  # field, value
+        self.misfits: list[str] = []  # optional fields of a wrong type
+        self.references: FindReferences | None = None  # finds what an event's texts talk about
+        self.before_each: Callable[[], None] | None = None  # for each event; may raise to stop
+        self.oversize = False  # some list is beyond the limits of `schema.md` §2 rule 10
+        self.hits: set[tuple[str, str]] | None = None  # table rows used, where a test asks
+        self.urn_head = ""  # what all urns begin with; made when it is first needed
+        # By name and id() of an object: that object, and what ``let`` calls so of it.
+        self.named: dict[tuple[str, int], tuple[JsonValue, JsonValue]] = {}
+        # Gives a member of the body, as dict.get does.
+        self.member: Callable[..., Any] = body.get if type(body) is dict else no_member
 
     def urn(self, entity: str, path: str) -> str:
         """``oh:<platform>:<host>:<entity>:<path>`` (`schema.md` §2 rule 7)."""

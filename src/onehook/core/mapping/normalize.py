@@ -4,7 +4,7 @@ Every input has an outcome: events, ignored with a reason, or quarantined with a
 says where.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,7 +15,7 @@ from onehook.core.jsontext import JsonValue, encode
 from onehook.core.mapping.conditions import always
 from onehook.core.mapping.context import Context, MissingField
 from onehook.core.mapping.dates import render
-from onehook.core.mapping.document import Branch, CompiledMapping, Foreach, Rule
+from onehook.core.mapping.document import Branch, CompiledMapping, Foreach, Group, Rule
 from onehook.core.mapping.limits import MAX_EVENT, shrink, trim
 from onehook.core.model import Event, IntegrationInfo, Webhook, clean_text
 from onehook.core.schema.base import MAX_TEXT
@@ -54,38 +54,50 @@ class Quarantined:
 Outcome: TypeAlias = Emitted | Ignored | Quarantined
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """What identifies a webhook: its dedupe parts, and the hex SHA-256 of its body."""
+# No dataclasses: compiled, a class is made and read in a fraction of the time, and is as plain.
+class Identity:
+    """What identifies a webhook: its dedupe *parts*, and the hex SHA-256 of its body."""
 
-    parts: tuple[str, ...]
-    digest: str
-
-
-class _Source(msgspec.Struct, frozen=True):
-    """What every event of one webhook shares."""
-
-    integration: IntegrationInfo
-    known: Identity
-    received_at: str
-    content_type: str
-    size: int  # bytes of the body
+    def __init__(self, parts: tuple[str, ...], digest: str) -> None:
+        self.parts, self.digest = parts, digest
 
 
-class Draft(msgspec.Struct, frozen=True):
+class _Source:
+    """What every event of one webhook shares; *size* is the body's, in bytes."""
+
+    def __init__(
+        self,
+        integration: IntegrationInfo,
+        known: Identity,
+        received_at: str,
+        content_type: str,
+        size: int,
+    ) -> None:
+        self.integration, self.known, self.received_at = integration, known, received_at
+        self.content_type, self.size = content_type, size
+
+
+class Draft:
     """An event that lacks its references and its bytes."""
 
-    rule: Rule
-    at: JsonValue
-    data: dict[str, JsonValue]
-    discriminator: str
+    def __init__(
+        self, rule: Rule, at: JsonValue, data: dict[str, JsonValue], discriminator: str
+    ) -> None:
+        self.rule, self.at, self.data, self.discriminator = rule, at, data, discriminator
 
 
-class Drafts(msgspec.Struct, frozen=True):
+class Drafts:
     """What the rules made of a webhook: at least one draft."""
 
-    context: Context
-    source: _Source
-    drafts: Sequence[Draft]
+    def __init__(self, context: Context, source: _Source, drafts: list[Draft]) -> None:
+        self.context, self.source, self.drafts = context, source, drafts
+
+
+class Match:
+    """A *rule*, the *item* that it takes, and the ``foreach`` *key* of that."""
+
+    def __init__(self, rule: Rule, item: JsonValue, key: str | None) -> None:
+        self.rule, self.item, self.key = rule, item, key
 
 
 class _TooMany(Exception):  # noqa: N818 a signal inside this module
@@ -185,34 +197,48 @@ def complete(drafted: Drafts) -> Emitted | Quarantined:
 def _drafts(mapping: CompiledMapping, context: Context) -> list[Draft]:
     drafts: list[Draft] = []
     ordinals: dict[str, int] = {}
-    for rule, item, key in matching(mapping.branch, context.body, context, None):
+    for match in matching(mapping.branch, context):
         if context.before_each is not None:
             context.before_each()
+        rule, item = match.rule, match.item
         ordinal = ordinals.get(rule.emit, 0)
         ordinals[rule.emit] = ordinal + 1
         at, data = rule.at(item, context), _data(rule, item, context)
-        drafts.append(Draft(rule, at, data, key or str(ordinal)))
+        drafts.append(Draft(rule, at, data, match.key or str(ordinal)))
     return drafts
 
 
-def matching(
-    branch: Branch, item: JsonValue, context: Context, key: str | None
-) -> Iterator[tuple[Rule, JsonValue, str | None]]:
-    """Each rule that takes *item*, in order, with what it takes and the ``foreach`` key of that."""
+def matching(branch: Branch, context: Context) -> list[Match]:
+    """The rules of *branch* that take the body or an item in it, in order.
+
+    Raises:
+        _TooMany: a ``foreach`` finds more items than it may.
+    """
+    found: list[Match] = []
+    _match(branch, context.body, context, None, found)
+    return found
+
+
+def _match(
+    branch: Branch, item: JsonValue, context: Context, key: str | None, found: list[Match]
+) -> None:
     for rule in branch.candidates(item, context):
         if rule.condition is not always and not rule.condition(item, context):
             continue
         if rule.foreach is None:
-            if isinstance(rule, Rule):
-                yield rule, item, key
-            else:
-                yield from matching(rule.branch, item, context, key)
+            _take(rule, item, context, key, found)
             continue
         for below, item_key in _items(rule.foreach, item, context):
-            if isinstance(rule, Rule):
-                yield rule, below, item_key
-            else:
-                yield from matching(rule.branch, below, context, item_key)
+            _take(rule, below, context, item_key, found)
+
+
+def _take(
+    rule: Rule | Group, item: JsonValue, context: Context, key: str | None, found: list[Match]
+) -> None:
+    if isinstance(rule, Rule):
+        found.append(Match(rule, item, key))
+    else:
+        _match(rule.branch, item, context, key, found)
 
 
 def _items(foreach: Foreach, item: JsonValue, context: Context) -> Iterator[tuple[JsonValue, str]]:

@@ -21,7 +21,7 @@ from onehook.core.mapping.template_filters import (
     bounded,
     text_of,
 )
-from onehook.core.model import clean_text
+from onehook.core.model import FirstValues, clean_text
 
 _ARGUMENTS = "variables"  # what the parts of a template are functions of
 _FEW = 5  # pieces of a template that are put together without a call
@@ -169,11 +169,13 @@ def _member(of: Evaluate, key: Evaluate) -> Evaluate:
 
 def member(value: object, key: object) -> object:
     """The member *key* of a map or list; UNDEFINED where there is none."""
-    if type(value) is dict or isinstance(value, Mapping):
+    if type(value) is dict or type(value) is FirstValues:
         return cast("Mapping[object, object]", value).get(key, UNDEFINED)
     if isinstance(value, list) and isinstance(key, int) and not isinstance(key, bool):
         items = cast("Sequence[object]", value)
         return items[key] if -len(items) <= key < len(items) else UNDEFINED
+    if isinstance(value, Mapping):
+        return cast("Mapping[object, object]", value).get(key, UNDEFINED)
     return UNDEFINED
 
 

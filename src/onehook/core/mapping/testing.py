@@ -51,8 +51,8 @@ def run(mapping: CompiledMapping, sample: Sample) -> Result:
     problems = compare(sample, outcome) if sample.expect is not None else []
     if sample.row is not None:
         problems += _row_problems(sample.row, outcome, hits)
-    matches = matching(mapping.branch, context.body, context, None)
-    items = tuple((id(item), key) for _, item, key in matches)
+    matches = matching(mapping.branch, context)
+    items = tuple((id(match.item), match.key) for match in matches)
     return Result(sample, outcome, tuple(problems), frozenset(hits), items)
 
 
