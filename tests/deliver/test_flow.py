@@ -206,7 +206,7 @@ async def test_g5_ten_used_up_deliveries_pause_and_tell_once(
     resumed = await act(gateway, subscription, "resume")
     assert (resumed["status"], resumed["paused_reason"]) == ("active", None)
     await gateway.quiet(subscription["id"])
-    assert ill.ids[10:] == late
+    assert sorted(ill.ids[10:]) == sorted(late)
     await witness.wait(2)
     assert [one.json["type"].rpartition(".")[2] for one in witness.received] == [
         *("paused", "resumed"),
@@ -687,7 +687,7 @@ async def test_g1_a_deleted_subscriptions_backlog_holds_up_nobody(
     ids = await send(gateway, sender, 5, 20)
 
     await gateway.quiet(subscription["id"])
-    assert healthy.ids == ids
+    assert sorted(healthy.ids) == sorted(ids)
     release.set()
     await gateway.quiet(doomed["id"])
 
