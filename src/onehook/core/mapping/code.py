@@ -70,6 +70,20 @@ def inlined(
     ``$v`` a variable of its own. A large expression becomes a function, and a call of that; one
     that is too large, or goes too deep, is left out.
     """
+    whole = filled(form, parts, values, arguments)
+    if whole.depth > MAX_DEPTH or len(whole.text) > MAX_FUNCTION:
+        return function
+    small = len(whole.text) <= MAX_SIZE
+    return cast("F", Carrier(function, whole if small else _called(whole, arguments)))
+
+
+def filled(
+    form: str,
+    parts: Mapping[str, Callable[..., Any] | Expression] | None = None,
+    values: Mapping[str, object] | None = None,
+    arguments: str = OF_ITEM,
+) -> Expression:
+    """The expression *form*, filled in as in :func:`inlined`."""
     own = next(_numbers)
     names: dict[str, object] = {}
     local: dict[str, str] = {}
@@ -84,12 +98,7 @@ def inlined(
     for name, value in (values or {}).items():
         texts[name] = f"{name}{own}"
         names[texts[name]] = value
-    text = Template(form).substitute(texts)
-    if depth <= MAX_DEPTH and len(text) <= MAX_FUNCTION:
-        whole = Expression(text, names, depth, local)
-        small = len(text) <= MAX_SIZE
-        return cast("F", Carrier(function, whole if small else _called(whole, arguments)))
-    return function
+    return Expression(Template(form).substitute(texts), names, depth, local)
 
 
 def inline(form: str) -> Callable[[F], F]:

@@ -24,6 +24,7 @@ from onehook.core.mapping.template_filters import (
 from onehook.core.model import FirstValues, clean_text
 
 _ARGUMENTS = "variables"  # what the parts of a template are functions of
+_OWN = "of_"  # the variable of a template's function that holds one of the template's
 _FEW = 5  # pieces of a template that are put together without a call
 _PROBLEMS = (NothingError, TypeError, ValueError, OverflowError)
 
@@ -40,19 +41,31 @@ def evaluated(evaluate: Evaluate, variables: Variables) -> object:
         return UNDEFINED
 
 
-def renderer(tree: nodes.Template, signature: str = "", variables: str = "") -> Any:
+def renderer(
+    tree: nodes.Template, signature: str = "", variables: Mapping[str, str] | None = None
+) -> Any:
     """One function for the whole template *tree*, which was checked.
 
-    It is one of the variables; or of *signature*, for which the expression *variables* gives them.
+    It is one of the variables; or of *signature*, for which *variables* has an expression for each.
     """
-    found = [node for output in tree.body for node in cast("nodes.Output", output).nodes]
     code = Code(_ARGUMENTS, signature)
     code.names.update(problems=_PROBLEMS, undefined=UNDEFINED, whole=_whole)
-    code.add(f"variables = {variables}" if variables else "", "try:")
-    pieces = [_piece(code, node) for node in found]
+    code.add("try:")
+    pieces = [_piece(code, node) for node in pieces_of(tree)]
     _join(code, pieces)
     code.add("except problems:", "    return None")
+    if variables is not None:
+        named = {_OWN + name: text for name, text in variables.items()}
+        code.local = {own: named[own] for own in code.local}
+        if any(f"({_ARGUMENTS})" in line for line in code.lines):  # some of it is a call
+            whole = ", ".join(f"{name!r}: {text}" for name, text in variables.items())
+            code.local[_ARGUMENTS] = f"{{{whole}}}"
     return code.function("template")
+
+
+def pieces_of(tree: nodes.Template) -> list[nodes.Expr]:
+    """The texts and expressions of a template, in order."""
+    return [node for output in tree.body for node in cast("nodes.Output", output).nodes]
 
 
 def _join(code: Code, pieces: Sequence[str]) -> None:
@@ -114,14 +127,6 @@ def _text(of: Evaluate) -> Evaluate:
     )
 
 
-def _texts(of: Sequence[Evaluate]) -> Evaluate:
-    """What each of *of* comes to, as text."""
-    parts = [_text(one) for one in of]
-    named = {f"part{at}": part for at, part in enumerate(parts)}
-    form = "".join(f"${name}, " for name in named)
-    return _inlined(lambda variables: [part(variables) for part in parts], f"({form})", named)
-
-
 def _inlined(
     function: Evaluate,
     form: str,
@@ -142,11 +147,11 @@ def compile_node(node: nodes.Expr) -> Evaluate:
 
 def _name(node: Any) -> Evaluate:
     name: str = node.name
-    return _inlined(
-        lambda variables: variables.get(name, UNDEFINED),
-        "variables.get($name, $undefined)",
-        values={"name": name, "undefined": UNDEFINED},
+    own = _OWN + name
+    there = Expression(
+        own, {"undefined": UNDEFINED}, 0, {own: f"variables.get({name!r}, undefined)"}
     )
+    return _inlined(lambda variables: variables.get(name, UNDEFINED), "$there", {"there": there})
 
 
 def _getattr(node: Any) -> Evaluate:
@@ -296,11 +301,18 @@ def _not(node: Any) -> Evaluate:
 
 
 def _concat(node: Any) -> Evaluate:
-    texts = _texts([compile_node(part) for part in node.nodes])
+    texts = [_text(compile_node(part)) for part in node.nodes]
+    parts = {f"part{at}": text for at, text in enumerate(texts)}
+    form = f"$joined(({''.join(f'${name}, ' for name in parts)}))"
+    if len(texts) <= _FEW:
+        size = " + ".join(f"len(${{v}}{name} := ${name})" for name in parts)
+        own = [f"${{v}}{name}" for name in parts]
+        text = "".join(f"{{{name}}}" for name in own)
+        form = f"(f'{text}' if {size} <= {MAX_OUTPUT} else $joined(({', '.join(own)},)))"
     return _inlined(
-        lambda variables: _joined(texts(variables)),
-        "$joined($texts)",
-        {"texts": texts},
+        lambda variables: _joined([text(variables) for text in texts]),
+        form,
+        parts,
         {"joined": _joined},
     )
 

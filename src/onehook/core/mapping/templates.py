@@ -7,7 +7,7 @@ and nothing else can be reached.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn, cast
@@ -16,6 +16,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from onehook.core.mapping.code import OF_ITEM
 from onehook.core.mapping.coerce import Get
+from onehook.core.mapping.plain_templates import inlined_template
 from onehook.core.mapping.template_filters import FILTERS
 from onehook.core.mapping.template_values import Evaluate, Render, compile_node, renderer
 
@@ -124,15 +125,8 @@ def compile_value(text: str) -> Get:
     Raises:
         TemplateError: naming the construct that is not allowed.
     """
-    render = renderer(_checked(text, VARIABLES), OF_ITEM, _variables(template_reads(text)))
-    get: Get = render
-    return get
-
-
-def _variables(reads: Sequence[tuple[str, tuple[str | int, ...]]]) -> str:
-    """An expression for those of :data:`VARIABLES` that a template names."""
-    named = dict.fromkeys(variable for variable, _ in reads)
-    return f"{{{', '.join(f'{name!r}: {_OF_CONTEXT[name]}' for name in named)}}}"
+    tree = _checked(text, VARIABLES)
+    return inlined_template(tree, renderer(tree, OF_ITEM, _OF_CONTEXT))
 
 
 @dataclass(frozen=True, slots=True)
