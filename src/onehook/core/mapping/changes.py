@@ -16,15 +16,19 @@ from onehook.core.mapping.conditions import (
     always,
     any_of,
     compile_condition,
+    compile_subject,
     if_else,
     lookup,
+    most_wanted,
+    wanted_words,
 )
 from onehook.core.mapping.context import Context
 from onehook.core.mapping.forms import CONDITION, PATH, TEXTS, VALUE, Keys, defined, word_of
 from onehook.core.mapping.lists import items_of
 from onehook.core.mapping.paths import Missing, Path
-from onehook.core.mapping.problems import nearest
+from onehook.core.mapping.problems import Place, nearest
 from onehook.core.mapping.reader import Reader
+from onehook.core.mapping.report import Report
 from onehook.core.mapping.source import Map, Node, Scalar, Seq
 from onehook.core.mapping.values import ValueCompiler
 from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind, Model, fields_of
@@ -59,32 +63,82 @@ _MEMBERS = FieldSpec("members", Kind.LIST, required=False, item=_TEXT)
 class _Entry:
     """One line of ``changes:`` or ``references:``: what it makes, of the item or of each of some.
 
-    Beyond `MAX_ITEMS` it makes one more, and all of it is cut.
+    Beyond `MAX_ITEMS` it makes one more, and all of it is cut. It makes nothing of an item unless
+    each subject of *words* is one of those, or a list.
     """
 
     each: Path | None
     make: Make
+    words: Mapping[str, tuple[str, ...]]
+    place: Place
 
 
-def _run(entries: Sequence[_Entry], title: str) -> Many:
+class _Items:
+    """The items of one ``each``, and what nearly all entries for them ask of each item."""
+
+    def __init__(self, code: Code, path: Path, entries: Sequence[_Entry]) -> None:
+        """Add to *code* what finds them, once for all *entries*."""
+        self.name, self.said = code.variable(), ""
+        self.subject = most_wanted(entry.words for entry in entries)
+        self.place = entries[0].place
+        code.add(f"{self.name} = {code.take(items_of(path))} or ()")
+
+    def ask(self, code: Code, report: Report) -> None:
+        """Add what gathers the words that they say."""
+        if not self.subject:
+            return
+        self.said, asked = code.variable(), compile_subject(self.subject, self.place, report)
+        code.add(
+            f"{self.said} = set()",
+            f"for item in {self.name}:",
+            *(f"    {line}" for line in code.anew(asked)),
+            f"    found = {code.take(asked)}",
+            f"    if type(found) is str: {self.said}.add(found)",
+            "    elif found is not None and found is not MISSING:",
+            f"        {self.said} = None",
+            "        break",
+        )
+
+    def loop(self, code: Code, entry: _Entry) -> list[str]:
+        """The lines that go through them for *entry*, if that may make anything of one."""
+        words = frozenset(entry.words.get(self.subject, ()))
+        lines = [
+            f"most = len(made) + {MAX_ITEMS}",
+            f"for item in {self.name}:",
+            *(f"    {line}" for line in code.anew(entry.make)),
+            f"    if (found := {code.take(entry.make)}) is not None:",
+            "        made.append(found)",
+            "        if len(made) > most: break",
+        ]
+        if not self.said or not words:
+            return lines
+        said = f"not {code.name(words)}.isdisjoint({self.said})"
+        if len(words) == 1:
+            said = f"{code.name(next(iter(words)))} in {self.said}"
+        return [f"if {self.said} is None or {said}:", *(f"    {line}" for line in lines)]
+
+
+def _run(entries: Sequence[_Entry], title: str, report: Report) -> Many:
     """One function for all *entries*."""
     code = Code()
     code.add("made, whole = [], item")
-    finds = [items_of(entry.each) for entry in entries if entry.each is not None]
+    groups: dict[str, _Items] = {}
+    paths = {entry.each.text: entry.each for entry in entries if entry.each is not None}
+    for name, path in paths.items():
+        some = [one for one in entries if one.each is not None and one.each.text == name]
+        groups[name] = _Items(code, path, some)
+    for group in groups.values():
+        group.ask(code, report)
+    moved = bool(groups)  # away from what all of it is about
     for entry in entries:
-        if entry.each is None:
-            code.add(f"if (found := {code.take(entry.make)}) is not None: made.append(found)")
-        else:
-            code.add(
-                f"most = len(made) + {MAX_ITEMS}",
-                f"for item in {code.take(items_of(entry.each))} or ():",
-                *(f"    {line}" for line in code.anew(entry.make)),
-                f"    if (found := {code.take(entry.make)}) is not None:",
-                "        made.append(found)",
-                "        if len(made) > most: break",
-                "item = whole",
-                *code.anew(*(one.make for one in entries), *finds),
-            )
+        if entry.each is not None:
+            code.add(*groups[entry.each.text].loop(code, entry))
+            moved = True
+            continue
+        if moved:
+            code.add("item = whole", *code.anew(*(one.make for one in entries)))
+            moved = False
+        code.add(f"if (found := {code.take(entry.make)}) is not None: made.append(found)")
     code.add("return made")
     many: Many = code.function(title)
     return many
@@ -135,8 +189,9 @@ def _entries(
             path = None if each is None else values.path(each)
             there = None if present is None else values.path(present)
             condition = always if when is None else compile_condition(when, values.report)
-            found.append(_Entry(path, _only_if(there, condition, made)))
-    return _run(found, title)
+            make_it = _only_if(there, condition, made)
+            found.append(_Entry(path, make_it, wanted_words(when), item.place))
+    return _run(found, title, values.report)
 
 
 def _none(_item: JsonValue, _context: Context) -> list[JsonValue]:

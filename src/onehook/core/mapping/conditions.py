@@ -3,7 +3,8 @@
 One condition language serves rules, groups, ignores, values and the choice of a proof.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ from onehook.core.mapping.source import Map, Node, Scalar, Seq
 Condition = Callable[[JsonValue, Context], bool]
 Subject = Callable[[JsonValue, Context], Found]
 T = TypeVar("T")
+INDEXED = 3  # conditions that name one subject, from which on asking for it once is worth it
 _PATTERN_STEP = 200  # instructions of a pattern's program that take as long as a value to compile
 _LARGEST_PATTERN = 300  # steps: the largest program that `max_mem` leaves room for
 
@@ -181,6 +183,24 @@ def compile_subject(key: str, place: Place, report: Report) -> Subject:
         return lambda _item, _context: MISSING
     report.takes(place, path.effort)
     return lookup(path)
+
+
+def wanted_words(when: Node | None) -> dict[str, tuple[str, ...]]:
+    """Each subject that must equal one of some words for *when* to hold, and the words."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, test in (when.items if isinstance(when, Map) else {}).items():
+        tests = test.items if isinstance(test, Seq) else (test,)
+        words = [t.value for t in tests if isinstance(t, Scalar) and isinstance(t.value, str)]
+        if words and len(words) == len(tests) and name not in ("any", "not"):
+            found[name] = tuple(words)
+    return found
+
+
+def most_wanted(some: Iterable[Mapping[str, tuple[str, ...]]]) -> str:
+    """The subject that most of *some* :func:`wanted_words` name; "" if too few do."""
+    names = Counter(name for words in some for name in words)
+    name, count = names.most_common(1)[0] if names else ("", 0)
+    return name if count >= INDEXED else ""
 
 
 def lookup(path: Path) -> Subject:

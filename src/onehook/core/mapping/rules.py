@@ -1,6 +1,5 @@
 """The ``rules`` section: groups and rules, each with what it inherited."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,10 +7,13 @@ from onehook.core.mapping.changes import CHANGE, REFERENCE, compile_changes, com
 from onehook.core.mapping.code import generated
 from onehook.core.mapping.coerce import Get, nothing
 from onehook.core.mapping.conditions import (
+    INDEXED,
     Condition,
     always,
     compile_condition,
     compile_subject,
+    most_wanted,
+    wanted_words,
 )
 from onehook.core.mapping.document import Branch, Foreach, Group, ModelType, Rule
 from onehook.core.mapping.forms import (
@@ -39,7 +41,6 @@ from onehook.core.schema.common import Actor
 from onehook.core.schema.events import EVENT_TYPES
 
 MAX_ITEMS = 1000
-INDEXED = 3  # siblings that name one subject, from which on an index is worth it
 MAX_INDEX = 20_000  # entries of an index; the largest of the shipped mappings have some 300
 FOREACH: Keys = {
     "in": one_or_list(PATH),
@@ -91,9 +92,8 @@ class RuleCompiler:
         if len(nodes) != len(rules) or len(rules) < INDEXED:
             return Branch(rules)
         wanted = [_wanted_words(node) for node in nodes]
-        names = Counter(name for words in wanted for name in words)
-        name, count = names.most_common(1)[0] if names else ("", 0)
-        if count < INDEXED:
+        name = most_wanted(wanted)
+        if not name:
             return Branch(rules)
         values = {value for words in wanted for value in words.get(name, ())}
         pairs = list(zip(rules, wanted, strict=True))
@@ -247,15 +247,10 @@ def _wanted_words(node: Node) -> dict[str, tuple[str, ...]]:
 
     Of a group also what all its rules want so, unless they look at other items than it does.
     """
-    found: dict[str, tuple[str, ...]] = {}
     if not isinstance(node, Map):
-        return found
-    when, rules = node.get("when"), node.get("rules")
-    for name, test in (when.items if isinstance(when, Map) else {}).items():
-        tests = test.items if isinstance(test, Seq) else (test,)
-        words = [t.value for t in tests if isinstance(t, Scalar) and isinstance(t.value, str)]
-        if words and len(words) == len(tests) and name not in ("any", "not"):
-            found[name] = tuple(words)
+        return {}
+    found = wanted_words(node.get("when"))
+    rules = node.get("rules")
     if isinstance(rules, Seq) and rules.items and "foreach" not in node.items:
         below = [_wanted_words(rule) for rule in rules.items]
         for name in below[0]:
