@@ -26,9 +26,11 @@ SOURCES = Path(__file__).resolve().parent
 MODULES = tuple(
     f"onehook/core/{name}.py"
     for name in (
+        "bodies",
         "identity",
         "integration",
         "model",
+        "routing",
         "mapping/changes",
         "mapping/coerce",
         "mapping/context",
@@ -39,6 +41,7 @@ MODULES = tuple(
         "mapping/limits",
         "mapping/normalize",
         "mapping/paths",
+        "mapping/quoting",
         "mapping/patterns",
         "mapping/tables",
         "mapping/template_values",
@@ -56,6 +59,7 @@ MODULES = tuple(
         "references/subject",
         "references/targets",
         "references/texts",
+        "references/timeline",
         "references/ticket_keys",
         "references/urls",
         "signatures/verifying",

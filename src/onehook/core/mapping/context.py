@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.code import no_member
+from onehook.core.mapping.quoting import quoted
 from onehook.core.model import Headers
 
 # What quote() would not leave as it is: quoting only that costs a tenth of quoting all.
@@ -36,7 +36,7 @@ def located(missing: MissingField, at: str | int) -> None:
 
 
 def _quoted(unsafe: re.Match[str]) -> str:
-    return quote(unsafe[0], safe="", errors="replace")
+    return quoted(unsafe[0], "replace")
 
 
 class Context:
@@ -81,6 +81,6 @@ class Context:
         if not (path.isalnum() and path.isascii()) and _UNSAFE.search(path) is not None:
             path = _UNSAFE.sub(_quoted, path)
         if not head:
-            host = self.host if _SAFE_HOST(self.host) else quote(self.host, safe="")
+            host = self.host if _SAFE_HOST(self.host) else quoted(self.host)
             head = self.urn_head = f"oh:{self.platform}:{host}:"
         return f"{head}{entity}:{path}"

@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from onehook.core.jsontext import JsonText, encode, number
+from onehook.core.mapping.quoting import quoted
 
 MAX_OUTPUT = 256 * 1024  # characters; threats.md M4
 _PLAIN_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?=[/?#]|\Z)").match
@@ -195,7 +196,7 @@ def _urlencode(value: object) -> str:
 
 
 def _quoted(found: re.Match[str]) -> str:
-    return quote(found[0], safe="")
+    return quoted(found[0])
 
 
 def _url_host(value: object) -> str:

@@ -78,7 +78,7 @@ def _commits(data: Mapping[str, JsonValue]) -> Iterator[Text]:
     commits = data.get("commits")
     holders = commits if isinstance(commits, list) else []
     for prefix, holder in (*(("commits.", commit) for commit in holders), ("", data)):
-        if not isinstance(holder, Mapping):
+        if not isinstance(holder, dict):
             continue
         for name in ("message", "title"):
             text = holder.get(name)
