@@ -21,8 +21,32 @@ from tests.mappings.corpus import CORPUS, rows
 
 _MAX_BODY = 32 * 1024 * 1024
 _TIMES = 2  # that a sample is damaged
-_ODD: list[Any] = [None, True, False, 0, -0.0, 1.5, 1e300, 2**53, 10**20, "", " ", "1", "é\ud800"]
-_ODD += [[], {}, ["x", 1, None], {"a": {"b": 1}}, "2026-13-45", "https://x.example/a?c=d#PAY-311"]
+_ODD: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -0.0,
+    1.5,
+    1e300,
+    2**53,
+    10**20,
+    10**400,
+    -1,
+    "",
+    " ",
+    "1",
+    "é\ud800",
+]
+_ODD += [
+    "é\ud800",
+    [],
+    {},
+    ["x", 1, None],
+    {"a": {"b": 1}},
+    "2026-13-45",
+    "https://x.example/a?c=d#PAY-311",
+]
 
 
 def damaged(body: bytes, chance: random.Random) -> bytes:

@@ -12,7 +12,6 @@ from onehook.api.candidates import Candidate, compile_candidate
 from onehook.api.events import EventOut, get_event
 from onehook.api.integrations import get_record
 from onehook.api.platforms import MappingProblemOut, show_problems
-from onehook.core.integration import find_references
 from onehook.core.jsontext import encode
 from onehook.core.mapping.backtest import shorten
 from onehook.core.mapping.context import FindReferences
@@ -21,6 +20,7 @@ from onehook.core.mapping.explain import EventTrace, Explanation, RuleTrace, exp
 from onehook.core.mapping.normalize import Emitted, Ignored, Outcome, Quarantined
 from onehook.core.mapping.problems import MappingError, Place
 from onehook.core.model import Event, Headers, IntegrationId, IntegrationInfo, Webhook
+from onehook.core.references import finder
 from onehook.errors import GoneError
 from onehook.store.records import IntegrationRecord
 from onehook.web.gateway import Gateway
@@ -225,7 +225,7 @@ def _integration(
         info = replace(trial.info, settings={**trial.info.settings, **subject.settings})
         if trial.knowledge is None:
             return info, None
-        return info, partial(find_references, knowledge=trial.knowledge)
+        return info, finder(trial.knowledge)
     defaults = {n: s.default for n, s in mapping.settings.items() if s.default is not None}
     settings = {**defaults, **subject.settings}
     id_ = IntegrationId(subject.integration_id)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,7 +28,7 @@ from onehook.core.mapping.normalize import (
 )
 from onehook.core.mapping.redactions import REDACTED
 from onehook.core.model import Event, IntegrationInfo, Webhook
-from onehook.core.references import Knowledge, KnownIntegration, Learnt, Lesson, find, prefixes_in
+from onehook.core.references import Knowledge, KnownIntegration, Learnt, Lesson, finder, prefixes_in
 from onehook.core.signatures import (
     Scheme,
     Secrets,
@@ -183,7 +182,7 @@ class Integration:
         parts = parts or dedupe_parts(mapping, digest, context)
         self._learn_host(context.host, webhook)
         if self.knowledge is not None:
-            context.references = partial(find_references, knowledge=self.knowledge)
+            context.references = finder(self.knowledge)
         drafted = parsed.problem or apply_rules(
             mapping, webhook, self.info, context, Identity(parts, digest)
         )
@@ -240,13 +239,6 @@ class Integration:
             (name, REDACTED if name in self._redacted else value)
             for name, value in webhook.headers.pairs()
         ]
-
-
-def find_references(
-    data: Mapping[str, JsonValue], event_type: str, knowledge: Knowledge
-) -> list[JsonValue]:
-    """All references of an event; see :func:`onehook.core.references.find`."""
-    return find(data, event_type, knowledge)
 
 
 def _nobody(_integration: Integration, _lesson: Lesson) -> None:

@@ -276,9 +276,5 @@ def _write(value: object) -> Any:  # Any: msgspec's own hook type
     raise NotImplementedError(msg)
 
 
-_encode = msgspec.json.Encoder(enc_hook=_write).encode
-
-
-def encode(value: object) -> bytes:
-    """Compact JSON. Floats must be :class:`Num` to be written as ECMAScript writes them."""
-    return _encode(value)
+# Compact JSON. Floats must be `Num` to be written as ECMAScript writes them.
+encode: Callable[[object], bytes] = msgspec.json.Encoder(enc_hook=_write).encode

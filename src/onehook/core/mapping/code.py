@@ -25,6 +25,7 @@ _COMMON: Mapping[str, object] = {
     "MISSING": MISSING,
     "MAX_SAFE_INTEGER": MAX_SAFE_INTEGER,
 }
+SAFE_INTEGER = "type({0}) is int and -MAX_SAFE_INTEGER <= {0} <= MAX_SAFE_INTEGER"
 _EMPTY: Mapping[str, JsonValue] = {}
 no_member = _EMPTY.get  # what is no object has no members
 _MEMBERS = {"get": "item.get if type(item) is dict else no_member"}

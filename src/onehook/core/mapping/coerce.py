@@ -7,7 +7,7 @@ does not fit an optional field is null and noted; nothing here raises.
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from onehook.core.jsontext import JsonScalar, JsonValue, number
+from onehook.core.jsontext import MAX_SAFE_INTEGER, JsonScalar, JsonValue, number
 from onehook.core.mapping.code import inline, inlined
 from onehook.core.mapping.context import Context
 from onehook.core.schema.base import MAX_ITEMS, FieldSpec, Kind
@@ -36,6 +36,8 @@ def key_text(value: JsonValue) -> str | None:
     """How a table key or a part of a name shows *value*; None for null, lists and objects."""
     if isinstance(value, str):
         return value
+    if type(value) is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -46,6 +48,8 @@ def key_text(value: JsonValue) -> str | None:
 def scalar(value: JsonValue) -> JsonScalar:
     """A scalar that survives JavaScript; None for lists and objects."""
     if value is None or isinstance(value, str | bool):
+        return value
+    if type(value) is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
         return value
     if isinstance(value, int | float):
         return number(value)
@@ -122,11 +126,9 @@ def _integer(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     whole = number(value)
-    return None if isinstance(whole, float) or not _is_whole(value) else whole
-
-
-def _is_whole(value: float) -> bool:
-    return isinstance(value, int) or value.is_integer()
+    # No function of its own: compiled, what it takes for a float would become one.
+    is_whole = isinstance(value, int) or value.is_integer()
+    return None if isinstance(whole, float) or not is_whole else whole
 
 
 def _number(value: JsonValue, _spec: FieldSpec, _context: Context) -> JsonValue:

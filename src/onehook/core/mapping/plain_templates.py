@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import nodes
 
-from onehook.core.mapping.code import Expression, filled, inlined, lookup_of
+from onehook.core.mapping.code import SAFE_INTEGER, Expression, filled, inlined, lookup_of
 from onehook.core.mapping.coerce import Get
 from onehook.core.mapping.template_filters import MAX_OUTPUT
 from onehook.core.mapping.template_values import pieces_of
@@ -33,15 +33,17 @@ def inlined_template(tree: nodes.Template, render: Get) -> Get:
         return render
     own = {name: f"${{v}}{name}" for name in parts}
     nothing = " or ".join(f"({own[name]} := ${name}) is None" for name in parts)
-    fits = "".join(f"type({name}) is str and " for name in own.values())
-    room = MAX_OUTPUT - sum(map(len, texts.values()))
-    size = " + ".join(f"len({name})" for name in own.values())
+    room = (MAX_OUTPUT - sum(map(len, texts.values()))) // len(parts)
+    fits = " and ".join(
+        f"(type({name}) is str and len({name}) <= {room} or {SAFE_INTEGER.format(name)})"
+        for name in own.values()
+    )
     every = sorted([*parts, *texts], key=lambda name: int(name[4:]))
     shown = "".join(f"{{{own.get(name, f'${name}')}}}" for name in every)
-    text = f"f'{shown}'" if len(every) > 1 else next(iter(own.values()))
+    text = f"f'{shown}'"
     return inlined(
         render,
-        f"(None if {nothing} else {text} if {fits}{size} <= {room} else $whole(item, context))",
+        f"(None if {nothing} else {text} if {fits} else $whole(item, context))",
         parts,
         {**texts, "whole": render},
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from onehook.core.jsontext import JsonValue
-from onehook.core.mapping.code import Code, Expression, lookup_of
+from onehook.core.mapping.code import SAFE_INTEGER, Code, Expression, lookup_of
 from onehook.core.mapping.coerce import EnumGet, Get, scalar
 from onehook.core.mapping.context import Context, MissingField, located
 from onehook.core.mapping.paths import Path
@@ -23,8 +23,7 @@ _UNFIT = {
     Kind.TEXT: "type({0}) is not str and {0} is not None",
     Kind.LONG: "type({0}) is not str and {0} is not None",
     Kind.BOOLEAN: "type({0}) is not bool and {0} is not None",
-    Kind.INTEGER: "{0} is not None"
-    " and (type({0}) is not int or not -MAX_SAFE_INTEGER <= {0} <= MAX_SAFE_INTEGER)",
+    Kind.INTEGER: f"{{0}} is not None and not ({SAFE_INTEGER})",
 }
 LARGE = 12  # fields: an object of more is filled in
 _CAN_LACK = (Kind.MODEL, Kind.LIST, Kind.ANY)  # of these, something below may be missing
@@ -208,6 +207,9 @@ def _urn(code: Code, urn: UrnPlan) -> None:
     make = f"{code.name(urn.make)}(({', '.join(found)},), context, out)"
     if urn.entity is not None:
         texts = " and ".join(f"type({v}) is str" for v in found)
-        path = found[0] if len(found) == 1 else f"f'{{{'}/{'.join(found)}}}'"
-        make = f"context.urn({urn.entity!r}, {path}) if {texts} else {make}"
+        whole = " and ".join(f"(type({v}) is str or {SAFE_INTEGER.format(v)})" for v in found)
+        path = f"f'{{{'}/{'.join(found)}}}'"
+        text = found[0] if len(found) == 1 else path
+        make = f"context.urn({urn.entity!r}, {path}) if {whole} else {make}"
+        make = f"context.urn({urn.entity!r}, {text}) if {texts} else {make}"
     code.add(f"out['urn'] = {make}")

@@ -13,7 +13,7 @@ the text, and there are limits on how much text and how many matches of an event
 """
 
 from onehook.core.references.asked import Asked, Proof, proof_of, read_asked
-from onehook.core.references.finding import THRESHOLD, find
+from onehook.core.references.finding import THRESHOLD, find, finder
 from onehook.core.references.knowledge import Knowledge, KnownIntegration
 from onehook.core.references.lessons import Learnt, Lesson
 from onehook.core.references.sightings import Sightings
@@ -33,6 +33,7 @@ __all__ = [
     "Proof",
     "Sightings",
     "find",
+    "finder",
     "index",
     "prefixes_in",
     "proof_of",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from onehook.core.jsontext import JsonValue
+from onehook.core.mapping.context import FindReferences
 from onehook.core.references.knowledge import Knowledge
 from onehook.core.references.links import find_link, find_links
 from onehook.core.references.mentions import find_mentions
@@ -46,6 +47,15 @@ def find(
             if isinstance(link := data.get(name), str):
                 find_link(search, name, link[:MAX_TEXT])
     return search.found()
+
+
+def finder(knowledge: Knowledge) -> FindReferences:
+    """:func:`find` with *knowledge*, as a mapping's context has it."""
+
+    def found_in(data: Mapping[str, JsonValue], event_type: str) -> list[JsonValue]:
+        return find(data, event_type, knowledge)
+
+    return found_in
 
 
 def _find_in(search: Search, joined: Joined) -> None:
