@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Never, NoReturn, TypeAlias, cast
 
 import msgspec
@@ -267,11 +268,16 @@ def canonical(value: JsonValue) -> JsonValue:
     return number(value)
 
 
+@lru_cache(maxsize=1000)  # how sure a reference is, how bad a finding: the same few come again
+def _written(value: float) -> bytes:
+    return ecmascript(value).encode()
+
+
 def _write(value: object) -> Any:  # Any: msgspec's own hook type
     if isinstance(value, Num) and math.isinf(value):
         return value.text  # as a text, as `number` has it: no double holds it
     if isinstance(value, float):
-        return msgspec.Raw(ecmascript(value).encode())
+        return msgspec.Raw(_written(value))
     msg = f"{type(value).__name__} is no JSON value"
     raise NotImplementedError(msg)
 

@@ -1,7 +1,7 @@
 """The ``rules`` section: groups and rules, each with what it inherited."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onehook.core.mapping.changes import CHANGE, REFERENCE, compile_changes, compile_references
 from onehook.core.mapping.code import generated
@@ -101,9 +101,10 @@ class RuleCompiler:
         if len(values) * len(others) > MAX_INDEX:
             return Branch(rules)
         index: dict[str, list[Rule | Group]] = {value: [] for value in values}
-        for rule, words in pairs:
+        for node, (rule, words) in zip(nodes, pairs, strict=True):
+            found = replace(rule, condition=always) if _says_no_more(node, name) else rule
             for value in dict.fromkeys(words[name]) if name in words else values:
-                index[value].append(rule)
+                index[value].append(found)
         node = next(n for n, words in zip(nodes, wanted, strict=True) if name in words)
         subject = compile_subject(name, _place_of(name, node), self.report)
         by_value = {value: tuple(some) for value, some in index.items()}
@@ -231,6 +232,13 @@ def _implied(group: Map, report: Report) -> Condition:
         values = tuple(Scalar(place, word, plain=True) for word in words)
         return compile_condition(Map(place, {name: Seq(place, values)}, {name: place}), report)
     return always
+
+
+def _says_no_more(node: Node, name: str) -> bool:
+    """Whether the condition of a rule or group holds where its subject *name* is as it wants."""
+    when = node.get("when") if isinstance(node, Map) else None
+    asks = when.items if isinstance(when, Map) else _wanted_words(node) if when is None else {}
+    return next(iter(asks), "") == name and (when is None or len(asks) == 1)
 
 
 def _place_of(name: str, node: Node) -> Place:

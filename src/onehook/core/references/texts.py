@@ -109,7 +109,7 @@ class Joined:
     The names of branches come last, from *branches* on.
     """
 
-    __slots__ = ("_sizes", "_starts", "_texts", "branches", "text")
+    __slots__ = ("_kept", "_starts", "_texts", "branches", "text")
 
     def __init__(self, texts: list[Text], branches: list[Text]) -> None:
         self._texts = texts + branches
@@ -118,10 +118,12 @@ class Joined:
         if len(self.text) > MAX_SEARCHED:
             kept = list(_up_to(MAX_SEARCHED, kept))
             self.text = "\n".join(kept)
-        self._sizes = [len(text) + 1 for text in kept]
+        self._kept = kept
         self._starts: list[int] = []  # most texts name nothing: made when it is asked for
-        size = len(self.text)
-        self.branches = min(size, sum(self._sizes[: len(texts)])) if branches else size
+        self.branches = len(self.text)
+        if branches:
+            before = kept[: len(texts)]  # each with its line's end
+            self.branches = min(self.branches, sum(map(len, before)) + len(before))
 
     def folded(self, text: str) -> str:
         """*text*, as long as ours, with the names of branches in upper case.
@@ -135,7 +137,7 @@ class Joined:
     def at(self, position: int) -> tuple[str, int]:
         """The field's name, and how certain a key in it is."""
         if not self._starts:
-            self._starts = [0, *accumulate(self._sizes[:-1])]
+            self._starts = [0, *accumulate([len(text) + 1 for text in self._kept[:-1]])]
         name, points, _ = self._texts[bisect_right(self._starts, position) - 1]
         return name, points
 
