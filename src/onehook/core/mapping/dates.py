@@ -18,6 +18,7 @@ Parse = Callable[[JsonValue], datetime | None]
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _SHORTEST, _LONGEST = 16, 40  # characters of a time
+_WHOLE = 19  # characters of a time to the second
 _PLAIN = 29  # of one with milliseconds and an offset to the minute
 _EPOCH = timedelta(milliseconds=1)
 # Formats that count from 1970 -> how many make how many milliseconds.
@@ -74,17 +75,14 @@ def _rewriter(
     """
 
     def rewritten(value: JsonValue) -> str | None:
-        if type(value) is not str or (size := len(value)) > _PLAIN:
+        if type(value) is not str or not _WHOLE <= (size := len(value)) <= _PLAIN:
             return read(value)
         named = size == 23 and value[19:] == " UTC"
         try:
             moment = _from_iso(value[:19] if named else value)
         except ValueError:
             return read(value)
-        marks = value[4:17:3]
-        if marks != "--T::" and marks != "-- ::":  # noqa: PLR1714 a look into a tuple takes longer
-            return read(value)
-        if value[11] == "2" and value[12] == "4":  # an hour that later versions of Python take
+        if not _is_plain(value):
             return read(value)
         if size == 19 or value[19] in "Z+- ":
             written = value[:19] + ".000Z"
@@ -94,12 +92,28 @@ def _rewriter(
             return read(value)
         zone = moment.tzinfo
         if zone is UTC or (zone is None and (naive or named)):
-            return written if marks == "--T::" else f"{written[:10]}T{written[11:]}"
+            return written if written[10] == "T" else f"{written[:10]}T{written[11:]}"
         if zone is None or not 1 < moment.year < 9999:  # which an offset may lead out of
             return read(value)
         return render(moment.astimezone(UTC))
 
     return rewritten
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a time that Python has read is written as ``2026-11-22 10:15:00`` or with a ``T``.
+
+    It looks at one character after the other, as C does when this is compiled.
+    """
+    between = text[10]
+    return (
+        text[4] == "-"
+        and text[7] == "-"
+        and text[13] == ":"
+        and text[16] == ":"
+        and (between == "T" or between == " ")  # noqa: PLR1714 a look into a tuple takes longer
+        and not (text[11] == "2" and text[12] == "4")  # an hour that later versions of Python take
+    )
 
 
 def _parser(format_: str, tz: tzinfo | None) -> Parse:

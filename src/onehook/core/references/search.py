@@ -1,12 +1,13 @@
 """The search of one event: its targets so far, and whose a name is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from onehook.core.jsontext import JsonValue
 from onehook.core.mapping.limits import MAX_REFERENCES
 from onehook.core.references.knowledge import Claim, Knowledge, Site, Sites
 from onehook.core.references.subject import Subject
 from onehook.core.references.targets import TWO_CLAIMANTS, UNKNOWN_PREFIX, Target
+from onehook.core.references.texts import Joined
 
 MAX_MATCHES = 1000  # of one pattern in an event
 _FAINT = UNKNOWN_PREFIX + 5  # in two fields, which is the most that such a key can come to
@@ -27,7 +28,7 @@ class Search:
         self._data, self.event_type, self.knowledge = data, event_type, knowledge
         self._threshold = threshold
         self._subject: Subject | None = None
-        self._faint: list[tuple[str, Callable[[], Target]]] = []
+        self._faint: list[tuple[str, str, int, Joined]] = []
         self.targets: dict[tuple[str, str], Target] = {}
 
     @property
@@ -51,20 +52,23 @@ class Search:
         """Whether a key of an unknown prefix counts by itself: below any usual threshold."""
         return self._threshold <= _FAINT / 100
 
-    def add_faint(self, key: str, make: Callable[[], Target]) -> None:
+    def add_faint(self, key: str, match: str, start: int, joined: Joined) -> None:
         """Take a *key* of an unknown prefix: it counts only beside a surer word of the same.
 
         Texts are full of these, so what it says is made when there is such a word.
         """
-        self._faint.append((key, make))
+        self._faint.append((key, match, start, joined))
 
     def found(self) -> list[JsonValue]:
         """The references, the surest first."""
         if not self.targets:
             return []
-        for key, make in self._faint:
+        for key, match, start, joined in self._faint:
             if (known := self.targets.get((key.lower(), ""))) is not None:
-                known.merge(make())
+                points, named = UNKNOWN_PREFIX, [joined.at(start)[0]]
+                known.merge(
+                    Target("ticket", key, None, None, "mentions", "key", match, points, named)
+                )
         if len(self.targets) > 1:
             self._join()
         self._verify()

@@ -1,7 +1,6 @@
 """Keys in texts that need no sign: ``PAY-311``, ``INC0010023``, ``CVE-2026-1234``."""
 
 import re
-from functools import partial
 from itertools import islice
 
 from onehook.core.mapping.links import END, KEY, NUMBER
@@ -82,7 +81,7 @@ def _take(search: Search, joined: Joined, text: str, start: int, end: int) -> No
     elif search.wants_faint or closing(text, start) is not None:
         points = UNKNOWN_PREFIX
     else:
-        search.add_faint(key, partial(_faint, joined, key, whole, start))
+        search.add_faint(key, whole, start, joined)
         return
     relation, method, at = "mentions", "key", start
     if (keyword := closing(text, start)) is not None:
@@ -91,12 +90,6 @@ def _take(search: Search, joined: Joined, text: str, start: int, end: int) -> No
     certainty = (usual if points is None else points) + taken
     target = Target(type_, key, urn, None, relation, method, text[at:end], certainty, [name])
     search.add(target, "" if site is None else site.name)
-
-
-def _faint(joined: Joined, key: str, whole: str, start: int) -> Target:
-    """What a *key* of an unknown prefix says that stands at *start*."""
-    name, _ = joined.at(start)
-    return Target("ticket", key, None, None, "mentions", "key", whole, UNKNOWN_PREFIX, [name])
 
 
 def _ticket(claim: Claim | None, key: str) -> tuple[Site | None, str | None]:
