@@ -102,8 +102,12 @@ class RuleCompiler:
             return Branch(rules)
         index: dict[str, list[Rule | Group]] = {value: [] for value in values}
         for node, (rule, words) in zip(nodes, pairs, strict=True):
+            if name not in words:
+                for value in values:
+                    index[value].append(rule)
+                continue
             found = replace(rule, condition=always) if _says_no_more(node, name) else rule
-            for value in dict.fromkeys(words[name]) if name in words else values:
+            for value in dict.fromkeys(words[name]):
                 index[value].append(found)
         node = next(n for n, words in zip(nodes, wanted, strict=True) if name in words)
         subject = compile_subject(name, _place_of(name, node), self.report)
