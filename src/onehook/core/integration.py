@@ -53,22 +53,27 @@ class ActiveSecret:
     expires_at: datetime | None = None
 
 
-class Parsed(msgspec.Struct, frozen=True):
+# No dataclasses, for the reason that normalize.py gives.
+class Parsed:
     """A body as JSON, and its hex SHA-256; *problem* if it cannot be read."""
 
-    body: JsonValue
-    digest: str
-    problem: Quarantined | None = None
+    def __init__(self, body: JsonValue, digest: str, problem: Quarantined | None = None) -> None:
+        self.body, self.digest, self.problem = body, digest, problem
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Applied:
     """What the rules made of a webhook; the other fields are those of :class:`Normalized`."""
 
-    drafted: Drafts | Ignored | Quarantined
-    parts: tuple[str, ...]
-    signed: str | None
-    body_digest: str
-    event_name: str | None
+    def __init__(
+        self,
+        drafted: Drafts | Ignored | Quarantined,
+        parts: tuple[str, ...],
+        signed: str | None,
+        body_digest: str,
+        event_name: str | None,
+    ) -> None:
+        self.drafted, self.parts, self.signed = drafted, parts, signed
+        self.body_digest, self.event_name = body_digest, event_name
 
 
 class Normalized(msgspec.Struct, frozen=True):

@@ -57,7 +57,7 @@ def _header(values: Values, node: Map, spec: FieldSpec | None) -> Get:
     name = _word(values, node, "header").lower()
     get: Get = inlined(
         lambda _item, context: _clean(context.headers.get(name)),
-        "$clean(context.headers.get($name))",
+        "($v if ($v := context.headers.get($name)) is None or $v.isascii() else $clean($v))",
         values={"clean": _clean, "name": name},
     )
     return coerced(get, spec)
