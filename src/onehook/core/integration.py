@@ -231,7 +231,7 @@ class Integration:
 
     def _signed(self, webhook: Webhook, digest: str) -> str | None:
         """The digest of what the proof signs; None where it signs nothing."""
-        if self.scheme is None:
+        if self.scheme is None or isinstance(self.scheme, Unsigned):
             return None
         if self._signs_the_body:
             return digest
